@@ -1,0 +1,50 @@
+# Two commands do everything: "make run" and "make test".
+GO ?= go
+LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
+
+.PHONY: build run test unit e2e lint vuln assets deps bench clean
+
+build: assets
+	$(GO) build -trimpath -ldflags "-s -w" -o bin/plateau ./cmd/plateau
+
+# Browser packages come from npm by the lock file, are bundled here and embedded.
+assets: web/node_modules/.package-lock.json
+	$(GO) run ./internal/tools/assets
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	@command -v npm >/dev/null || { echo "plateau: npm is missing; install it with: apt-get install npm" >&2; exit 1; }
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+run: build
+	bin/plateau demo
+
+deps:
+	@sh scripts/test-deps.sh
+
+test: deps assets unit e2e
+
+# The race detector watches every package; the databases are real.
+unit:
+	$(GO) vet ./...
+	$(GO) test -race -timeout 14m ./...
+
+# A real browser against the real program.
+e2e: assets
+	$(GO) build -trimpath -o bin/plateau ./cmd/plateau
+	$(GO) test -tags e2e -timeout 10m -count=1 ./e2e/...
+
+lint:
+	$(LINT) run ./...
+	$(LINT) run --build-tags e2e ./e2e/...
+
+vuln:
+	$(GO) tool -modfile=tools/go.mod govulncheck ./...
+
+bench: build
+	bin/plateau bench parse
+	bin/plateau bench ingest
+	bin/plateau bench query
+
+clean:
+	rm -rf bin internal/web/dist/* web/node_modules

@@ -1,0 +1,59 @@
+// Command plateau is the one program of the Plateau project: the server, its
+// demonstration, and the tools around HJ 212. See README.md.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// stdio is what a command reads from and writes to; tests give their own.
+type stdio struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// command is one subcommand: what it does in a line, and its main.
+// A main returns the exit code: 0 done, 1 failed, 2 called wrongly.
+type command struct {
+	name, summary string
+	run           func(args []string, std stdio) int
+}
+
+func commands() []command {
+	return []command{
+		{"hj212", "decode HJ 212 frames and byte streams", cmdHJ212},
+	}
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+func run(args []string, std stdio) int {
+	if len(args) == 0 {
+		usage(std.Err)
+		return 2
+	}
+	switch args[0] {
+	case "help", "-h", "--help":
+		usage(std.Out)
+		return 0
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(args[1:], std)
+		}
+	}
+	fmt.Fprintf(std.Err, "plateau: no command %q; \"plateau help\" lists them\n", args[0])
+	return 2
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "Plateau: public-service software for regions with long distances and weak links.\n\nUsage:\n\n  plateau COMMAND [arguments]\n\nCommands:\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-10s %s\n", c.name, c.summary)
+	}
+	fmt.Fprint(w, "\n\"plateau COMMAND --help\" explains one, with an example.\n")
+}

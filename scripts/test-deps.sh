@@ -1,0 +1,37 @@
+#!/bin/sh
+# Installs what the tests need where it is missing, by Debian's package names.
+# What cannot be installed is named in one line and ends the run.
+set -u
+
+missing=""
+want() { missing="$missing $1"; }
+
+command -v gcc >/dev/null 2>&1 || want gcc
+[ -e /usr/include/stdlib.h ] || want libc6-dev
+command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || want chromium
+command -v fc-list >/dev/null 2>&1 || want fontconfig
+{ command -v fc-list >/dev/null 2>&1 && fc-list :lang=zh | grep -q .; } || want fonts-noto-cjk
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || want postgresql
+
+[ -z "$missing" ] && exit 0
+
+sudo=""
+if [ "$(id -u)" -ne 0 ]; then
+	if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then sudo="sudo -n"; else
+		echo "plateau: the tests need$missing; install with: sudo apt-get install$missing" >&2
+		exit 1
+	fi
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "plateau: the tests need$missing, and this machine has no apt-get to install them with" >&2
+	exit 1
+fi
+echo "plateau: installing$missing"
+log=$(mktemp)
+# shellcheck disable=SC2086 # the list is words
+if ! { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
+	tail -n 3 "$log" >&2
+	echo "plateau: could not install$missing (the lines above say why); install them by hand and run make test again" >&2
+	exit 1
+fi
+rm -f "$log"
