@@ -24,6 +24,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"hj212", "decode HJ 212 frames and byte streams", cmdHJ212},
+		{"version", "print the version", cmdVersion},
 	}
 }
 

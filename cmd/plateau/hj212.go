@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"plateau/hj212"
+)
+
+const hj212Help = `Usage: plateau hj212 decode [--key-hex K] [FILE …]
+       plateau hj212 decode --stream [--hex] [--key-hex K] [FILE …]
+
+Decodes HJ 212 (2005, 2017, 2025), one frame a line, and prints one JSON object
+for each: what the frame says, or what is wrong with it, where, and all of it.
+With --stream the input is raw bytes as a receiver gets them; with --hex it is
+one stream a line in hexadecimal. Without FILE standard input is read.
+
+Flags:
+  --stream     find the frames in a byte stream
+  --hex        the stream is in hexadecimal, one a line
+  --key-hex K  SM4 key for encrypted frames: 32 hexadecimal digits
+
+Example:
+
+  echo '##0101QN=20160801085857223;ST=32;CN=1062;PW=100000;MN=010000A8900016F000169DC0;Flag=5;CP=&&RtdInterval=30&&1C80' | plateau hj212 decode
+`
+
+func cmdHJ212(args []string, std stdio) int {
+	if len(args) > 0 && (args[0] == "-h" || args[0] == "--help" || args[0] == "-help") {
+		fmt.Fprint(std.Out, hj212Help)
+		return 0
+	}
+	if len(args) == 0 || args[0] != "decode" {
+		fmt.Fprint(std.Err, "plateau hj212: say what to do: decode\n\n"+hj212Help)
+		return 2
+	}
+	return cmdDecode(args[1:], std)
+}
+
+func cmdDecode(args []string, std stdio) int {
+	fs := newFlags(std, "hj212 decode", "", "", "")
+	fs.Usage = func() { fmt.Fprint(fs.Output(), hj212Help) }
+	stream := fs.Bool("stream", false, "")
+	asHex := fs.Bool("hex", false, "")
+	keyHex := fs.String("key-hex", "", "")
+	if code, done := parse(fs, args, std, 1<<20); done {
+		return code
+	}
+	if *asHex && !*stream {
+		fmt.Fprintln(std.Err, "plateau hj212 decode: --hex belongs to --stream")
+		return 2
+	}
+	var key []byte
+	if *keyHex != "" {
+		var err error
+		if key, err = hex.DecodeString(*keyHex); err != nil || len(key) != 16 {
+			fmt.Fprintln(std.Err, "plateau hj212 decode: --key-hex wants 32 hexadecimal digits")
+			return 2
+		}
+	}
+	inputs := []io.Reader{std.In}
+	if fs.NArg() > 0 {
+		inputs = nil
+		for _, name := range fs.Args() {
+			f, err := os.Open(name)
+			if err != nil {
+				return fail(std, "hj212 decode", err)
+			}
+			defer f.Close()
+			inputs = append(inputs, f)
+		}
+	}
+	out := bufio.NewWriter(std.Out)
+	defer out.Flush()
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	var err error
+	switch in := io.MultiReader(inputs...); {
+	case *stream && *asHex:
+		err = eachLine(in, func(n int, line []byte) error {
+			raw, err := hex.DecodeString(strings.Join(strings.Fields(string(line)), ""))
+			if err != nil {
+				return fmt.Errorf("line %d is not hexadecimal: %w", n, err)
+			}
+			return enc.Encode(hj212.ScanAll(raw, scanOptions(key)))
+		})
+	case *stream:
+		var raw []byte
+		if raw, err = io.ReadAll(in); err == nil {
+			err = enc.Encode(hj212.ScanAll(raw, scanOptions(key)))
+		}
+	default:
+		err = eachLine(in, func(n int, line []byte) error {
+			d := hj212.DecodeLine(line, hj212.DecodeOptions{Key: key})
+			d.Line = n
+			return enc.Encode(d)
+		})
+	}
+	if err != nil {
+		out.Flush()
+		return fail(std, "hj212 decode", err)
+	}
+	return 0
+}
+
+func scanOptions(key []byte) hj212.ScanOptions {
+	if key == nil {
+		return hj212.ScanOptions{}
+	}
+	keys := [][]byte{key}
+	return hj212.ScanOptions{Keys: func([]byte) [][]byte { return keys }}
+}
+
+// eachLine calls fn for each line that is not empty, counted from 1.
+func eachLine(r io.Reader, fn func(n int, line []byte) error) error {
+	br := bufio.NewReaderSize(r, 1<<16)
+	for n := 1; ; n++ {
+		line, err := br.ReadBytes('\n')
+		if line = bytes.TrimRight(line, "\r\n"); len(line) > 0 {
+			if err := fn(n, line); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,442 @@
+package hj212
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+)
+
+// DecodeOptions configure DecodeLine.
+type DecodeOptions struct {
+	Key []byte // SM4 key for encrypted frames, 16 bytes; nil = none
+}
+
+// Decoded is a frame as people and other programs want to see it. Valid tells
+// whether the rest describes the frame or what is wrong with it.
+type Decoded struct {
+	Line  int  `json:"line,omitempty"`
+	Valid bool `json:"valid"`
+
+	Length      int                          `json:"length"`
+	CRC         string                       `json:"crc"`
+	CRCComputed string                       `json:"crc_computed"`
+	CRCOK       bool                         `json:"crc_ok"`
+	CRCCase     string                       `json:"crc_case"`
+	Header      [][2]string                  `json:"header"`
+	Groups      [][][2]string                `json:"groups"`
+	Params      map[string]string            `json:"params"`
+	Factors     map[string]map[string]string `json:"factors"`
+	Version     *string                      `json:"version"`
+	Ack         *bool                        `json:"ack"`
+	Split       *bool                        `json:"split"`
+	Notes       []string                     `json:"notes"`
+	Encrypted   bool                         `json:"encrypted,omitempty"`
+
+	Reasons []string `json:"reasons,omitempty"`
+	Detail  string   `json:"detail,omitempty"`
+	Offset  int      `json:"offset,omitempty"`
+	Remedy  string   `json:"-"`
+}
+
+// MarshalJSON writes the fields that belong to a valid frame or to an invalid one.
+func (d Decoded) MarshalJSON() ([]byte, error) {
+	if d.Valid {
+		type plain Decoded
+		return marshalPlain(plain(d))
+	}
+	return marshalPlain(struct {
+		Line    int      `json:"line,omitempty"`
+		Valid   bool     `json:"valid"`
+		Reasons []string `json:"reasons"`
+		Detail  string   `json:"detail"`
+		Offset  int      `json:"offset"`
+	}{d.Line, false, d.Reasons, d.Detail, d.Offset})
+}
+
+// DecodeLine decodes one frame that stands alone, line end optional: its end
+// is known, so every fault that applies is given, in the order found.
+func DecodeLine(line []byte, o DecodeOptions) Decoded {
+	line = bytes.TrimRight(line, "\r\n")
+	f := judge(line)
+	if len(f.reasons) == 1 && f.reasons[0] == CRCMismatch && o.Key != nil {
+		if plain, err := DecryptCP(f.seg, o.Key); err == nil && CRC16(plain) == f.crc {
+			d := describe(plain, f.crcText)
+			d.Encrypted, d.Length = true, len(f.seg)
+			return d
+		}
+	}
+	var p Packet
+	if err := p.Parse(f.seg); err != nil {
+		e := err.(*Error) //nolint:errcheck,errorlint,forcetypeassert // Parse fails with nothing else
+		f.add(e.Name, e.Off+f.start, e.Name)
+	}
+	if len(f.reasons) > 0 {
+		return Decoded{Reasons: f.reasons, Detail: strings.Join(f.details, "; "), Offset: f.off, Remedy: remedies[f.reasons[0]]}
+	}
+	return describe(f.seg, f.crcText)
+}
+
+// finding is what can be said of a frame before its segment is read.
+type finding struct {
+	seg     []byte
+	start   int // of the segment in the line
+	crc     uint16
+	crcText string
+	reasons []string
+	details []string
+	off     int
+}
+
+func (f *finding) add(name string, off int, detail string) {
+	if len(f.reasons) == 0 {
+		f.off = off
+	}
+	f.reasons, f.details = append(f.reasons, name), append(f.details, detail)
+}
+
+// judge checks head, length, structure and CRC of one line.
+func judge(line []byte) finding {
+	f := finding{start: 6}
+	if len(line) < 6 || line[0] != '#' || line[1] != '#' {
+		f.add(Malformed, 0, "does not begin with ## and a length")
+		f.seg, f.start = line, 0
+		return f
+	}
+	declared := -1
+	switch {
+	case isDigits(line[2:6]):
+		declared = two(line[2:])*100 + two(line[4:])
+	default:
+		f.start = 2
+		for f.start < len(line) && f.start < 8 && line[f.start] >= '0' && line[f.start] <= '9' {
+			f.start++
+		}
+		f.add(LengthNotDigits, 2, LengthNotDigits)
+	}
+	semicolon := f.start < len(line) && line[f.start] == ';'
+	if semicolon {
+		f.add(StraySemicolon, f.start, StraySemicolon)
+		f.start++
+	}
+	end := len(line) - 4
+	crc, ok := uint16(0), false
+	if end >= f.start {
+		crc, ok = hex4(line[end:])
+	}
+	if !ok {
+		end = len(line)
+	}
+	f.seg = line[f.start:end]
+	if semicolon {
+		f.seg = bytes.TrimSuffix(f.seg, []byte{';'})
+	}
+	fits := !semicolon && declared >= 0 && declared == len(line)-10
+	if declared >= 0 && !fits && !semicolon {
+		f.add(LengthMismatch, 2, "length_mismatch(declared "+string(line[2:6])+", real "+itoa(max(0, len(line)-10))+")")
+	}
+	if !ok {
+		if !fits || end < f.start+declared { // a frame that fits has its check in place
+			f.add(CRCMissing, len(line), CRCMissing)
+		}
+		return f
+	}
+	f.crc, f.crcText = crc, string(line[end:])
+	if crc != CRC16(f.seg) && (declared < 0 || f.start+declared > len(line) || crc != CRC16(line[f.start:f.start+declared])) {
+		f.add(CRCMismatch, end, "crc_mismatch("+crcDetail(f.seg, line[end:])+")")
+	}
+	return f
+}
+
+// describe gives the verbose view of a right segment.
+func describe(seg []byte, crc string) Decoded {
+	d := Decoded{
+		Valid: true, Length: len(seg), CRC: crc, CRCOK: true, CRCCase: "upper",
+		CRCComputed: string(appendHex16(nil, CRC16(seg))),
+		Header:      [][2]string{}, Groups: [][][2]string{}, Params: map[string]string{},
+		Factors: map[string]map[string]string{}, Notes: []string{},
+	}
+	var p Packet
+	if p.Parse(seg) != nil {
+		return d
+	}
+	if strings.ToUpper(crc) != crc {
+		d.CRCCase = "lower"
+	}
+	d.header(&p)
+	d.body(&p)
+	if v, ack, split, ok := p.FlagBits(); ok {
+		year := v.String()
+		d.Version, d.Ack, d.Split = &year, &ack, &split
+	}
+	d.flagNotes(&p)
+	if d.Length > 1024 {
+		d.note("segment_over_1024")
+	}
+	if d.CRCCase == "lower" {
+		d.note("crc_lowercase")
+	}
+	return d
+}
+
+func (d *Decoded) note(s string) { d.Notes = append(d.Notes, s) }
+
+// header lists the fields as sent and notes what deviates.
+func (d *Decoded) header(p *Packet) {
+	h := p.Seg[:int(p.CP.Off)-len(cpOpen)]
+	fields, stray := headerFields(h)
+	seen := map[string]bool{}
+	last, ordered := -1, true
+	for _, f := range fields {
+		name, value := Text(h[f.name[0]:f.name[1]]), Text(h[f.value[0]:f.value[1]])
+		d.Header = append(d.Header, [2]string{name, value})
+		exact := false
+		for i, known := range headerNames {
+			if !strings.EqualFold(name, known) {
+				continue
+			}
+			exact = name == known
+			seen[known] = true
+			if i < last {
+				ordered = false
+			}
+			last = i
+			if value == "" && i < 6 {
+				d.note("header_empty:" + name)
+			}
+		}
+		if !exact {
+			d.note("unknown_or_misspelt_header:" + name)
+		}
+	}
+	for _, known := range headerNames[:6] {
+		if !seen[known] {
+			d.note("header_missing:" + known)
+		}
+	}
+	if !ordered {
+		d.note("header_order")
+	}
+	if stray {
+		d.note("stray_separator_in_header")
+	}
+	if p.QN.Len > 0 && (p.QN.Len != 17 || !isDigits(p.Bytes(p.QN))) {
+		d.note("qn_not_17_digits")
+	}
+	if p.ST.Len > 0 && (p.ST.Len != 2 || !isDigits(p.Bytes(p.ST))) {
+		d.note("st_not_2_digits")
+	}
+}
+
+// field is a header field by the places of its name and value.
+type field struct{ name, value [2]int }
+
+// headerFields splits a header at semicolons. A comma counts as a separator at
+// the edge of a field or before another name=value; elsewhere it is data.
+func headerFields(h []byte) (fields []field, stray bool) {
+	if n := len(bytes.TrimRight(h, " \t\r\n")); n > 0 && h[n-1] == ';' {
+		h = h[:n-1] // the one before CP
+	}
+	for i := 0; i <= len(h); {
+		j := i
+		for j < len(h) && h[j] != ';' {
+			j++
+		}
+		a, b := trim(h, i, j)
+		i = j + 1
+		for a < b && h[a] == ',' {
+			stray = true
+			a, b = trim(h, a+1, b)
+		}
+		for a < b && h[b-1] == ',' {
+			stray = true
+			a, b = trim(h, a, b-1)
+		}
+		if a == b {
+			stray = stray || len(h) > 0
+			continue
+		}
+		for a < b {
+			end := b
+			for k := a; k < b; k++ {
+				if h[k] == ',' && startsField(h[k+1:b]) {
+					end, stray = k, true
+					break
+				}
+			}
+			x, y := trim(h, a, end)
+			if eq := bytes.IndexByte(h[x:y], '='); eq >= 0 {
+				na, nb := trim(h, x, x+eq)
+				va, vb := trim(h, x+eq+1, y)
+				fields = append(fields, field{[2]int{na, nb}, [2]int{va, vb}})
+			} else if x < y {
+				fields = append(fields, field{[2]int{x, y}, [2]int{y, y}})
+			}
+			a = end + 1
+		}
+	}
+	return fields, stray
+}
+
+// startsField reports whether b begins with name= or is empty up to the next comma.
+func startsField(b []byte) bool {
+	for i, c := range b {
+		switch {
+		case c == '=':
+			return i > 0
+		case c == ',':
+			return len(bytes.TrimSpace(b[:i])) == 0
+		}
+	}
+	return false
+}
+
+// lists are the parameters that may stand several times.
+func isList(name string) bool {
+	return strings.EqualFold(name, "PolId") || strings.EqualFold(name, "CTime")
+}
+
+func isTimeParam(name string) bool {
+	switch name {
+	case "SystemTime", "RestartTime", "DataTime", "BeginTime", "EndTime", "AlarmTime":
+		return true
+	}
+	return false
+}
+
+// body lists the items of CP and notes what deviates.
+func (d *Decoded) body(p *Packet) {
+	last := -1
+	seen := map[string]bool{}
+	for _, it := range p.Items {
+		code, suffix, value := Text(p.Bytes(it.Code)), Text(p.Bytes(it.Suffix)), Text(p.Bytes(it.Value))
+		name := code
+		if it.Suffix.Off > 0 {
+			name = code + "-" + suffix
+		}
+		if int(it.Group) != last {
+			d.Groups = append(d.Groups, nil)
+			last = int(it.Group)
+		}
+		g := &d.Groups[len(d.Groups)-1]
+		*g = append(*g, [2]string{name, value})
+		if seen[name] && !isList(name) {
+			d.note("duplicate_key:" + name)
+		}
+		seen[name] = true
+		if it.Suffix.Off == 0 {
+			d.Params[name] = value
+			if isTimeParam(name) && (it.Value.Len != 14 || !isDigits(p.Bytes(it.Value))) {
+				d.note("time_not_14_digits:" + name)
+			}
+			continue
+		}
+		if d.Factors[code] == nil {
+			d.Factors[code] = map[string]string{}
+		}
+		d.Factors[code][suffix] = value
+	}
+	body := p.Bytes(p.CP)
+	if n := len(body); n > 0 && (body[n-1] == ';' || body[n-1] == ',') {
+		d.note("trailing_separator")
+	}
+	if blanksOutsideLogs(body) {
+		d.note("space_in_cp")
+	}
+}
+
+// blanksOutsideLogs reports blanks around items, names or values.
+func blanksOutsideLogs(body []byte) bool {
+	edge := true // at the start of an item, name or value
+	for i := 0; i < len(body); i++ {
+		c := body[i]
+		if c == '/' && i+1 < len(body) && body[i+1] == '/' {
+			if n := bytes.Index(body[i+2:], []byte("//")); n >= 0 {
+				i += 2 + n + 1
+				edge = false
+				continue
+			}
+		}
+		switch c {
+		case ';', ',', '=':
+			edge = true
+		case ' ', '\t', '\r', '\n':
+			rest := bytes.TrimLeft(body[i:], " \t\r\n")
+			if edge || len(rest) == 0 || rest[0] == ';' || rest[0] == ',' || rest[0] == '=' {
+				return true
+			}
+		default:
+			edge = false
+		}
+	}
+	return false
+}
+
+func (d *Decoded) flagNotes(p *Packet) {
+	n := p.number(p.Flag)
+	if n < 0 {
+		return
+	}
+	switch split := n&2 != 0; {
+	case split && p.PNUM.Off == 0:
+		d.note("split_bit_without_pnum")
+	case !split && p.PNUM.Off > 0:
+		d.note("pnum_without_split_bit")
+	}
+}
+
+// StreamResult is what a scanner found in a byte stream.
+type StreamResult struct {
+	Frames  []FrameText `json:"frames"`
+	Errors  []string    `json:"errors"`
+	Pending bool        `json:"pending_at_end"`
+}
+
+// FrameText prints a frame as text, or as {"hex":"…"} when it is none.
+type FrameText []byte
+
+// MarshalJSON implements the two forms.
+func (f FrameText) MarshalJSON() ([]byte, error) {
+	if s, ok := TextOK(f); ok {
+		return marshalPlain(s)
+	}
+	return json.Marshal(map[string]string{"hex": strings.ToUpper(hex.EncodeToString(f))})
+}
+
+// marshalPlain keeps & < > as they are: frames are full of them.
+func marshalPlain(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+// ScanAll runs a whole stream through a scanner. Encrypted frames are given decrypted.
+func ScanAll(stream []byte, o ScanOptions) StreamResult {
+	s := NewScanner(o)
+	r := StreamResult{Frames: []FrameText{}, Errors: []string{}}
+	take := func(ev Event) {
+		switch {
+		case ev.Err != nil:
+			r.Errors = append(r.Errors, ev.Err.Name)
+		case ev.Encrypted:
+			plain := appendFrame(nil, ev.Seg, CRC16(ev.Seg))
+			copy(plain[2:6], ev.Raw[2:6])
+			r.Frames = append(r.Frames, plain[:len(plain)-2])
+		default:
+			r.Frames = append(r.Frames, bytes.Clone(ev.Raw))
+		}
+	}
+	s.Feed(stream)
+	for ev, ok := s.Next(); ok; ev, ok = s.Next() {
+		take(ev)
+	}
+	for ev, ok := s.Finish(); ok; ev, ok = s.Finish() {
+		take(ev)
+	}
+	r.Pending = s.Pending()
+	return r
+}

@@ -1,0 +1,408 @@
+package hj212
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"time"
+)
+
+// Version is the protocol version in bits 7 to 2 of Flag.
+type Version uint8
+
+// Protocol versions. Surface-water stations have sent the bits of 2025 since
+// 2018, so the bits alone do not prove a 2025 device.
+const (
+	V2005 Version = 0
+	V2017 Version = 1
+	V2025 Version = 2
+)
+
+// String returns the year.
+func (v Version) String() string {
+	switch v {
+	case V2005:
+		return "2005"
+	case V2017:
+		return "2017"
+	case V2025:
+		return "2025"
+	}
+	return "unknown"
+}
+
+// Span is a part of a segment: Off bytes from its start, Len bytes long.
+type Span struct{ Off, Len uint16 }
+
+// Item is one name=value of CP. Suffix is empty for a parameter of the
+// message such as DataTime; then Code is its whole name.
+type Item struct {
+	Code, Suffix, Value Span
+	Group               uint16 // counts the ';' before it
+}
+
+// Packet is a parsed data segment. It points into the segment and allocates
+// nothing when reused; the zero value is ready.
+type Packet struct {
+	Seg                                         []byte
+	QN, ST, CN, PW, MN, Flag, PNUM, PNO, RF, CP Span // CP is what stands between CP=&& and the final &&
+	Items                                       []Item
+}
+
+var (
+	cpOpen  = []byte("CP=&&")
+	cpClose = []byte("&&")
+)
+
+// MaxSegment is the longest segment that Parse takes; spans are 16 bits wide.
+const MaxSegment = 1<<16 - 1
+
+// Parse reads a data segment. It fails with *Error when there is no CP
+// (missing_fields), CP is not closed (cp_not_closed) or the segment is longer
+// than MaxSegment (malformed). Missing or odd header fields are no error.
+func (p *Packet) Parse(seg []byte) error {
+	*p = Packet{Seg: seg, Items: p.Items[:0]}
+	if len(seg) > MaxSegment {
+		return &Error{Name: Malformed, Off: MaxSegment, Detail: "segment too long"}
+	}
+	cp := bytes.Index(seg, cpOpen)
+	if cp < 0 {
+		if i := bytes.Index(seg, cpOpen[:3]); i >= 0 {
+			return &Error{Name: CPNotClosed, Off: i, Detail: "CP does not begin with &&"}
+		}
+		return &Error{Name: MissingFields, Off: len(seg), Detail: "no CP=&&"}
+	}
+	start := cp + len(cpOpen)
+	end := len(seg) - 2
+	if end < start || seg[end] != '&' || seg[end+1] != '&' {
+		i := bytes.LastIndex(seg[start:], cpClose)
+		if i < 0 {
+			return &Error{Name: CPNotClosed, Off: len(seg), Detail: "no closing &&"}
+		}
+		end = start + i
+	}
+	p.CP = Span{uint16(start), uint16(end - start)}
+	p.header(seg[:cp])
+	if bytes.IndexByte(seg[start:end], '/') >= 0 && bytes.Contains(seg[start:end], []byte("//")) {
+		p.itemsWithLogs(start, end)
+	} else {
+		p.items(start, end)
+	}
+	return nil
+}
+
+// header splits name=value pairs; empty items are passed over.
+func (p *Packet) header(h []byte) {
+	if bytes.IndexByte(h, ',') >= 0 { // errata of the printed examples: a comma where a semicolon belongs
+		fields, _ := headerFields(h)
+		for _, f := range fields {
+			p.set(h, f.name[0], f.name[1], f.value[0], f.value[1])
+		}
+		return
+	}
+	for i := 0; i < len(h); {
+		j := bytes.IndexByte(h[i:], ';')
+		if j < 0 {
+			j = len(h)
+		} else {
+			j += i
+		}
+		a, b := trim(h, i, j)
+		i = j + 1
+		for eq := a; eq < b; eq++ { // names are short
+			if h[eq] == '=' {
+				na, nb := trim(h, a, eq)
+				va, vb := trim(h, eq+1, b)
+				p.set(h, na, nb, va, vb)
+				break
+			}
+		}
+	}
+}
+
+func (p *Packet) set(h []byte, na, nb, va, vb int) {
+	if f := p.field(h[na:nb]); f != nil {
+		*f = Span{uint16(va), uint16(vb - va)}
+	}
+}
+
+// field finds the place of a header field: by its exact name, else whatever the case.
+func (p *Packet) field(name []byte) *Span {
+	switch string(name) {
+	case "QN":
+		return &p.QN
+	case "ST":
+		return &p.ST
+	case "CN":
+		return &p.CN
+	case "PW":
+		return &p.PW
+	case "MN":
+		return &p.MN
+	case "Flag":
+		return &p.Flag
+	case "PNUM":
+		return &p.PNUM
+	case "PNO":
+		return &p.PNO
+	case "RF":
+		return &p.RF
+	}
+	for i, known := range headerNames {
+		if equalFold(name, []byte(known)) {
+			f := [...]*Span{&p.QN, &p.ST, &p.CN, &p.PW, &p.MN, &p.Flag, &p.PNUM, &p.PNO, &p.RF}[i]
+			if f.Len == 0 { // an exact name goes before a misspelt one
+				return f
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// headerNames in canonical order (section 6.2.2).
+var headerNames = [...]string{"QN", "ST", "CN", "PW", "MN", "Flag", "PNUM", "PNO", "RF"}
+
+const (
+	ones  = 0x0101010101010101
+	low7s = 0x7F7F7F7F7F7F7F7F
+)
+
+// separators marks (with the high bit) the bytes of w that are ',' '-' ';' or
+// '='. Eight bytes are tested at once; ',' and '-' differ in their lowest bit only.
+func separators(w uint64) uint64 {
+	comma := w&^uint64(ones) ^ ','*ones
+	semi, equal := w^';'*ones, w^'='*ones
+	// A byte is zero exactly when neither its high bit nor a carry out of its low seven bits is set.
+	comma = (comma&low7s + low7s) | comma
+	semi = (semi&low7s + low7s) | semi
+	equal = (equal&low7s + low7s) | equal
+	return ^(comma & semi & equal) & (^uint64(0) &^ low7s)
+}
+
+// items splits a CP without logs. It walks from separator to separator; what
+// stands between is not looked at byte by byte.
+func (p *Packet) items(i, end int) {
+	seg := p.Seg
+	var (
+		items = p.Items[:cap(p.Items)] // written in place: no copy of an item
+		n     = 0
+		start = i  // of the item
+		eq    = -1 // its first '=', 0 or less when there was none
+		dash  = -1 // the last '-' of its name
+		group = uint16(0)
+	)
+	for base := i; base < end; base += 8 {
+		var w uint64
+		if base+8 <= len(seg) {
+			w = binary.LittleEndian.Uint64(seg[base:])
+		} else {
+			var tail [8]byte
+			copy(tail[:], seg[base:])
+			w = binary.LittleEndian.Uint64(tail[:])
+		}
+		for stops := separators(w); stops != 0; stops &= stops - 1 {
+			at := base + bits.TrailingZeros64(stops)>>3
+			if at >= end {
+				break
+			}
+			switch seg[at] {
+			case '-':
+				if eq < 0 {
+					dash = at
+				}
+			case '=':
+				if eq < 0 {
+					eq = at
+				}
+			default:
+				if at > start {
+					if n < len(items) {
+						items[n].Group = group
+					} else {
+						items = append(items, Item{Group: group})
+						items = items[:cap(items)]
+					}
+					if fill(seg, &items[n], start, dash, eq, at) {
+						n++
+					}
+				}
+				if seg[at] == ';' {
+					group++
+				}
+				start, eq, dash = at+1, -1, -1
+			}
+		}
+	}
+	p.Items = items[:n]
+	if end > start {
+		it := Item{Group: group}
+		if fill(seg, &it, start, dash, eq, end) {
+			p.Items = append(p.Items, it)
+		}
+	}
+}
+
+// fill describes the item seg[start:end] with its name's last dash and its
+// first '=' (-1 where there is none); false when it is blank.
+func fill(seg []byte, it *Item, start, dash, eq, end int) bool {
+	nameEnd, va := end, end
+	if eq >= 0 {
+		nameEnd, va = eq, eq+1
+	}
+	if seg[start] <= ' ' || seg[end-1] <= ' ' || seg[nameEnd-1] <= ' ' || va < end && seg[va] <= ' ' {
+		if start, end = trim(seg, start, end); start == end {
+			return false
+		}
+		if eq < 0 {
+			nameEnd, va = end, end
+		}
+		start, nameEnd = trim(seg, start, nameEnd)
+		va, end = trim(seg, min(va, end), end)
+	}
+	if dash < 0 {
+		it.Code = Span{uint16(start), uint16(nameEnd - start)}
+		it.Suffix = Span{}
+	} else {
+		it.Code = Span{uint16(start), uint16(dash - start)}
+		it.Suffix = Span{uint16(dash + 1), uint16(nameEnd - dash - 1)}
+	}
+	it.Value = Span{uint16(va), uint16(end - va)}
+	return true
+}
+
+// itemsWithLogs splits a CP that holds //texts//: between the marks, separators
+// are data (section 6.6.5). A mark that is never closed is plain text.
+func (p *Packet) itemsWithLogs(i, end int) {
+	seg := p.Seg
+	group := uint16(0)
+	for i < end {
+		switch seg[i] {
+		case ';':
+			group++
+			i++
+			continue
+		case ',', ' ', '\t', '\r', '\n':
+			i++
+			continue
+		}
+		start, eq, dash := i, -1, -1
+		for i < end {
+			c := seg[i]
+			if c == '/' && i+1 < end && seg[i+1] == '/' {
+				if n := bytes.Index(seg[i+2:end], []byte("//")); n >= 0 {
+					i += 2 + n + 2
+					continue
+				}
+			}
+			if c == ',' || c == ';' {
+				break
+			}
+			if eq < 0 {
+				if c == '=' {
+					eq = i
+				} else if c == '-' {
+					dash = i
+				}
+			}
+			i++
+		}
+		var it Item
+		if fill(seg, &it, start, dash, eq, i) {
+			it.Group = group
+			p.Items = append(p.Items, it)
+		}
+	}
+}
+
+func trim(b []byte, i, j int) (int, int) {
+	for i < j && b[i] <= ' ' {
+		i++
+	}
+	for i < j && b[j-1] <= ' ' {
+		j--
+	}
+	return i, j
+}
+
+// Bytes returns what s points to.
+func (p *Packet) Bytes(s Span) []byte {
+	return p.Seg[s.Off : uint32(s.Off)+uint32(s.Len) : uint32(s.Off)+uint32(s.Len)]
+}
+
+// number reads a span of decimal digits; -1 when it is empty or something else.
+func (p *Packet) number(s Span) int {
+	if s.Len == 0 || s.Len > 6 {
+		return -1
+	}
+	n := 0
+	for _, c := range p.Bytes(s) {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
+
+// Command returns CN as a number, -1 when it is missing or not numeric.
+func (p *Packet) Command() int { return p.number(p.CN) }
+
+// Part returns PNO and PNUM, -1 where missing or not numeric.
+func (p *Packet) Part() (pno, pnum int) { return p.number(p.PNO), p.number(p.PNUM) }
+
+// FlagBits reads Flag (section 6.3): version, whether an acknowledgement is
+// wanted, whether PNUM and PNO are there. ok is false without a numeric Flag
+// or when the version is unknown; the bits are given as far as they go.
+func (p *Packet) FlagBits() (v Version, ack, split, ok bool) {
+	n := p.number(p.Flag)
+	if n < 0 || n > 255 {
+		return 0, false, false, false
+	}
+	v = Version(n >> 2)
+	return v, n&1 != 0, n&2 != 0, v <= V2025
+}
+
+// Resent reports RF=1 (2025).
+func (p *Packet) Resent() bool { return p.number(p.RF) == 1 }
+
+// Param returns the value of an item without suffix: the last of that exact
+// name, else the last whose name differs in case only.
+func (p *Packet) Param(name string) ([]byte, bool) {
+	fold := -1
+	for i := len(p.Items) - 1; i >= 0; i-- {
+		it := &p.Items[i]
+		if it.Suffix.Len != 0 || int(it.Code.Len) != len(name) {
+			continue
+		}
+		code := p.Bytes(it.Code)
+		if string(code) == name {
+			return p.Bytes(it.Value), true
+		}
+		if fold < 0 && equalFold(code, []byte(name)) {
+			fold = i
+		}
+	}
+	if fold >= 0 {
+		return p.Bytes(p.Items[fold].Value), true
+	}
+	return nil, false
+}
+
+// DataTime returns the DataTime of CP as UTC. It fails with *Error
+// time_not_14_digits when it is missing or has another form.
+func (p *Packet) DataTime() (time.Time, error) {
+	b, ok := p.Param("DataTime")
+	if !ok {
+		return time.Time{}, &Error{Name: BadTime, Off: int(p.CP.Off), Detail: "no DataTime"}
+	}
+	t, err := ParseTime(b)
+	if err != nil {
+		off := int(p.CP.Off)
+		if len(b) > 0 {
+			off = bytes.Index(p.Seg, b)
+		}
+		return time.Time{}, &Error{Name: BadTime, Off: off, Detail: "DataTime is " + quote(b)}
+	}
+	return t, nil
+}
