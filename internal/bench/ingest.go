@@ -1,0 +1,189 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"plateau/hj212"
+	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/store"
+)
+
+// Config says how much to do; the zero value is a run of a minute or so.
+type Config struct {
+	Dir     string // where to write; "" = a temporary folder
+	Runs    int    // 0 = 5
+	Frames  int    // in one ingest run; 0 = 1,000,000
+	Outlets int    // 0 = 1,000
+	Now     func() time.Time
+}
+
+func (c *Config) defaults() {
+	if c.Runs <= 0 {
+		c.Runs = 5
+	}
+	if c.Frames <= 0 {
+		c.Frames = 1_000_000
+	}
+	if c.Outlets <= 0 {
+		c.Outlets = 1000
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+}
+
+// tempDir makes a folder under c.Dir and returns it with its removal.
+func (c *Config) tempDir() (string, func(), error) {
+	dir, err := os.MkdirTemp(c.Dir, "plateau-bench-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}
+
+// Ingest measures frames decoded, filed as journal and series, and synced, and
+// the disk they take. tcp, when given, measures the same through sockets.
+func Ingest(ctx context.Context, c Config, tcp func(ctx context.Context, dir string) (framesPerSecond float64, err error)) (Report, error) {
+	c.defaults()
+	r := newReport("ingest")
+	var rate, perReading, sockets []float64
+	for range c.Runs {
+		a, b, err := ingestOnce(ctx, &c)
+		if err != nil {
+			return r, err
+		}
+		rate, perReading = append(rate, a), append(perReading, b)
+		if tcp == nil {
+			continue
+		}
+		dir, remove, err := c.tempDir()
+		if err != nil {
+			return r, err
+		}
+		f, err := tcp(ctx, filepath.Join(dir, "tcp"))
+		remove()
+		if err != nil {
+			return r, err
+		}
+		sockets = append(sockets, f)
+	}
+	r.Figures["journal_and_series"] = figure("frames/s", ">= 200000", rate)
+	r.Figures["disk_per_reading"] = figure("bytes", "<= 10", perReading)
+	if sockets != nil {
+		r.Figures["tcp_to_durable_ack"] = figure("frames/s", ">= 100000", sockets)
+	}
+	r.Notes = append(r.Notes, fmt.Sprintf("%d ten-factor frames of %d outlets a run; each is decoded with its CRC, compared, filed and synced", c.Frames, c.Outlets))
+	return r, nil
+}
+
+// ingestOnce returns frames/s and bytes on disk a reading.
+func ingestOnce(ctx context.Context, c *Config) (rate, perReading float64, err error) {
+	dir, remove, err := c.tempDir()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer remove()
+	s, err := store.Open(dir, store.Options{Now: c.Now})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = s.Close() }()
+	raws := rawFrames(c)
+	var wg sync.WaitGroup
+	var failed atomic.Pointer[error]
+	wg.Add(len(raws))
+	done := func(r store.Result) {
+		if r.Err != nil {
+			failed.Store(&r.Err)
+		}
+		wg.Done()
+	}
+	began := c.Now()
+	var producers sync.WaitGroup
+	const parts = 2
+	for part := range parts {
+		producers.Go(func() {
+			var p hj212.Packet
+			batch := make([]*store.Frame, 0, 256)
+			received := c.Now()
+			for i := part; i < len(raws); i += parts {
+				f, err := decode(&p, telemetry.OutletID(i%c.Outlets+1), raws[i], make([]telemetry.Value, 0, len(codes)), received)
+				if err != nil {
+					failed.Store(&err)
+					wg.Done()
+					continue
+				}
+				f.Done = done
+				if batch = append(batch, f); len(batch) == cap(batch) {
+					if err := s.SubmitBatch(ctx, batch); err != nil {
+						failed.Store(&err)
+						wg.Add(-len(batch))
+					}
+					batch, received = batch[:0], c.Now()
+				}
+			}
+			if err := s.SubmitBatch(ctx, batch); err != nil {
+				failed.Store(&err)
+				wg.Add(-len(batch))
+			}
+		})
+	}
+	producers.Wait()
+	wg.Wait()
+	took := c.Now().Sub(began)
+	if e := failed.Load(); e != nil {
+		return 0, 0, *e
+	}
+	if err := s.Compact(ctx); err != nil {
+		return 0, 0, err
+	}
+	// Opened and closed once more, the folder holds no write-ahead log that was
+	// kept for its next use: what is left is what the readings cost.
+	if err := s.Close(); err != nil {
+		return 0, 0, err
+	}
+	if s, err = store.Open(dir, store.Options{Now: c.Now}); err != nil {
+		return 0, 0, err
+	}
+	if err := s.Close(); err != nil {
+		return 0, 0, err
+	}
+	disk, err := folderSize(dir)
+	return float64(len(raws)) / took.Seconds(), float64(disk) / float64(len(raws)*len(codes)), err
+}
+
+func folderSize(dir string) (n int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			n += info.Size()
+		}
+		return err
+	})
+	return n, err
+}
+
+// rawFrames makes the frames beforehand: making them is not what is measured.
+// Two producers take the odd and the even ones: with an even number of outlets
+// each outlet's times rise.
+func rawFrames(c *Config) [][]byte {
+	loggers := make([]*logger, c.Outlets)
+	for i := range loggers {
+		loggers[i] = newLogger(i)
+	}
+	at := c.Now().Add(-time.Duration(c.Frames/c.Outlets+1) * 30 * time.Second).Truncate(time.Second)
+	raws := make([][]byte, c.Frames)
+	for i := range raws {
+		if i%c.Outlets == 0 {
+			at = at.Add(30 * time.Second)
+		}
+		raws[i] = loggers[i%c.Outlets].frame(nil, at)
+	}
+	return raws
+}

@@ -1,0 +1,230 @@
+package quality
+
+import (
+	"slices"
+	"time"
+
+	"plateau/internal/telemetry"
+)
+
+func unix(at int64) time.Time { return time.Unix(at, 0).UTC() }
+
+// dateOf is the Beijing date of an instant, YYYY-MM-DD.
+func dateOf(at int64) string { return time.Unix(at+beijing, 0).UTC().Format("2006-01-02") }
+
+// day computes a day from its hours (any number of them, by time) and the
+// 2031 record. hoursUntil bounds the hours that are due: the end of the day
+// for a stored row, "now" for a running view.
+func (b *builder) day(at int64, hours []HourRow, hoursUntil int64) (DayRow, error) {
+	pl := b.plans(at)
+	row := DayRow{Outlet: b.o.ID, At: at, Rules: pl.p.digest}
+	rep := map[string]*Reported{}
+	err := b.src.Records(b.o.ID, telemetry.KindDay, at, at+daySeconds, func(r *telemetry.Record) bool {
+		row.Revised = row.Revised || r.Revised
+		for i := range r.Values {
+			v := &r.Values[i]
+			code := v.Code
+			if _, ok := pl.index[code]; !ok {
+				code = canon(code)
+			}
+			if rep[code] == nil {
+				rep[code] = &Reported{}
+			}
+			rep[code].take(v, b.o.MissingFlagIsN)
+		}
+		return true
+	})
+	if err != nil {
+		return row, err
+	}
+	due := dueHours(b.o, at, hoursUntil)
+	var temp Opt
+	codes := dayCodes(pl, hours)
+	if i := pl.temp; i >= 0 {
+		temp = DayMean(&pl.p.gasDay, means(hours, pl.factors[i].code)).Mean
+	}
+	for _, code := range codes {
+		i, ok := pl.index[code]
+		if !ok {
+			i = pl.add(b.limit, code, nil)
+		}
+		f := pl.dayFactor(i, hours, due, temp, rep[code])
+		row.Factors = append(row.Factors, f)
+	}
+	return row, nil
+}
+
+// dayCodes lists the registered factors, then the others met, by code.
+func dayCodes(pl *plan, hours []HourRow) []string {
+	var known, extra []string
+	for i := range pl.factors {
+		if pl.factors[i].required {
+			known = append(known, pl.factors[i].code)
+		}
+	}
+	for i := range hours {
+		for k := range hours[i].Factors {
+			if c := hours[i].Factors[k].Code; !slices.Contains(known, c) && !slices.Contains(extra, c) {
+				extra = append(extra, c)
+			}
+		}
+	}
+	slices.Sort(extra)
+	return append(known, extra...)
+}
+
+// dueHours lists the hours of the day that were to be measured: all but those
+// a declared stop covers, up to until.
+func dueHours(o *telemetry.Outlet, day, until int64) []int64 {
+	var out []int64
+	for h := day; h < day+daySeconds && h < until; h += hourSeconds {
+		if !stopped(o, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func means(hours []HourRow, code string) []Opt {
+	out := make([]Opt, 0, len(hours))
+	for i := range hours {
+		if f := hours[i].Factor(code); f != nil {
+			out = append(out, f.Mean)
+		}
+	}
+	return out
+}
+
+// dayFactor computes one factor of the day.
+func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Reported) FactorDay {
+	fp := &pl.factors[i]
+	f := FactorDay{Code: fp.code}
+	if rep != nil {
+		f.Reported = *rep
+	}
+	byHour := make([]*FactorHour, len(due))
+	for k := range hours {
+		fh := hours[k].Factor(fp.code)
+		if fh == nil || fh.NSeen == 0 {
+			continue
+		}
+		f.NSeen++
+		if x := slices.Index(due, hours[k].At); x >= 0 {
+			byHour[x] = fh
+		}
+	}
+	var r MeanResult
+	if pl.outlet.Medium == telemetry.Gas {
+		r = pl.gasDay(fp, byHour, &f)
+	} else {
+		r = pl.waterDay(fp, hours, due, byHour, &f)
+	}
+	f.NValid, f.Valid, f.Mean, f.Flow, f.Total = r.NValid, r.Valid, r.Mean, r.Flow, r.Total
+	for _, h := range byHour {
+		if h == nil || !h.Valid {
+			continue
+		}
+		if h.Min.OK && (!f.Min.OK || h.Min.V < f.Min.V) {
+			f.Min = h.Min
+		}
+		if h.Max.OK && (!f.Max.OK || h.Max.V > f.Max.V) {
+			f.Max = h.Max
+		}
+	}
+	lim := pl.limitFor(i, true, temp)
+	f.Limit, f.Evidence = lim.LimitRef, lim.evidence
+	base, reported := f.Mean, f.Reported.Avg
+	if fp.refO2.OK && f.Reported.ZsAvg.OK && f.Folded.OK {
+		base, reported = f.Folded, f.Reported.ZsAvg
+	}
+	if f.Valid {
+		f.Judged, f.Basis = pl.choose(fp.refO2.OK, f.Mean, f.Folded, f.Reported)
+		f.DiffPct, f.Mismatch = pl.compare(reported, base, f.Limit, f.Reported)
+	} else {
+		f.Reasons = append(f.Reasons, "reason.day_not_valid")
+	}
+	if f.Mismatch {
+		f.Reasons = append(f.Reasons, "reason.mismatch")
+	}
+	if f.Judged.OK && !f.Limit.IsZero() {
+		j := JudgeExceed(f.Judged.V, f.Limit)
+		if f.Over = j.Exceeds; f.Over {
+			f.Times = j.Times
+		}
+	}
+	return f
+}
+
+// gasDay: arithmetic mean of valid hours; folded values count where both the
+// hour and its folding are good.
+func (pl *plan) gasDay(fp *factorPlan, byHour []*FactorHour, f *FactorDay) MeanResult {
+	plain, folded := make([]Opt, 0, 24), make([]Opt, 0, 24)
+	for _, h := range byHour {
+		if h == nil {
+			f.NExpected++
+			continue
+		}
+		if h.NExpected > 0 {
+			f.NExpected++
+		}
+		if h.Valid {
+			plain, folded = append(plain, h.Mean), append(folded, h.Folded)
+		}
+	}
+	if fp.refO2.OK {
+		if r := DayMean(&pl.p.gasDay, folded); r.Mean.OK {
+			f.Folded = r.Mean
+			if !r.Valid && len(plain) >= pl.p.gasDay.MinHours {
+				f.Folded = Opt{} // enough hours, but too few of them could be folded
+			}
+		}
+	}
+	return DayMean(&pl.p.gasDay, plain)
+}
+
+// waterDay: rows of hours weighed by flow.
+func (pl *plan) waterDay(fp *factorPlan, hours []HourRow, due []int64, byHour []*FactorHour, f *FactorDay) MeanResult {
+	rows := make([]WaterRow, 0, len(due))
+	for x, at := range due {
+		w := WaterRow{QUnknown: true}
+		if pl.flow >= 0 && fp.code != pl.factors[pl.flow].code && fp.code != pl.p.nh3.temperature {
+			if k := slices.IndexFunc(hours, func(h HourRow) bool { return h.At == at }); k >= 0 {
+				w.Q, w.QUnknown = flowOf(&pl.factors[pl.flow], hours[k].Factor(pl.factors[pl.flow].code))
+			}
+		}
+		if h := byHour[x]; h != nil {
+			if h.NExpected == 0 {
+				continue // source stopped
+			}
+			w.C, w.Valid = h.Mean, h.Valid && h.Mean.OK
+		}
+		rows = append(rows, w)
+	}
+	var r MeanResult
+	if fp.code == pl.p.phFactor {
+		r = PHMean(&pl.p.waterDay, rows)
+	} else {
+		r = WaterDay(&pl.p.waterDay, rows)
+	}
+	f.NExpected = r.Expected
+	if fp.unit != "" && fp.unit != "mg/L" || fp.code == pl.p.phFactor {
+		r.Total = Opt{}
+	}
+	return r
+}
+
+// flowOf is the amount of water of an hour, m3: the amount reported, else the
+// mean flow, which is in L/s unless the registry says m3/h.
+func flowOf(fp *factorPlan, h *FactorHour) (q float64, unknown bool) {
+	switch {
+	case h == nil:
+		return 0, true
+	case h.Cou.OK:
+		return h.Cou.V, false
+	case h.Mean.OK && fp.unit == "m3/h":
+		return h.Mean.V, false
+	case h.Mean.OK:
+		return h.Mean.V * 3.6, false
+	}
+	return 0, true
+}

@@ -1,0 +1,527 @@
+package quality
+
+import (
+	"math"
+	"slices"
+	"sync"
+
+	"plateau/hj212"
+	"plateau/internal/telemetry"
+)
+
+const (
+	hourSeconds = 3600
+	daySeconds  = 86400
+	// beijing is the offset of the one clock of all stations, UTC+8, no summer time.
+	beijing = 8 * hourSeconds
+)
+
+func hourStart(at int64) int64 { return at - mod(at, hourSeconds) }
+
+// dayStart is the start of the Beijing day that at falls in.
+func dayStart(at int64) int64 { return at - mod(at+beijing, daySeconds) }
+
+func mod(a, m int64) int64 { return (a%m + m) % m }
+
+// Records reads series; *store.Store is one.
+type Records interface {
+	// Records calls fn in order of time with the merged records of [from, to).
+	// The record is reused between calls.
+	Records(outlet telemetry.OutletID, kind telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error
+}
+
+// canonical maps factor codes of 2005 to those of 2017; an unknown code stays.
+var canonical sync.Map
+
+func canon(code string) string {
+	if c, ok := canonical.Load(code); ok {
+		return c.(string)
+	}
+	c := code
+	if f, ok := hj212.LookupFactor(code); ok && f.Old == code && f.Code != "" {
+		c = f.Code
+	}
+	canonical.Store(code, c)
+	return c
+}
+
+// reading is one factor of a record, reduced to what judging needs.
+type reading struct {
+	factor int
+	mark   int
+	v      Opt
+	cou    Opt
+}
+
+// builder computes the hours of one outlet. It is used by one goroutine and
+// reuses its memory.
+type builder struct {
+	src   Records
+	plans func(day int64) *plan
+	o     *telemetry.Outlet
+	limit limitSource
+}
+
+// hourWork is an hour under construction.
+type hourWork struct {
+	row      *HourRow
+	plan     *plan
+	acc      []hourAcc
+	cou      []Opt
+	reported []Reported
+	revised  bool
+	any      bool
+}
+
+func (w *hourWork) factor(b *builder, code string) int {
+	i, ok := w.plan.index[code]
+	if !ok {
+		if code = canon(code); code == "" {
+			return -1
+		}
+		if i, ok = w.plan.index[code]; !ok {
+			if len(w.plan.factors) >= maxFactors || !isFactorCode(code) {
+				return -1
+			}
+			i = w.plan.add(b.limit, code, nil)
+		}
+	}
+	for len(w.acc) <= i {
+		w.acc = append(w.acc, hourAcc{})
+		w.cou = append(w.cou, Opt{})
+		w.reported = append(w.reported, Reported{})
+	}
+	return i
+}
+
+// maxFactors bounds the factors of one outlet against senders of ever new codes.
+const maxFactors = 200
+
+// isFactorCode refuses equipment items (SB1-RS and the like).
+func isFactorCode(code string) bool {
+	_, ok := hj212.LookupFactor(code)
+	return ok
+}
+
+// hours computes the hours [from, to) (multiples of 3600) from what the store
+// holds up to DataTime until (exclusive). The same records and rules give the
+// same rows whatever the order of arrival.
+func (b *builder) hours(from, to, until int64) ([]HourRow, error) {
+	n := int((to - from) / hourSeconds)
+	work := make([]hourWork, n)
+	rows := make([]HourRow, n)
+	for i := range work {
+		at := from + int64(i)*hourSeconds
+		pl := b.plans(dayStart(at))
+		rows[i] = HourRow{Outlet: b.o.ID, At: at, Stopped: stopped(b.o, at), Rules: pl.p.digest}
+		work[i] = hourWork{row: &rows[i], plan: pl}
+		if k := len(pl.factors); k > 0 {
+			work[i].acc, work[i].cou, work[i].reported = make([]hourAcc, k), make([]Opt, k), make([]Reported, k)
+		}
+	}
+	end := min(to, until)
+	if err := b.reported(work, from, end); err != nil {
+		return nil, err
+	}
+	if err := b.cover(work, from, end, telemetry.KindMinute, nil); err != nil {
+		return nil, err
+	}
+	if need := func(w *hourWork) bool { return !w.any && b.realtimeFirst(w.row.At) }; slices.ContainsFunc(ptrs(work), need) {
+		if err := b.realtime(work, need, from, end); err != nil {
+			return nil, err
+		}
+	}
+	for i := range work {
+		work[i].takeReported()
+	}
+	if need := func(w *hourWork) bool { return !w.any }; slices.ContainsFunc(ptrs(work), need) {
+		if err := b.realtime(work, need, from, end); err != nil {
+			return nil, err
+		}
+	}
+	for i := range work {
+		work[i].finish()
+	}
+	return rows, nil
+}
+
+func ptrs(ws []hourWork) []*hourWork {
+	out := make([]*hourWork, len(ws))
+	for i := range ws {
+		out[i] = &ws[i]
+	}
+	return out
+}
+
+// realtimeFirst: no minute records are expected, real-time ones stand in.
+func (b *builder) realtimeFirst(at int64) bool {
+	return b.o.IntervalAt(unix(at)).Minute == 0
+}
+
+// realtime covers the hours that need it, run by run.
+func (b *builder) realtime(work []hourWork, need func(*hourWork) bool, from, end int64) error {
+	for i := 0; i < len(work); {
+		if !need(&work[i]) {
+			i++
+			continue
+		}
+		k := i + 1
+		for k < len(work) && need(&work[k]) {
+			k++
+		}
+		lo := from + int64(i)*hourSeconds
+		hi := min(from+int64(k)*hourSeconds, end)
+		if err := b.cover(work[i:k], lo, hi, telemetry.KindRealtime, need); err != nil {
+			return err
+		}
+		i = k
+	}
+	return nil
+}
+
+// reported reads the 2061 records.
+func (b *builder) reported(work []hourWork, from, end int64) error {
+	return b.src.Records(b.o.ID, telemetry.KindHour, from, end, func(r *telemetry.Record) bool {
+		w := &work[(r.At-from)/hourSeconds]
+		w.revised = w.revised || r.Revised
+		for i := range r.Values {
+			v := &r.Values[i]
+			k := w.factor(b, v.Code)
+			if k < 0 {
+				continue
+			}
+			rep := &w.reported[k]
+			rep.take(v, b.o.MissingFlagIsN)
+		}
+		return true
+	})
+}
+
+func (rep *Reported) take(v *telemetry.Value, missingIsN bool) {
+	rep.There = true
+	rep.Flag = v.Flag
+	if v.Flag == "" && missingIsN {
+		rep.Flag = "N"
+	}
+	if !v.IsNum {
+		return
+	}
+	x := Some(v.Dec.Float())
+	switch v.Suffix {
+	case "Avg":
+		rep.Avg = x
+	case "ZsAvg":
+		rep.ZsAvg = x
+	case "Min":
+		rep.Min = x
+	case "Max":
+		rep.Max = x
+	case "Cou":
+		rep.Cou = x
+	}
+}
+
+// cover adds minute or real-time records: each covers its interval, but not
+// beyond the next record nor the end of its hour.
+func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind, _ func(*hourWork) bool) error {
+	var (
+		pend     []reading
+		pendAt   int64
+		pendWork *hourWork
+	)
+	flush := func(next int64) {
+		if pendWork == nil {
+			return
+		}
+		iv := b.o.IntervalAt(unix(pendAt))
+		secs := int64(iv.Realtime)
+		if kind == telemetry.KindMinute {
+			if secs = int64(iv.Minute) * 60; secs == 0 {
+				secs = 60 // sent all the same: a minute at least
+			}
+		}
+		if secs == 0 {
+			secs = 60
+		}
+		minutes := float64(min(secs, next-pendAt, hourStart(pendAt)+hourSeconds-pendAt)) / 60
+		for i := range pend {
+			r := &pend[i]
+			pendWork.acc[r.factor].add(r.mark, minutes, r.v)
+			if r.cou.OK && r.mark == markN {
+				pendWork.cou[r.factor] = Some(pendWork.cou[r.factor].V + r.cou.V)
+			}
+		}
+		pendWork = nil
+	}
+	err := b.src.Records(b.o.ID, kind, from, end, func(r *telemetry.Record) bool {
+		flush(r.At)
+		w := &work[(r.At-from)/hourSeconds]
+		w.any, w.revised = true, w.revised || r.Revised
+		w.row.Source = SourceMinute
+		if kind == telemetry.KindRealtime {
+			w.row.Source = SourceRealtime
+		}
+		pend, pendAt, pendWork = w.readings(b, r, pend[:0]), r.At, w
+		return true
+	})
+	flush(math.MaxInt64)
+	return err
+}
+
+// readings reduces a record to one reading a factor: Avg, else Rtd.
+func (w *hourWork) readings(b *builder, r *telemetry.Record, dst []reading) []reading {
+	code, k := "", -1
+	var cur *reading
+	for i := range r.Values {
+		v := &r.Values[i]
+		if v.Code != code || cur == nil {
+			code = v.Code
+			if k = w.factor(b, code); k < 0 {
+				cur = nil
+				continue
+			}
+			cur = nil
+			for j := range dst { // a factor may stand in two places of a frame
+				if dst[j].factor == k {
+					cur = &dst[j]
+				}
+			}
+			if cur == nil {
+				dst = append(dst, reading{factor: k, mark: markMissing})
+				cur = &dst[len(dst)-1]
+			}
+		}
+		m := markIndex(v.Flag)
+		if v.Flag == "" && b.o.MissingFlagIsN {
+			m = markN
+		}
+		if v.IsNum {
+			switch v.Suffix {
+			case "Avg":
+				cur.v = Some(v.Dec.Float())
+			case "Rtd":
+				if !cur.v.OK {
+					cur.v = Some(v.Dec.Float())
+				}
+			case "Cou":
+				cur.cou = Some(v.Dec.Float())
+			}
+		}
+		cur.mark = m
+	}
+	for i := range dst {
+		if dst[i].mark == markN && !dst[i].v.OK && !dst[i].cou.OK {
+			dst[i].mark = markMissing // N without a value is no measurement
+		}
+	}
+	return dst
+}
+
+// takeReported stands the logger's own hour in where no minute arrived.
+func (w *hourWork) takeReported() {
+	if w.any {
+		return
+	}
+	for i := range w.reported {
+		rep := &w.reported[i]
+		if !rep.There {
+			continue
+		}
+		w.any = true
+		w.row.Source = SourceReported
+		m := markIndex(rep.Flag)
+		if m == markN && !rep.Avg.OK && !rep.Cou.OK {
+			m = markMissing
+		}
+		w.acc[i].add(m, 60, rep.Avg)
+		if rep.Avg.OK && m == markN {
+			w.acc[i].min, w.acc[i].max = orElse(rep.Min, rep.Avg), orElse(rep.Max, rep.Avg)
+		}
+	}
+}
+
+func orElse(a, b Opt) Opt {
+	if a.OK {
+		return a
+	}
+	return b
+}
+
+// stopped reports whether a declared stop leaves too little of the hour for it
+// to be expected: more than a quarter of an hour.
+func stopped(o *telemetry.Outlet, at int64) bool {
+	var sum int64
+	for _, s := range o.Stops {
+		from, to := s.From.Unix(), int64(math.MaxInt64)
+		if !s.To.IsZero() {
+			to = s.To.Unix()
+		}
+		if d := min(to, at+hourSeconds) - max(from, at); d > 0 {
+			sum += d
+		}
+	}
+	return sum > hourSeconds/4
+}
+
+// finish judges every factor of the hour.
+func (w *hourWork) finish() {
+	pl, row := w.plan, w.row
+	row.Revised = w.revised
+	row.Factors = make([]FactorHour, 0, len(w.acc))
+	order := make([]int, 0, len(w.acc))
+	for i := range w.acc {
+		if pl.factors[i].required || w.acc[i].seen() || w.reported[i].There {
+			order = append(order, i)
+		}
+	}
+	// Factors the registry does not know are appended to the plan in the order
+	// they were met; the row must not depend on that.
+	slices.SortStableFunc(order, func(a, b int) int {
+		fa, fb := &pl.factors[a], &pl.factors[b]
+		switch {
+		case fa.required && fb.required:
+			return a - b
+		case fa.required:
+			return -1
+		case fb.required:
+			return 1
+		case fa.code < fb.code:
+			return -1
+		}
+		return 1
+	})
+	var o2, temp Opt
+	o2Valid := false
+	if i := pl.o2; i >= 0 && i < len(w.acc) {
+		r := w.acc[i].result(pl.hourRule)
+		o2, o2Valid = r.Mean, r.Valid
+	}
+	if i := pl.temp; i >= 0 && i < len(w.acc) {
+		temp = w.acc[i].result(pl.hourRule).Mean
+	}
+	for _, i := range order {
+		row.Factors = append(row.Factors, w.judge(i, o2, o2Valid, temp))
+	}
+}
+
+func (a *hourAcc) seen() bool {
+	for _, m := range a.minutes {
+		if m > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// judge completes one factor of the hour.
+func (w *hourWork) judge(i int, o2 Opt, o2Valid bool, temp Opt) FactorHour {
+	pl := w.plan
+	fp := &pl.factors[i]
+	r := w.acc[i].result(pl.hourRule)
+	f := FactorHour{
+		Code: fp.code, Flag: r.Flag, NSeen: int(r.NSeen), NValid: int(r.NValid), NExpected: 60,
+		Valid: r.Valid, Mean: r.Mean, Min: r.Min, Max: r.Max, Fold: FoldNotRequired, Reported: w.reported[i],
+	}
+	f.Cou = w.cou[i]
+	if f.Reported.Flag == "N" && f.Reported.Cou.OK {
+		f.Cou = f.Reported.Cou
+	}
+	if w.row.Stopped || slices.Contains(pl.p.order.stopped, f.Flag) {
+		f.NExpected = 0
+	}
+	if fp.refO2.OK && f.Mean.OK {
+		if f.Valid && !o2Valid {
+			o2 = Opt{}
+		}
+		fold := FoldO2(&pl.p.fold, f.Mean.V, o2, fp.refO2)
+		f.Folded, f.Fold = fold.Folded, fold.Status
+	}
+	lim := pl.limitFor(i, false, temp)
+	f.Limit, f.Evidence = lim.LimitRef, lim.evidence
+	base := f.Mean
+	rep := f.Reported.Avg
+	if fp.refO2.OK && f.Reported.ZsAvg.OK && f.Folded.OK {
+		base, rep = f.Folded, f.Reported.ZsAvg
+	}
+	if f.Valid && w.row.Source != SourceReported {
+		f.DiffPct, f.Mismatch = pl.compare(rep, base, f.Limit, f.Reported)
+	}
+	if f.Valid {
+		f.Judged, f.Basis = pl.choose(fp.refO2.OK, f.Mean, f.Folded, f.Reported)
+	}
+	f.Reasons = hourReasons(&f)
+	if w.row.Stopped {
+		f.Over, f.Evidence = false, false
+		return f
+	}
+	if f.Judged.OK && !f.Limit.IsZero() {
+		j := JudgeExceed(f.Judged.V, f.Limit)
+		if f.Over = j.Exceeds; f.Over {
+			f.Times = j.Times
+		}
+	}
+	return f
+}
+
+// choose picks the figure to judge: the reported one when its mark is valid
+// and the rule says so, else the recomputed one.
+func (pl *plan) choose(fold bool, mean, folded Opt, rep Reported) (Opt, Basis) {
+	use := pl.p.reported.ByReported && rep.There && slices.Contains(pl.p.reported.ValidMarks, rep.Flag)
+	switch {
+	case fold && use && rep.ZsAvg.OK && folded.OK:
+		return rep.ZsAvg, BasisReportedFolded
+	case fold && folded.OK:
+		return folded, BasisFolded
+	case fold:
+		return Opt{}, BasisNone
+	case use && rep.Avg.OK:
+		return rep.Avg, BasisReported
+	case mean.OK:
+		return mean, BasisMean
+	}
+	return Opt{}, BasisNone
+}
+
+// compare gives the difference of reported from recomputed in percent and
+// whether the rule objects to it. Small differences beside the limit are
+// rounding of the sender; figures without a limit are only shown.
+func (pl *plan) compare(rep, base Opt, l LimitRef, r Reported) (Opt, bool) {
+	if !rep.OK || !base.OK || !slices.Contains(pl.p.reported.ValidMarks, r.Flag) {
+		return Opt{}, false
+	}
+	d := math.Abs(rep.V - base.V)
+	if d == 0 {
+		return Some(0), false
+	}
+	if base.V == 0 {
+		return Opt{}, !l.IsZero() && d > pl.p.reported.MinShare*l.scale()
+	}
+	pct := 100 * d / math.Abs(base.V)
+	return Some(pct), !l.IsZero() && pct > pl.p.reported.MaxPercent && d > pl.p.reported.MinShare*l.scale()
+}
+
+// scale is the size of a limit, to weigh differences by.
+func (l LimitRef) scale() float64 {
+	if l.Hi.OK {
+		return math.Abs(l.Hi.V)
+	}
+	return math.Abs(l.Lo.V)
+}
+
+func hourReasons(f *FactorHour) []string {
+	var out []string
+	if !f.Valid {
+		out = append(out, "reason.hour_not_valid")
+	}
+	switch f.Fold {
+	case FoldO2Missing:
+		out = append(out, "reason.fold_o2_missing")
+	case FoldO2Range:
+		out = append(out, "reason.fold_o2_out_of_range")
+	case FoldOK, FoldNotRequired:
+	}
+	if f.Mismatch {
+		out = append(out, "reason.mismatch")
+	}
+	return out
+}

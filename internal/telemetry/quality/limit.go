@@ -1,0 +1,180 @@
+package quality
+
+import (
+	"slices"
+
+	"plateau/internal/telemetry"
+	"plateau/rules"
+)
+
+// limitSource finds the limit that binds an outlet: its own (permit) limits
+// first, then the standards'. Of equal rank the stricter one binds.
+type limitSource struct{ standards *rules.Limits }
+
+// find returns the limit of a statistic. temp is the water temperature, which
+// chooses the ammonia limit of sewage works; unknown takes the stricter.
+func (s limitSource) find(p *params, o *telemetry.Outlet, factor, statistic, date string, temp Opt) (telemetry.Limit, bool) {
+	var own *telemetry.Limit
+	for i := range o.Limits {
+		l := &o.Limits[i]
+		if l.Factor != factor || l.Statistic != statistic || l.Op == "text" || !rules.InForce(l, date) {
+			continue
+		}
+		if own == nil || l.Hi != nil && own.Hi != nil && *l.Hi < *own.Hi {
+			own = l
+		}
+	}
+	std, ok := s.standards.Find(rules.Query{
+		SourceType: o.SourceType, Level: o.Level, Conditions: conditions(p, o, factor, temp),
+		Factor: factor, Statistic: statistic, Date: date,
+	})
+	if own == nil {
+		return std, ok
+	}
+	l := *own
+	if l.RefO2 == nil && ok { // a permit states the figure, the standard the reference oxygen
+		l.RefO2 = std.RefO2
+	}
+	return l, true
+}
+
+// conditions that hold of an outlet.
+func conditions(p *params, o *telemetry.Outlet, factor string, temp Opt) []string {
+	c := slices.Clone(p.selects.conditions[o.SourceType])
+	if o.Condition != "" {
+		c = append(c, o.Condition)
+	}
+	if factor == p.nh3.factor && o.SourceType == p.nh3.onlySourceType {
+		if temp.OK && temp.V <= p.nh3.threshold {
+			c = append(c, p.nh3.cold)
+		} else {
+			c = append(c, p.nh3.warm)
+		}
+	}
+	return c
+}
+
+// factorPlan is what judging one factor of an outlet on one day needs.
+type factorPlan struct {
+	code      string
+	required  bool
+	detection Opt
+	rangeLo   Opt
+	rangeHi   Opt
+	unit      string
+	hour, day boundLimit
+	instant   boundLimit
+	coldHour  boundLimit // ammonia of sewage works in cold water
+	coldDay   boundLimit
+	refO2     Opt
+}
+
+// boundLimit is a limit with the reference to it and its weight as evidence.
+type boundLimit struct {
+	LimitRef
+	evidence bool
+}
+
+// plan is how an outlet is judged on one day (Beijing time).
+type plan struct {
+	outlet   *telemetry.Outlet
+	p        *params
+	date     string
+	evidence evidenceOf
+	hourRule *HourRule
+	factors  []factorPlan
+	index    map[string]int
+	o2       int // index of oxygen, -1
+	flow     int
+	temp     int
+	isNH3    int
+}
+
+func newPlan(p *params, src limitSource, o *telemetry.Outlet, date string) *plan {
+	pl := &plan{outlet: o, p: p, date: date, index: map[string]int{}, o2: -1, flow: -1, temp: -1, isNH3: -1, hourRule: &p.gasHour}
+	if o.Medium != telemetry.Gas {
+		pl.hourRule = &p.waterHour
+	}
+	e, ok := p.evidence.sources[o.SourceType]
+	if !ok {
+		e = p.evidence.media[string(o.Medium)]
+	}
+	pl.evidence = e
+	for i := range o.Factors {
+		f := &o.Factors[i]
+		if _, dup := pl.index[f.Code]; dup {
+			continue
+		}
+		pl.add(src, f.Code, f)
+	}
+	return pl
+}
+
+// add appends a factor; f is nil for one that only the frames know.
+func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int {
+	p := pl.p
+	fp := factorPlan{code: code}
+	if f != nil {
+		fp.required, fp.unit = true, f.Unit
+		fp.detection, fp.rangeLo, fp.rangeHi = ptr(f.DetectionLimit), ptr(f.RangeLo), ptr(f.RangeHi)
+	}
+	bind := func(statistic string, temp Opt) boundLimit {
+		l, ok := src.find(p, pl.outlet, code, statistic, pl.date, temp)
+		if !ok {
+			other := pl.evidence.borrow[statistic]
+			if statistic == "instantaneous" && slices.Contains(pl.evidence.instantaneous, code) {
+				other = "day"
+			}
+			if other == "" {
+				return boundLimit{}
+			}
+			if l, ok = src.find(p, pl.outlet, code, other, pl.date, temp); !ok {
+				return boundLimit{}
+			}
+		}
+		if l.RefO2 != nil && !fp.refO2.OK {
+			fp.refO2 = Some(*l.RefO2)
+		}
+		return boundLimit{limitRef(&l), pl.evidence.is(statistic)}
+	}
+	fp.hour, fp.day, fp.instant = bind("hour", Opt{}), bind("day", Opt{}), bind("instantaneous", Opt{})
+	if code == p.nh3.factor {
+		cold := Some(p.nh3.threshold)
+		fp.coldHour, fp.coldDay = bind("hour", cold), bind("day", cold)
+		pl.isNH3 = len(pl.factors)
+	}
+	i := len(pl.factors)
+	switch code {
+	case p.fold.Factor:
+		pl.o2 = i
+	case p.waterDay.FlowFactor:
+		pl.flow = i
+	case p.nh3.temperature:
+		pl.temp = i
+	}
+	pl.factors = append(pl.factors, fp)
+	pl.index[code] = i
+	return i
+}
+
+// limitFor picks hour or day limit by water temperature.
+func (pl *plan) limitFor(i int, day bool, temp Opt) boundLimit {
+	f := &pl.factors[i]
+	cold := i == pl.isNH3 && temp.OK && temp.V <= pl.p.nh3.threshold
+	switch {
+	case day && cold:
+		return f.coldDay
+	case day:
+		return f.day
+	case cold:
+		return f.coldHour
+	}
+	return f.hour
+}
+
+func ptr(p *float64) Opt {
+	if p == nil {
+		return Opt{}
+	}
+	return Some(*p)
+}

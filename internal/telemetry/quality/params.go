@@ -1,0 +1,253 @@
+package quality
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"plateau/rules"
+)
+
+// ref cites a rule in a trace.
+type ref struct {
+	id, hash, clause string
+	version          int
+}
+
+func (r ref) step(name string) Step {
+	return Step{Name: name, Rule: r.id, Version: r.version, Hash: r.hash, Clause: r.clause}
+}
+
+// HourRule is cems.hour_mean or wpms.hour_mean in force.
+type HourRule struct {
+	ref
+	MinValid     float64 // minutes
+	StateMarks   []string
+	DeviceMarks  []string
+	DeviceAbove  float64 // minutes
+	TieOrder     []string
+	MissingMark  string
+	stateIndexes []int8
+	tieIndexes   []int8
+	devIndexes   []int8
+}
+
+// FoldRule is cems.fold_o2 in force.
+type FoldRule struct {
+	ref
+	Air, Max float64 // percent
+	Factor   string
+}
+
+// DayRule is cems.day_mean in force.
+type DayRule struct {
+	ref
+	MinHours int
+}
+
+// WaterDayRule is wpms.day in force.
+type WaterDayRule struct {
+	ref
+	MinPercent float64
+	FlowFactor string
+}
+
+// ReportedRule is judge.reported in force.
+type ReportedRule struct {
+	ref
+	MaxPercent float64
+	ByReported bool
+	ValidMarks []string
+	MinShare   float64 // of the limit, from suspect.reported
+}
+
+// evidenceOf tells how a source is judged.
+type evidenceOf struct {
+	evidence, warning []string
+	borrow            map[string]string
+	instantaneous     []string
+}
+
+func (e evidenceOf) is(statistic string) bool { return slices.Contains(e.evidence, statistic) }
+
+// params are all rules in force in one period, read once.
+type params struct {
+	digest    string
+	gasHour   HourRule
+	waterHour HourRule
+	fold      FoldRule
+	gasDay    DayRule
+	waterDay  WaterDayRule
+	ph        ref
+	phFactor  string
+	exceed    ref
+	reported  ReportedRule
+	evidence  struct {
+		ref
+		media   map[string]evidenceOf
+		sources map[string]evidenceOf
+	}
+	selects struct {
+		ref
+		conditions map[string][]string
+	}
+	nh3 struct {
+		ref
+		threshold                                       float64
+		temperature, factor, warm, cold, onlySourceType string
+	}
+	order struct {
+		ref
+		states               []State
+		stopped, maintenance []string
+		warnMin              float64
+	}
+	offline struct {
+		ref
+		intervals, minMinutes float64
+	}
+	constant struct {
+		ref
+		hours         int
+		minMinutes    int
+		media, ignore []string
+	}
+	jump struct {
+		ref
+		ratio, share    float64
+		minHours, hours int
+	}
+	negative struct {
+		ref
+		driftPercent float64
+		signed       []string
+	}
+	mismatch ref
+}
+
+// reader collects the first fault while parameters are read.
+type reader struct {
+	set  *rules.Set
+	date string
+	rule *rules.Rule
+	err  error
+}
+
+func (r *reader) open(id string) ref {
+	rule, ok := r.set.At(id, r.date)
+	if !ok {
+		r.err = errors.Join(r.err, fmt.Errorf("rule %s is missing: %w", id, rules.ErrInvalid))
+		rule = &rules.Rule{ID: id, Params: map[string]any{}}
+	}
+	r.rule = rule
+	return ref{id: rule.ID, version: rule.Version, hash: rule.Hash, clause: rule.Source}
+}
+
+func (r *reader) num(name string) float64 {
+	v, err := r.rule.Float(name)
+	r.err = errors.Join(r.err, err)
+	return v
+}
+
+func (r *reader) text(name string) string {
+	v, err := r.rule.Text(name)
+	r.err = errors.Join(r.err, err)
+	return v
+}
+
+func (r *reader) texts(name string) []string {
+	v, err := r.rule.Texts(name)
+	r.err = errors.Join(r.err, err)
+	return v
+}
+
+func (r *reader) tableTexts(t map[string]any, name string) []string {
+	v, err := r.rule.TableTexts(t, name)
+	r.err = errors.Join(r.err, err)
+	return v
+}
+
+func (r *reader) evidence(t map[string]any) evidenceOf {
+	e := evidenceOf{
+		evidence: r.tableTexts(t, "evidence"), warning: r.tableTexts(t, "warning"), instantaneous: r.tableTexts(t, "instantaneous"),
+		borrow: map[string]string{},
+	}
+	if b, ok := t["borrow"].(map[string]any); ok {
+		for k, v := range b {
+			e.borrow[k], _ = v.(string)
+		}
+	}
+	return e
+}
+
+// readParams reads the rules in force on date; a fault of any rule is an error.
+func readParams(set *rules.Set, date string) (*params, error) {
+	r := &reader{set: set, date: date}
+	p := &params{digest: set.Digest(date)}
+
+	h := HourRule{ref: r.open("cems.hour_mean")}
+	h.MinValid, h.DeviceAbove = r.num("min_valid_minutes"), r.num("device_minutes")
+	h.StateMarks, h.DeviceMarks, h.TieOrder = r.texts("state_marks"), r.texts("device_marks"), r.texts("tie_order")
+	h.MissingMark = r.text("missing_mark")
+	h.index()
+	p.gasHour, p.waterHour = h, h
+	p.waterHour.ref = r.open("wpms.hour_mean")
+	p.waterHour.MinValid = r.num("min_valid_minutes")
+
+	p.fold.ref = r.open("cems.fold_o2")
+	p.fold.Air, p.fold.Max, p.fold.Factor = r.num("air_o2"), r.num("o2_max"), r.text("o2_factor")
+	p.gasDay.ref = r.open("cems.day_mean")
+	p.gasDay.MinHours = int(r.num("min_valid_hours"))
+	p.waterDay.ref = r.open("wpms.day")
+	p.waterDay.MinPercent, p.waterDay.FlowFactor = r.num("min_valid_percent"), r.text("flow_factor")
+	p.ph = r.open("wpms.ph_mean")
+	p.phFactor = r.text("factor")
+	p.exceed = r.open("judge.exceed")
+	p.reported.ref = r.open("judge.reported")
+	p.reported.MaxPercent, p.reported.ByReported = r.num("max_difference_percent"), r.text("judge_by") == "reported"
+	p.reported.ValidMarks = r.texts("valid_marks")
+
+	p.evidence.ref = r.open("judge.evidence")
+	p.evidence.media, p.evidence.sources = map[string]evidenceOf{}, map[string]evidenceOf{}
+	for _, m := range []string{"gas", "water", "surface"} {
+		p.evidence.media[m] = r.evidence(r.rule.Table(m))
+	}
+	for name, t := range r.rule.Table("source") {
+		if t, ok := t.(map[string]any); ok {
+			p.evidence.sources[name] = r.evidence(t)
+		}
+	}
+	p.selects.ref = r.open("limit.select")
+	p.selects.conditions = map[string][]string{}
+	cond := r.rule.Table("default_conditions")
+	for name := range cond {
+		p.selects.conditions[name] = r.tableTexts(cond, name)
+	}
+	p.nh3.ref = r.open("limit.nh3_by_temperature")
+	p.nh3.threshold, p.nh3.temperature, p.nh3.factor = r.num("threshold"), r.text("temperature_factor"), r.text("factor")
+	p.nh3.warm, p.nh3.cold, p.nh3.onlySourceType = r.text("warm"), r.text("cold"), r.text("source_type")
+
+	p.order.ref = r.open("state.order")
+	for _, s := range r.texts("order") {
+		st, ok := ParseState(s)
+		if !ok {
+			r.err = errors.Join(r.err, fmt.Errorf("rule state.order: unknown state %q: %w", s, rules.ErrInvalid))
+		}
+		p.order.states = append(p.order.states, st)
+	}
+	p.order.stopped, p.order.maintenance = r.texts("stopped_marks"), r.texts("maintenance_marks")
+	p.order.warnMin = r.num("warn_min_minutes")
+	p.offline.ref = r.open("state.offline")
+	p.offline.intervals, p.offline.minMinutes = r.num("intervals"), r.num("min_minutes")
+	p.constant.ref = r.open("suspect.constant")
+	p.constant.hours, p.constant.minMinutes = int(r.num("hours")), int(r.num("min_minutes"))
+	p.constant.media, p.constant.ignore = r.texts("media"), r.texts("ignore")
+	p.jump.ref = r.open("suspect.jump")
+	p.jump.ratio, p.jump.share = r.num("ratio"), r.num("limit_share")
+	p.jump.minHours, p.jump.hours = int(r.num("min_hours")), int(r.num("hours"))
+	p.negative.ref = r.open("suspect.negative")
+	p.negative.driftPercent, p.negative.signed = r.num("drift_percent_of_range"), r.texts("signed")
+	p.mismatch = r.open("suspect.reported")
+	p.reported.MinShare = r.num("min_abs_share_of_limit")
+	return p, r.err
+}

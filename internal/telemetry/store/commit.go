@@ -1,0 +1,506 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/cockroachdb/pebble/v2"
+
+	"plateau/internal/telemetry"
+)
+
+// state is what the preparing goroutine knows without asking the tree. Readers
+// take its lock; the preparing goroutine holds it while it changes anything.
+type state struct {
+	sync.RWMutex
+	seq    uint64 // of the last prepared group
+	hash   [hashLen]byte
+	minute int64 // last receive minute that has a mark in the tree
+
+	names    map[string]uint32
+	byID     []string // MN by id-1
+	shapes   []*shape // by id-1
+	shapeIDs map[string]*shape
+	series   map[uint64]*series
+	messages map[msgKey]telemetry.Locator // recent; the tree has all
+	msgOrder []msgKey
+}
+
+type msgKey struct {
+	mn   uint32
+	hash uint64
+}
+
+// series is one outlet's records of one kind.
+type series struct {
+	last  int64 // the latest DataTime, durable or on its way
+	shape *shape
+	// Frames of the group being prepared, by their place in it.
+	group  uint64
+	frames []int32
+}
+
+func seriesID(o telemetry.OutletID, k telemetry.Kind) uint64 { return uint64(o)<<8 | uint64(k) }
+
+const maxMessages = 1 << 16
+
+func (st *state) reset() {
+	st.seq, st.hash, st.minute = 0, [hashLen]byte{}, math.MinInt64
+	st.names, st.byID = map[string]uint32{}, nil
+	st.shapes, st.shapeIDs = nil, map[string]*shape{}
+	st.series = map[uint64]*series{}
+	st.messages, st.msgOrder = map[msgKey]telemetry.Locator{}, nil
+}
+
+func (st *state) addName(mn string, id uint32) {
+	for uint32(len(st.byID)) < id {
+		st.byID = append(st.byID, "")
+	}
+	st.byID[id-1], st.names[mn] = mn, id
+}
+
+func (st *state) addShape(id uint32, text string) *shape {
+	sh := parseShape(id, []byte(text))
+	for uint32(len(st.shapes)) < id {
+		st.shapes = append(st.shapes, nil)
+	}
+	st.shapes[id-1], st.shapeIDs[text] = sh, sh
+	return sh
+}
+
+func (s *Store) shapeByID(id uint32) *shape {
+	s.state.RLock()
+	defer s.state.RUnlock()
+	if id == 0 || id > uint32(len(s.state.shapes)) {
+		return nil
+	}
+	return s.state.shapes[id-1]
+}
+
+// group is a prepared batch on its way to the disk.
+type group struct {
+	engine  *engine
+	batch   *pebble.Batch
+	frames  []*Frame
+	results []Result
+	seq     uint64
+	entries int
+	raw     int64
+	written chan error // closed after the outcome is in err
+	err     error
+}
+
+// prepare turns queued frames into groups. While one is written, the next is
+// prepared: the two halves use both cores.
+func (s *Store) prepare() {
+	defer close(s.prepared)
+	var (
+		p   preparer
+		buf []*Frame
+	)
+	p.s = s
+	for {
+		if buf = s.take(buf); len(buf) == 0 {
+			return
+		}
+		g, err := p.group(buf)
+		if err != nil {
+			s.refuse(buf, err)
+			p.recoverFrom(err)
+			continue
+		}
+		p.inFlight = g
+		s.prepared <- g
+	}
+}
+
+func (s *Store) refuse(frames []*Frame, err error) {
+	for _, f := range frames {
+		if f.Done != nil {
+			f.Done(Result{Err: fmt.Errorf("%w: %w", ErrDegraded, err)})
+		}
+	}
+}
+
+// write commits prepared groups, in order.
+func (s *Store) write() {
+	for g := range s.prepared {
+		began := s.opt.Now()
+		g.err = s.apply(g)
+		s.stats.lastSync.Store(int64(s.opt.Now().Sub(began)))
+		if g.err == nil {
+			s.stats.frames.Add(int64(g.entries))
+			s.stats.repeats.Add(int64(len(g.frames) - g.entries))
+			s.stats.rawBytes.Add(g.raw)
+			if g.entries > 0 {
+				s.stats.groups.Add(1)
+				s.setTail(g.seq)
+			}
+			s.setHealth(nil)
+		} else {
+			s.setHealth(g.err)
+		}
+		close(g.written)
+		if g.err != nil {
+			s.refuse(g.frames, g.err)
+			continue
+		}
+		for i, f := range g.frames {
+			if f.Done != nil {
+				f.Done(g.results[i])
+			}
+		}
+	}
+}
+
+// stallAfter is how long a commit may take before the store says so.
+const stallAfter = 5 * time.Second
+
+var errStalled = errors.New("a commit has been waiting for the disk for seconds")
+
+// apply commits one batch. It runs in a goroutine of its own, because a tree
+// whose disk fails may never return.
+func (s *Store) apply(g *group) error {
+	if g.batch == nil || g.batch.Empty() {
+		return nil
+	}
+	e := g.engine
+	if e.broken() {
+		return e.err()
+	}
+	sync := pebble.Sync
+	if s.opt.NoSync {
+		sync = pebble.NoSync
+	}
+	result := make(chan error, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				err, ok := r.(error)
+				if !ok {
+					err = fmt.Errorf("%v", r)
+				}
+				e.fail(err)
+				result <- err
+			}
+		}()
+		result <- e.db.Apply(g.batch, sync)
+	}()
+	stall := time.NewTimer(stallAfter)
+	defer stall.Stop()
+	for {
+		select {
+		case err := <-result:
+			if err != nil {
+				e.fail(err)
+			} else {
+				_ = g.batch.Close()
+			}
+			return err
+		case <-e.fatal:
+			return e.err()
+		case <-stall.C:
+			s.setHealth(errStalled)
+		}
+	}
+}
+
+// preparer holds what preparing reuses between groups.
+type preparer struct {
+	s        *Store
+	inFlight *group
+	entries  []entry
+	content  []byte
+	key, row []byte
+	value    []byte
+	pause    time.Duration
+}
+
+// settle waits for the group before this one; its failure ends this one too,
+// because its sequence and hash build on it.
+func (p *preparer) settle() error {
+	if p.inFlight == nil {
+		return nil
+	}
+	<-p.inFlight.written
+	err := p.inFlight.err
+	p.inFlight = nil
+	return err
+}
+
+// recoverFrom opens the tree again after a failure, waiting longer each time
+// (up to two seconds), and goes on from what is durable.
+func (p *preparer) recoverFrom(error) {
+	s := p.s
+	if p.inFlight != nil {
+		<-p.inFlight.written
+		p.inFlight = nil
+	}
+	old := s.engine.Load()
+	if !old.broken() { // a refused group, not a broken tree
+		if err := s.load(old); err == nil {
+			return
+		}
+		old.fail(errors.New("store: state could not be read again"))
+	}
+	old.fenced.Store(true)
+	p.pause = min(max(2*p.pause, 50*time.Millisecond), 2*time.Second)
+	time.Sleep(p.pause)
+	e, err := s.openEngine()
+	if err == nil {
+		if err = s.load(e); err != nil {
+			e.fenced.Store(true)
+			_ = e.close()
+		}
+	}
+	if err != nil {
+		s.setHealth(err)
+		return // the next group comes here again
+	}
+	s.engine.Store(e)
+	p.pause = 0
+}
+
+var mapSeed = maphash.MakeSeed()
+
+// group prepares frames as the next journal group.
+func (p *preparer) group(frames []*Frame) (*group, error) {
+	s := p.s
+	e := s.engine.Load()
+	if e.broken() {
+		return nil, e.err()
+	}
+	if p.inFlight != nil { // do not build on a group that has failed already
+		select {
+		case <-p.inFlight.written:
+			if err := p.settle(); err != nil {
+				return nil, err
+			}
+		default:
+		}
+	}
+	st := &s.state
+	g := &group{
+		engine: e, batch: e.db.NewBatchWithSize(256 * len(frames)), frames: append([]*Frame(nil), frames...),
+		results: make([]Result, len(frames)), written: make(chan error),
+	}
+	st.Lock()
+	defer st.Unlock()
+	g.seq = st.seq + 1
+	p.entries = p.entries[:0]
+	for i, f := range frames {
+		if err := p.frame(g, i, f); err != nil {
+			return nil, err
+		}
+	}
+	g.entries = len(p.entries)
+	if g.entries == 0 {
+		return g, p.waitRepeats()
+	}
+	p.content = appendContent(p.content[:0], p.entries)
+	var hash [hashLen]byte
+	p.value, hash = appendGroup(p.value[:0], p.content, st.hash)
+	p.key = journalKey(p.key[:0], g.seq)
+	if err := g.batch.Set(p.key, p.value, nil); err != nil {
+		return nil, err
+	}
+	if minute := p.entries[0].received / 60e6; minute > st.minute {
+		p.key = binary.BigEndian.AppendUint64(append(p.key[:0], pClock), uint64(minute))
+		p.row = binary.BigEndian.AppendUint64(p.row[:0], g.seq)
+		if err := g.batch.Set(p.key, p.row, nil); err != nil {
+			return nil, err
+		}
+		st.minute = minute
+	}
+	st.seq, st.hash = g.seq, hash
+	return g, nil
+}
+
+// waitRepeats: a group of repeats only writes nothing, but what it repeats may
+// still be on its way; the answer must wait for that.
+func (p *preparer) waitRepeats() error {
+	p.s.state.Unlock()
+	defer p.s.state.Lock()
+	return p.settle()
+}
+
+// frame files one frame: decides repeat or revision, adds row and index.
+func (p *preparer) frame(g *group, i int, f *Frame) error {
+	st := &p.s.state
+	id, ok := st.names[f.MN]
+	if !ok {
+		id = uint32(len(st.byID) + 1)
+		st.addName(f.MN, id)
+		p.row = binary.BigEndian.AppendUint32(p.row[:0], id)
+		if err := g.batch.Set(append(append(p.key[:0], pName), f.MN...), p.row, nil); err != nil {
+			return err
+		}
+	}
+	loc := telemetry.Locator{Seq: g.seq, Index: uint16(len(p.entries))}
+	verdict := f.Verdict
+	record := verdict == telemetry.Stored && f.Outlet != 0 && f.Kind != telemetry.KindMessage && f.At != 0 && len(f.Values) > 0
+	switch {
+	case record:
+		v, first, err := p.compare(g, f)
+		if err != nil {
+			return err
+		}
+		if !first.IsZero() {
+			g.results[i] = Result{Locator: first, Verdict: verdict, Repeat: true}
+			return nil
+		}
+		verdict = v
+	case f.Key != "":
+		k := msgKey{id, xxhash.Sum64String(f.Key)}
+		if first, ok := p.message(k); ok {
+			g.results[i] = Result{Locator: first, Verdict: verdict, Repeat: true}
+			return nil
+		}
+		p.remember(k, loc)
+		p.key = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(append(p.key[:0], pMessage), k.mn), k.hash)
+		p.row = appendLocator(p.row[:0], loc)
+		if err := g.batch.Set(p.key, p.row, nil); err != nil {
+			return err
+		}
+	}
+	received := f.Received.UnixMicro()
+	if record {
+		if err := p.series(g, i, f, loc, received); err != nil {
+			return err
+		}
+	}
+	p.key = indexKey(p.key[:0], id, loc)
+	if err := g.batch.Set(p.key, []byte{byte(verdict)}, nil); err != nil {
+		return err
+	}
+	en := entry{mn: id, kind: f.Kind, at: f.At, rf: f.RF, verdict: verdict, reason: f.Reason, received: received, raw: f.Raw}
+	if record || f.Verdict == telemetry.Stored {
+		en.outlet = f.Outlet
+	}
+	p.entries = append(p.entries, en)
+	g.raw += int64(len(f.Raw))
+	g.results[i] = Result{Locator: loc, Verdict: verdict}
+	return nil
+}
+
+// series writes the row of a record.
+func (p *preparer) series(g *group, i int, f *Frame, loc telemetry.Locator, received int64) error {
+	st := &p.s.state
+	sr := st.series[seriesID(f.Outlet, f.Kind)]
+	if sr == nil {
+		sr = &series{last: math.MinInt64}
+		st.series[seriesID(f.Outlet, f.Kind)] = sr
+	}
+	if sr.shape == nil || !sr.shape.fits(f.Values) {
+		text := shapeText(f.Values)
+		sh := st.shapeIDs[text]
+		if sh == nil {
+			sh = st.addShape(uint32(len(st.shapes)+1), text)
+			p.key = binary.BigEndian.AppendUint32(append(p.key[:0], pShape), sh.id)
+			if err := g.batch.Set(p.key, []byte(text), nil); err != nil {
+				return err
+			}
+		}
+		sr.shape = sh
+	}
+	p.row = appendRow(p.row[:0], sr.shape, f.RF, received/1e6-f.At, f.Values)
+	p.key = appendLocator(seriesTime(p.key[:0], f.Outlet, f.Kind, f.At), loc)
+	sr.last = max(sr.last, f.At)
+	if sr.group != g.seq {
+		sr.group, sr.frames = g.seq, sr.frames[:0]
+	}
+	sr.frames = append(sr.frames, int32(i))
+	return g.batch.Set(p.key, p.row, nil)
+}
+
+// compare tells whether a record is new (Stored), differs from what is there
+// (Revision) or is an equal repeat (first is then not zero). A record later
+// than all others of its series needs no look at the tree.
+func (p *preparer) compare(g *group, f *Frame) (v telemetry.Verdict, first telemetry.Locator, err error) {
+	st := &p.s.state
+	sr := st.series[seriesID(f.Outlet, f.Kind)]
+	if sr == nil || f.At > sr.last {
+		return telemetry.Stored, telemetry.Locator{}, nil
+	}
+	rec, found, err := p.stored(g, sr, f)
+	if err != nil || !found {
+		return telemetry.Stored, telemetry.Locator{}, err
+	}
+	equal := true
+	v = telemetry.Stored
+	for i := range f.Values {
+		old, ok := rec.Find(f.Values[i].Code, f.Values[i].Suffix)
+		switch {
+		case !ok:
+			equal = false
+		case !same(old, &f.Values[i]):
+			equal, v = false, telemetry.Revision
+		}
+	}
+	if equal {
+		return telemetry.Stored, rec.Parts[0], nil
+	}
+	return v, telemetry.Locator{}, nil
+}
+
+func same(a, b *telemetry.Value) bool {
+	return a.Flag == b.Flag && a.IsNum == b.IsNum && a.Dec == b.Dec && a.Text == b.Text
+}
+
+// stored returns what is known of f's outlet, kind and time: in the tree, in
+// the group on its way, and in this one.
+func (p *preparer) stored(g *group, sr *series, f *Frame) (rec telemetry.Record, found bool, err error) {
+	s := p.s
+	s.state.Unlock()
+	err = p.settle()
+	if err == nil {
+		err = s.records(f.Outlet, f.Kind, f.At, f.At+1, func(r *telemetry.Record) bool {
+			rec, found = *r, true
+			rec.Values = append([]telemetry.Value(nil), r.Values...)
+			rec.Parts = append([]telemetry.Locator(nil), r.Parts...)
+			return false
+		})
+	}
+	s.state.Lock()
+	if err != nil || sr.group != g.seq {
+		return rec, found, err
+	}
+	for _, i := range sr.frames { // earlier frames of this very group
+		if other := g.frames[i]; other.At == f.At {
+			merge(&rec, other.Values, g.results[i].Locator)
+			found = true
+		}
+	}
+	return rec, found, nil
+}
+
+func (p *preparer) message(k msgKey) (telemetry.Locator, bool) {
+	if l, ok := p.s.state.messages[k]; ok {
+		return l, true
+	}
+	key := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32([]byte{pMessage}, k.mn), k.hash)
+	v, closer, err := p.s.engine.Load().db.Get(key)
+	if err != nil {
+		return telemetry.Locator{}, false
+	}
+	defer closer.Close()
+	return locatorOf(v), true
+}
+
+func (p *preparer) remember(k msgKey, l telemetry.Locator) {
+	st := &p.s.state
+	if len(st.msgOrder) >= maxMessages {
+		for _, old := range st.msgOrder[:maxMessages/4] {
+			delete(st.messages, old)
+		}
+		st.msgOrder = append(st.msgOrder[:0], st.msgOrder[maxMessages/4:]...)
+	}
+	st.messages[k] = l
+	st.msgOrder = append(st.msgOrder, k)
+}

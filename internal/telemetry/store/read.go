@@ -1,0 +1,439 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"plateau/internal/telemetry"
+)
+
+// ErrNotFound is returned for a frame or record that is not there.
+var ErrNotFound = errors.New("store: not found")
+
+// merge adds a part's values to rec: a later value of the same name goes before.
+func merge(rec *telemetry.Record, vs []telemetry.Value, part telemetry.Locator) {
+	for i := range vs {
+		old, ok := rec.Find(vs[i].Code, vs[i].Suffix)
+		if !ok {
+			rec.Values = append(rec.Values, vs[i])
+			continue
+		}
+		if !same(old, &vs[i]) {
+			rec.Revised = true
+			*old = vs[i]
+		}
+	}
+	rec.Parts = append(rec.Parts, part)
+}
+
+// Records calls fn with the records of [from, to), Unix seconds of DataTime, in
+// order, parts united, until it returns false. The record is reused: copy what
+// is kept.
+func (s *Store) Records(o telemetry.OutletID, k telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error {
+	return s.records(o, k, from, to, fn)
+}
+
+func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error {
+	if to <= from {
+		return nil
+	}
+	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, from), UpperBound: seriesTime(nil, o, k, to)})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	var rec, part telemetry.Record
+	open := false
+	for it.First(); it.Valid(); it.Next() {
+		key := it.Key()
+		if len(key) != seriesKeyLen {
+			return fmt.Errorf("%w: key %x", errRow, key)
+		}
+		at := atOf(key[6:])
+		if open && at != rec.At {
+			if !fn(&rec) {
+				return it.Error()
+			}
+			open = false
+		}
+		if !open {
+			rec = telemetry.Record{Outlet: o, Kind: k, At: at, Values: rec.Values[:0], Parts: append(rec.Parts[:0], locatorOf(key[14:]))}
+			if err := s.parseRow(it.Value(), &rec); err != nil {
+				return err
+			}
+			open = true
+			continue
+		}
+		part.At = at
+		if err := s.parseRow(it.Value(), &part); err != nil {
+			return err
+		}
+		merge(&rec, part.Values, locatorOf(key[14:]))
+		rec.RF, rec.Received = part.RF, part.Received
+	}
+	if open {
+		fn(&rec)
+	}
+	return it.Error()
+}
+
+// Parts returns every part and revision of a record separately, in order of arrival.
+func (s *Store) Parts(o telemetry.OutletID, k telemetry.Kind, at int64) ([]telemetry.Record, error) {
+	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, at), UpperBound: seriesTime(nil, o, k, at+1)})
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	var out []telemetry.Record
+	for it.First(); it.Valid(); it.Next() {
+		rec := telemetry.Record{Outlet: o, Kind: k, At: at, Parts: []telemetry.Locator{locatorOf(it.Key()[14:])}}
+		if err := s.parseRow(it.Value(), &rec); err != nil {
+			return nil, err
+		}
+		out = append(out, rec)
+	}
+	return out, it.Error()
+}
+
+// Before returns the latest record with DataTime before t.
+func (s *Store) Before(o telemetry.OutletID, k telemetry.Kind, t int64) (telemetry.Record, bool, error) {
+	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: seriesPrefix(nil, o, k), UpperBound: seriesTime(nil, o, k, t)})
+	if err != nil {
+		return telemetry.Record{}, false, err
+	}
+	ok := it.Last()
+	var at int64
+	if ok {
+		at = atOf(it.Key()[6:])
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil || !ok {
+		return telemetry.Record{}, false, err
+	}
+	var out telemetry.Record
+	err = s.records(o, k, at, at+1, func(r *telemetry.Record) bool { out = *r; return false })
+	return out, err == nil, err
+}
+
+// LastAt returns the DataTime (Unix seconds) of the latest record of a kind,
+// from memory.
+func (s *Store) LastAt(o telemetry.OutletID, k telemetry.Kind) (int64, bool) {
+	s.state.RLock()
+	defer s.state.RUnlock()
+	sr := s.state.series[seriesID(o, k)]
+	if sr == nil {
+		return 0, false
+	}
+	return sr.last, true
+}
+
+// Latest returns the latest record of a kind.
+func (s *Store) Latest(o telemetry.OutletID, k telemetry.Kind) (telemetry.Record, bool) {
+	at, ok := s.LastAt(o, k)
+	if !ok {
+		return telemetry.Record{}, false
+	}
+	rec, ok, err := s.Before(o, k, at+1)
+	return rec, ok && err == nil
+}
+
+// content returns the entries of a group.
+func (s *Store) content(seq uint64, withRaw bool) (es []entry, hash [hashLen]byte, err error) {
+	v, closer, err := s.engine.Load().db.Get(journalKey(nil, seq))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, hash, ErrNotFound
+	}
+	if err != nil {
+		return nil, hash, err
+	}
+	defer closer.Close()
+	content, hash, err := openGroup(v)
+	if err != nil {
+		return nil, hash, err
+	}
+	if v[0] == groupPlain {
+		content = bytes.Clone(content)
+	}
+	es, err = parseContent(content, withRaw)
+	return es, hash, err
+}
+
+func (s *Store) frame(l telemetry.Locator, e *entry, hash [hashLen]byte) StoredFrame {
+	s.state.RLock()
+	mn := ""
+	if e.mn > 0 && e.mn <= uint32(len(s.state.byID)) {
+		mn = s.state.byID[e.mn-1]
+	}
+	s.state.RUnlock()
+	return StoredFrame{
+		Locator: l, MN: mn, Outlet: e.outlet, Kind: e.kind, At: e.at, RF: e.rf,
+		Received: time.UnixMicro(e.received).UTC(), Verdict: e.verdict, Reason: e.reason, Raw: e.raw, Hash: hash,
+	}
+}
+
+// FrameAt returns a frame by its locator, or ErrNotFound.
+func (s *Store) FrameAt(l telemetry.Locator) (StoredFrame, error) {
+	es, hash, err := s.content(l.Seq, true)
+	if err != nil {
+		return StoredFrame{}, err
+	}
+	if int(l.Index) >= len(es) {
+		return StoredFrame{}, ErrNotFound
+	}
+	return s.frame(l, &es[l.Index], hash), nil
+}
+
+// seqAt returns a sequence at or before the first group received at or after t.
+func (s *Store) seqAt(t time.Time) (uint64, error) {
+	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: []byte{pClock}, UpperBound: []byte{pClock + 1}})
+	if err != nil {
+		return 0, err
+	}
+	defer it.Close()
+	minute := max(0, t.UnixMicro()/60e6)
+	seq := uint64(0)
+	if it.SeekLT(binary.BigEndian.AppendUint64([]byte{pClock}, uint64(minute)+1)); it.Valid() {
+		seq = binary.BigEndian.Uint64(it.Value())
+	}
+	return seq, it.Error()
+}
+
+// Frames lists what came from mn in [from, to) of receipt (zero times: open),
+// in order of arrival, at most limit, beginning behind cursor ("" = at the
+// start). next is the cursor of the following page, "" when this is the last.
+func (s *Store) Frames(mn string, from, to time.Time, cursor string, limit int) (page []StoredFrame, next string, err error) {
+	s.state.RLock()
+	id, ok := s.state.names[mn]
+	s.state.RUnlock()
+	if !ok {
+		return nil, "", nil
+	}
+	start := telemetry.Locator{}
+	if !from.IsZero() {
+		if start.Seq, err = s.seqAt(from); err != nil {
+			return nil, "", err
+		}
+	}
+	lower := indexKey(nil, id, start)
+	if cursor != "" {
+		l, err := ParseLocator(cursor)
+		if err != nil {
+			return nil, "", fmt.Errorf("cursor %q: %w", cursor, err)
+		}
+		if k := append(indexKey(nil, id, l), 0); bytes.Compare(k, lower) > 0 {
+			lower = k
+		}
+	}
+	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(binary.BigEndian.AppendUint32([]byte{pIndex}, id))})
+	if err != nil {
+		return nil, "", err
+	}
+	defer it.Close()
+	var es []entry
+	var hash [hashLen]byte
+	loaded, late := uint64(0), 0
+	for it.First(); it.Valid(); it.Next() {
+		l := locatorOf(it.Key()[5:])
+		if l.Seq != loaded {
+			if es, hash, err = s.content(l.Seq, true); err != nil {
+				return nil, "", err
+			}
+			loaded = l.Seq
+		}
+		if int(l.Index) >= len(es) {
+			return nil, "", errGroup
+		}
+		f := s.frame(l, &es[l.Index], hash)
+		if !from.IsZero() && f.Received.Before(from) {
+			continue
+		}
+		if !to.IsZero() && !f.Received.Before(to) {
+			// Arrival follows the host's clock but for its corrections; some frames
+			// beyond the end settle that nothing of the span follows.
+			if late++; late > 64 {
+				break
+			}
+			continue
+		}
+		if len(page) == limit {
+			return page, page[limit-1].String(), nil
+		}
+		page = append(page, f)
+	}
+	return page, "", it.Error()
+}
+
+// LastFrames returns the last n frames from mn, the latest first.
+func (s *Store) LastFrames(mn string, n int) ([]StoredFrame, error) {
+	s.state.RLock()
+	id, ok := s.state.names[mn]
+	s.state.RUnlock()
+	if !ok {
+		return nil, nil
+	}
+	prefix := binary.BigEndian.AppendUint32([]byte{pIndex}, id)
+	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	var out []StoredFrame
+	for it.Last(); it.Valid() && len(out) < n; it.Prev() {
+		f, err := s.FrameAt(locatorOf(it.Key()[5:]))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, it.Error()
+}
+
+// ParseLocator reads "seq-index".
+func ParseLocator(text string) (telemetry.Locator, error) {
+	a, b, ok := strings.Cut(text, "-")
+	seq, err1 := strconv.ParseUint(a, 10, 64)
+	idx, err2 := strconv.ParseUint(b, 10, 16)
+	if !ok || err1 != nil || err2 != nil {
+		return telemetry.Locator{}, errors.New(`a locator is written "sequence-index"`)
+	}
+	return telemetry.Locator{Seq: seq, Index: uint16(idx)}, nil
+}
+
+// Groups calls fn with each group behind seq, without the frames' bytes, until
+// it returns false.
+func (s *Store) Groups(seq uint64, fn func(GroupMeta) bool) error {
+	tail := s.Tail()
+	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: journalKey(nil, seq+1), UpperBound: journalKey(nil, tail+1)})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for it.First(); it.Valid(); it.Next() {
+		content, _, err := openGroup(it.Value())
+		if err != nil {
+			return err
+		}
+		es, err := parseContent(content, false)
+		if err != nil {
+			return err
+		}
+		m := GroupMeta{Seq: binary.BigEndian.Uint64(it.Key()[1:]), Entries: make([]EntryMeta, len(es))}
+		for i := range es {
+			m.Entries[i] = EntryMeta{es[i].outlet, es[i].kind, es[i].at, es[i].received, es[i].verdict}
+		}
+		if !fn(m) {
+			break
+		}
+	}
+	return it.Error()
+}
+
+// Derived is a row of a projection: table, outlet, time and its bytes.
+type Derived struct {
+	Table  byte
+	Outlet telemetry.OutletID
+	At     int64
+	Value  []byte // nil deletes the row
+}
+
+// PutDerived writes rows of a projection together with its reader's cursor
+// ("" = none). It is not synced: what is lost is computed again.
+func (s *Store) PutDerived(rows []Derived, cursor string, seq uint64) error {
+	e := s.engine.Load()
+	if e.broken() {
+		return e.err()
+	}
+	b := e.db.NewBatch()
+	defer b.Close()
+	for i := range rows {
+		key := derivedKey(nil, rows[i].Table, rows[i].Outlet, rows[i].At)
+		var err error
+		if rows[i].Value == nil {
+			err = b.Delete(key, nil)
+		} else {
+			err = b.Set(key, rows[i].Value, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if cursor != "" {
+		if err := b.Set(append([]byte{pCursor}, cursor...), binary.BigEndian.AppendUint64(nil, seq), nil); err != nil {
+			return err
+		}
+	}
+	return e.commit(b)
+}
+
+// commit applies a batch that need not be durable at once; a tree that fails
+// meanwhile gives an error instead of a panic.
+func (e *engine) commit(b *pebble.Batch) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("store: %v", r)
+			e.fail(err)
+		}
+	}()
+	return b.Commit(pebble.NoSync)
+}
+
+// Derived calls fn with the rows of [from, to) in order until it returns
+// false; v is valid during the call only.
+func (s *Store) Derived(table byte, o telemetry.OutletID, from, to int64, fn func(at int64, v []byte) bool) error {
+	if to <= from {
+		return nil
+	}
+	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: derivedKey(nil, table, o, from), UpperBound: derivedKey(nil, table, o, to)})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for it.First(); it.Valid(); it.Next() {
+		if !fn(atOf(it.Key()[6:]), it.Value()) {
+			break
+		}
+	}
+	return it.Error()
+}
+
+// GetDerived returns one row, or ErrNotFound.
+func (s *Store) GetDerived(table byte, o telemetry.OutletID, at int64) ([]byte, error) {
+	v, closer, err := s.engine.Load().db.Get(derivedKey(nil, table, o, at))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close()
+	return bytes.Clone(v), nil
+}
+
+// Cursor returns how far a reader has come, 0 at the start.
+func (s *Store) Cursor(name string) (uint64, error) {
+	v, closer, err := s.engine.Load().db.Get(append([]byte{pCursor}, name...))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer closer.Close()
+	return binary.BigEndian.Uint64(v), nil
+}
+
+// Compact rewrites everything once, as the tree does by itself in time.
+func (s *Store) Compact(ctx context.Context) error {
+	e := s.engine.Load()
+	if err := e.db.Flush(); err != nil {
+		return err
+	}
+	return e.db.Compact(ctx, []byte{0}, []byte{0xFF}, true)
+}

@@ -1,0 +1,366 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"plateau/internal/telemetry"
+)
+
+// Options configure a Store; the zero value is usable.
+type Options struct {
+	Now      func() time.Time // nil = wall clock
+	Logger   *slog.Logger
+	MaxBatch int    // frames in a group; 0 = 4096
+	MaxQueue int    // frames waiting; 0 = 65536; Submit waits when it is full
+	CacheMB  int    // block cache; 0 = 64
+	FS       vfs.FS // nil = the disk; tests give others
+	NoSync   bool   // tests of logic only: acknowledged is then not durable
+}
+
+// ErrClosed is returned once the store is closing.
+var ErrClosed = errors.New("store: closed")
+
+// ErrDegraded wraps the reason why nothing can be made durable at the moment.
+var ErrDegraded = errors.New("store: nothing can be written")
+
+// Frame is one received frame on its way into the journal.
+type Frame struct {
+	MN       string
+	Outlet   telemetry.OutletID // 0 = none
+	Kind     telemetry.Kind
+	At       int64 // DataTime, Unix seconds; 0 when there is none
+	RF       bool
+	Received time.Time
+	Raw      []byte            // without line end; unchanged until Done
+	Verdict  telemetry.Verdict // proposed: Stored, Quarantined or Refused
+	Reason   string            // error name of a refused frame, cause of a quarantined one
+	Values   []telemetry.Value // of a Stored record with outlet and DataTime; unchanged until Done
+	Key      string            // identity of anything else, so that an equal repeat adds nothing; "" = never a repeat
+	Done     func(Result)      // called once, after the sync or the failure; must not block
+}
+
+// Result is what became of a frame.
+type Result struct {
+	Err     error
+	Locator telemetry.Locator
+	Verdict telemetry.Verdict
+	Repeat  bool // equal to what was there: nothing was written, Locator is the first one's
+}
+
+// Store keeps journal and series. It is safe for concurrent use.
+type Store struct {
+	opt  Options
+	dir  string
+	lock *os.File
+
+	queue struct {
+		sync.Mutex
+		more, room sync.Cond
+		frames     []*Frame
+		closed     bool
+	}
+	prepared chan *group
+	done     sync.WaitGroup
+
+	engine atomic.Pointer[engine] // replaced when the tree had to be opened again
+
+	health atomic.Pointer[healthState]
+	state  state // of the preparing goroutine and, behind its lock, of readers
+	stats  counters
+	tail   struct {
+		sync.Mutex
+		seq     uint64
+		changed chan struct{}
+	}
+}
+
+type healthState struct{ err error }
+
+type counters struct {
+	frames, repeats, groups, rawBytes atomic.Int64
+	lastSync                          atomic.Int64 // ns
+}
+
+// Stats are counters since the start, and sizes now.
+type Stats struct {
+	Frames, Repeats, Groups, RawBytes int64
+	Queue                             int
+	LastSync                          time.Duration
+	DiskBytes                         uint64
+	Tail                              uint64
+}
+
+// Open opens or creates the store in dir. Only one process may have it open.
+func Open(dir string, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now //nolint:forbidigo // the default of a clock that can be given
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxBatch <= 0 {
+		o.MaxBatch = 4096
+	}
+	if o.MaxQueue <= 0 {
+		o.MaxQueue = 1 << 16
+	}
+	if o.CacheMB <= 0 {
+		o.CacheMB = 64
+	}
+	s := &Store{opt: o, dir: dir, prepared: make(chan *group, 1)}
+	s.queue.more.L, s.queue.room.L = &s.queue, &s.queue
+	s.tail.changed = make(chan struct{})
+	if o.FS == nil {
+		if err := s.lockDir(); err != nil {
+			return nil, err
+		}
+	}
+	e, err := s.openEngine()
+	if err == nil {
+		s.engine.Store(e)
+		if err = s.load(e); err != nil {
+			_ = e.db.Close()
+		}
+	}
+	if err != nil {
+		s.unlockDir()
+		return nil, fmt.Errorf("open store in %s: %w", dir, err)
+	}
+	s.health.Store(&healthState{})
+	s.done.Go(s.prepare)
+	s.done.Go(s.write)
+	return s, nil
+}
+
+// lockDir holds a lock of our own: the tree may be opened again while an
+// earlier, broken instance still lives in this process.
+func (s *Store) lockDir() error {
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(s.dir, "PLATEAU-LOCK"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock the data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return fmt.Errorf("the data folder %s is in use by another process: %w", s.dir, err)
+	}
+	s.lock = f
+	return nil
+}
+
+func (s *Store) unlockDir() {
+	if s.lock != nil {
+		_ = s.lock.Close()
+		s.lock = nil
+	}
+}
+
+// Close commits what is queued and closes the tree.
+func (s *Store) Close() error {
+	s.queue.Lock()
+	already := s.queue.closed
+	s.queue.closed = true
+	s.queue.more.Broadcast()
+	s.queue.room.Broadcast()
+	s.queue.Unlock()
+	if already {
+		return nil
+	}
+	s.done.Wait()
+	e := s.engine.Load()
+	var err error
+	if !e.broken() {
+		err = e.close()
+	}
+	s.unlockDir()
+	return err
+}
+
+// Submit queues one frame. It waits while the queue is full and fails with
+// ErrClosed or the context's error; Done is then not called.
+func (s *Store) Submit(ctx context.Context, f *Frame) error {
+	q := &s.queue
+	q.Lock()
+	defer q.Unlock()
+	for len(q.frames) >= s.opt.MaxQueue && !q.closed {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		stop := context.AfterFunc(ctx, q.room.Broadcast)
+		q.room.Wait()
+		stop()
+	}
+	if q.closed {
+		return ErrClosed
+	}
+	q.frames = append(q.frames, f)
+	if len(q.frames) == 1 {
+		q.more.Signal()
+	}
+	return nil
+}
+
+// SubmitBatch queues frames in order, as Submit does each.
+func (s *Store) SubmitBatch(ctx context.Context, fs []*Frame) error {
+	q := &s.queue
+	q.Lock()
+	defer q.Unlock()
+	for len(q.frames) >= s.opt.MaxQueue && !q.closed {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		stop := context.AfterFunc(ctx, q.room.Broadcast)
+		q.room.Wait()
+		stop()
+	}
+	if q.closed {
+		return ErrClosed
+	}
+	wasEmpty := len(q.frames) == 0
+	q.frames = append(q.frames, fs...)
+	if wasEmpty && len(fs) > 0 {
+		q.more.Signal()
+	}
+	return nil
+}
+
+// take waits for frames; nil when the store is closing and the queue is empty.
+func (s *Store) take(buf []*Frame) []*Frame {
+	q := &s.queue
+	q.Lock()
+	defer q.Unlock()
+	for len(q.frames) == 0 && !q.closed {
+		q.more.Wait()
+	}
+	n := min(len(q.frames), s.opt.MaxBatch)
+	buf = append(buf[:0], q.frames[:n]...)
+	rest := copy(q.frames, q.frames[n:])
+	clear(q.frames[rest:])
+	q.frames = q.frames[:rest]
+	q.room.Broadcast()
+	return buf
+}
+
+// Health is nil while frames can be made durable, else ErrDegraded with the reason.
+func (s *Store) Health() error {
+	if h := s.health.Load(); h != nil && h.err != nil {
+		return fmt.Errorf("%w: %w", ErrDegraded, h.err)
+	}
+	return nil
+}
+
+func (s *Store) setHealth(err error) {
+	was := s.health.Swap(&healthState{err})
+	switch {
+	case err != nil && (was == nil || was.err == nil):
+		s.opt.Logger.ErrorContext(context.Background(), "store degraded: frames are not acknowledged", slog.String("error", err.Error()))
+	case err == nil && was != nil && was.err != nil:
+		s.opt.Logger.InfoContext(context.Background(), "store recovered")
+	}
+}
+
+// Stats returns the counters.
+func (s *Store) Stats() Stats {
+	st := Stats{
+		Frames: s.stats.frames.Load(), Repeats: s.stats.repeats.Load(), Groups: s.stats.groups.Load(),
+		RawBytes: s.stats.rawBytes.Load(), LastSync: time.Duration(s.stats.lastSync.Load()), Tail: s.Tail(),
+	}
+	s.queue.Lock()
+	st.Queue = len(s.queue.frames)
+	s.queue.Unlock()
+	if e := s.engine.Load(); !e.broken() {
+		st.DiskBytes = e.db.Metrics().DiskSpaceUsage()
+	}
+	return st
+}
+
+// Tail is the sequence of the last durable group, 0 when there is none.
+func (s *Store) Tail() uint64 {
+	s.tail.Lock()
+	defer s.tail.Unlock()
+	return s.tail.seq
+}
+
+func (s *Store) setTail(seq uint64) {
+	s.tail.Lock()
+	defer s.tail.Unlock()
+	s.tail.seq = seq
+	close(s.tail.changed)
+	s.tail.changed = make(chan struct{})
+}
+
+// Wait returns when a group behind seq is durable, or with the context's error.
+func (s *Store) Wait(ctx context.Context, seq uint64) error {
+	for {
+		s.tail.Lock()
+		tail, changed := s.tail.seq, s.tail.changed
+		s.tail.Unlock()
+		if tail > seq {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// load rebuilds what is kept in memory from the tree.
+func (s *Store) load(e *engine) error {
+	st := &s.state
+	st.Lock()
+	defer st.Unlock()
+	st.reset()
+	it, err := e.db.NewIter(nil)
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for it.SeekGE([]byte{pName}); it.Valid() && it.Key()[0] == pName; it.Next() {
+		st.addName(string(it.Key()[1:]), binary.BigEndian.Uint32(it.Value()))
+	}
+	for it.SeekGE([]byte{pShape}); it.Valid() && it.Key()[0] == pShape; it.Next() {
+		st.addShape(binary.BigEndian.Uint32(it.Key()[1:]), string(it.Value()))
+	}
+	if it.SeekLT([]byte{pClock + 1}); it.Valid() && it.Key()[0] == pClock {
+		st.minute = int64(binary.BigEndian.Uint64(it.Key()[1:]))
+	}
+	seq := uint64(0)
+	if it.SeekLT([]byte{pJournal + 1}); it.Valid() && it.Key()[0] == pJournal {
+		seq = binary.BigEndian.Uint64(it.Key()[1:])
+		if _, st.hash, err = openGroup(it.Value()); err != nil {
+			return fmt.Errorf("journal group %d: %w", seq, err)
+		}
+	}
+	st.seq = seq
+	for it.SeekGE([]byte{pSeries}); it.Valid() && it.Key()[0] == pSeries; {
+		prefix := append([]byte(nil), it.Key()[:6]...)
+		it.SeekLT(after(prefix))
+		k := it.Key()
+		st.series[seriesID(telemetry.OutletID(binary.BigEndian.Uint32(k[1:])), telemetry.Kind(k[5]))] = &series{last: atOf(k[6:])}
+		it.SeekGE(after(prefix))
+	}
+	if err := it.Error(); err != nil {
+		return err
+	}
+	s.setTail(seq)
+	return nil
+}
+
+var _ pebble.Logger = (*engineLog)(nil)

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"sort"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"plateau/hj212"
+	"plateau/internal/telemetry"
+)
+
+// Report tells what Verify found.
+type Report struct {
+	Groups, Frames, Rows int64
+	Head                 [hashLen]byte // hash of the last group
+	Faults               []string      // at most 100
+}
+
+// OK reports that nothing was found.
+func (r *Report) OK() bool { return len(r.Faults) == 0 }
+
+func (r *Report) fault(format string, args ...any) {
+	if len(r.Faults) < 100 {
+		r.Faults = append(r.Faults, fmt.Sprintf(format, args...))
+	}
+}
+
+// Decode reads the values of a stored frame again. An encrypted frame needs
+// the keys of its logger.
+type Decode func(f StoredFrame) ([]telemetry.Value, error)
+
+// DecodePlain decodes frames that are not encrypted.
+func DecodePlain(f StoredFrame) ([]telemetry.Value, error) {
+	var got []telemetry.Value
+	err := error(hj212.ErrNoSegment)
+	s := hj212.NewScanner(hj212.ScanOptions{Tolerate: func([]byte) hj212.Tolerance { return hj212.Tolerance{BadCRC: true, BadLength: true} }})
+	s.Feed(append(bytes.Clone(f.Raw), "\r\n"...))
+	for ev, ok := s.Next(); ok; ev, ok = s.Next() {
+		if ev.Err != nil {
+			err = ev.Err
+			continue
+		}
+		var p hj212.Packet
+		if err = p.Parse(ev.Seg); err == nil {
+			got = telemetry.ValuesOf(&p, nil)
+		}
+	}
+	return got, err
+}
+
+// Verify reads the whole journal: it recomputes the hash chain and makes every
+// series row again from its frame, and compares byte for byte.
+func (s *Store) Verify(ctx context.Context, decode Decode) (Report, error) {
+	var r Report
+	e := s.engine.Load()
+	snap := e.db.NewSnapshot()
+	defer snap.Close()
+	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{pJournal}, UpperBound: []byte{pJournal + 1}})
+	if err != nil {
+		return r, err
+	}
+	defer it.Close()
+	shapes := map[string]uint32{}
+	want := uint64(1)
+	for it.First(); it.Valid(); it.Next() {
+		if err := ctx.Err(); err != nil {
+			return r, err
+		}
+		seq := binary.BigEndian.Uint64(it.Key()[1:])
+		if seq != want {
+			r.fault("group %d is missing", want)
+		}
+		want = seq + 1
+		content, hash, err := openGroup(it.Value())
+		if err != nil {
+			r.fault("group %d: %v", seq, err)
+			continue
+		}
+		h := sha256.New()
+		h.Write(r.Head[:])
+		h.Write(content)
+		if [hashLen]byte(h.Sum(nil)) != hash {
+			r.fault("group %d does not follow from the one before: it or an earlier one was changed", seq)
+		}
+		r.Head = hash
+		r.Groups++
+		es, err := parseContent(content, true)
+		if err != nil {
+			r.fault("group %d: %v", seq, err)
+			continue
+		}
+		for i := range es {
+			r.Frames++
+			if err := s.verifyEntry(snap, &r, shapes, telemetry.Locator{Seq: seq, Index: uint16(i)}, &es[i], hash, decode); err != nil {
+				return r, err
+			}
+		}
+	}
+	if err := it.Error(); err != nil {
+		return r, err
+	}
+	return r, s.verifyCounts(snap, &r, shapes)
+}
+
+func (s *Store) verifyEntry(snap *pebble.Snapshot, r *Report, shapes map[string]uint32, l telemetry.Locator, e *entry, hash [hashLen]byte, decode Decode) error {
+	if _, closer, err := snap.Get(indexKey(nil, e.mn, l)); err != nil {
+		r.fault("frame %s is not in its logger's index: %v", l, err)
+	} else {
+		_ = closer.Close()
+	}
+	if e.verdict != telemetry.Stored && e.verdict != telemetry.Revision || e.outlet == 0 || e.kind == telemetry.KindMessage || e.at == 0 {
+		return nil
+	}
+	vs, err := decode(s.frame(l, e, hash))
+	if err != nil {
+		r.fault("frame %s cannot be decoded again: %v", l, err)
+		return nil
+	}
+	if len(vs) == 0 {
+		return nil
+	}
+	text := shapeText(vs)
+	id, ok := shapes[text]
+	if !ok {
+		id = uint32(len(shapes) + 1)
+		shapes[text] = id
+	}
+	row := appendRow(nil, &shape{id: id}, e.rf, e.received/1e6-e.at, vs)
+	got, closer, err := snap.Get(appendLocator(seriesTime(nil, e.outlet, e.kind, e.at), l))
+	if err != nil {
+		r.fault("frame %s has no row: %v", l, err)
+		return nil
+	}
+	defer closer.Close()
+	if !bytes.Equal(got, row) {
+		r.fault("the row of frame %s is not what the frame gives", l)
+	}
+	r.Rows++
+	return nil
+}
+
+// verifyCounts finds rows and shapes that no frame accounts for.
+func (s *Store) verifyCounts(snap *pebble.Snapshot, r *Report, shapes map[string]uint32) error {
+	rows := int64(0)
+	if err := each(snap, pSeries, func(_, _ []byte) { rows++ }); err != nil {
+		return err
+	}
+	if rows != r.Rows {
+		r.fault("%d rows, but the journal gives %d", rows, r.Rows)
+	}
+	var odd []string
+	err := each(snap, pShape, func(k, v []byte) {
+		if id := binary.BigEndian.Uint32(k[1:]); shapes[string(v)] != id {
+			odd = append(odd, fmt.Sprintf("shape %d is not the one that the journal gives", id))
+		}
+	})
+	sort.Strings(odd)
+	for _, o := range odd {
+		r.fault("%s", o)
+	}
+	return err
+}
+
+func each(snap *pebble.Snapshot, prefix byte, fn func(k, v []byte)) error {
+	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for it.First(); it.Valid(); it.Next() {
+		fn(it.Key(), it.Value())
+	}
+	return it.Error()
+}

@@ -1,0 +1,193 @@
+package telemetry
+
+import (
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+	"sync"
+
+	"plateau/hj212"
+)
+
+// Float returns the nearest float64; judging uses it only where the rule's
+// tolerance allows.
+func (d Decimal) Float() float64 {
+	if d.Scale < 19 && d.Coef > -1<<53 && d.Coef < 1<<53 {
+		return float64(d.Coef) / pow10[d.Scale] // one rounding: both operands are exact
+	}
+	f, _ := strconv.ParseFloat(d.String(), 64)
+	return f
+}
+
+var pow10 = func() (t [19]float64) {
+	for i := range t {
+		t[i] = math.Pow10(i)
+	}
+	return t
+}()
+
+// String prints the decimal as it was sent.
+func (d Decimal) String() string { return string(hj212.AppendDecimal(nil, d.Coef, d.Scale)) }
+
+// Rat returns the exact value.
+func (d Decimal) Rat() *big.Rat {
+	den := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(d.Scale)), nil)
+	return new(big.Rat).SetFrac(big.NewInt(d.Coef), den)
+}
+
+// Source returns the value's text as it was sent.
+func (v *Value) Source() string {
+	if v.Text != "" || !v.IsNum {
+		return v.Text
+	}
+	return v.Dec.String()
+}
+
+// NewValue reads an item's text. Odd spellings of numbers ("+1.5", "007") keep
+// their text beside the number; anything else is kept as text.
+func NewValue(code, suffix string, text []byte) Value {
+	v := Value{Code: code, Suffix: suffix}
+	if c, s, ok := hj212.ParseDecimal(text); ok {
+		v.Dec, v.IsNum = Decimal{c, s}, true
+		return v
+	}
+	v.Text = hj212.Text(text)
+	t := strings.TrimPrefix(v.Text, "+")
+	neg := strings.HasPrefix(t, "-")
+	t = strings.TrimPrefix(t, "-")
+	if i := strings.IndexByte(t, '.'); len(t) > 1 && i != 1 && i != 0 {
+		for len(t) > 1 && t[0] == '0' && t[1] != '.' {
+			t = t[1:]
+		}
+	}
+	if strings.HasPrefix(t, ".") {
+		t = "0" + t
+	}
+	t = strings.TrimSuffix(t, ".")
+	if c, s, ok := hj212.ParseDecimal([]byte(t)); ok {
+		if neg {
+			c = -c
+		}
+		v.Dec, v.IsNum = Decimal{c, s}, true
+	}
+	return v
+}
+
+// interned keeps one copy of each code, suffix and mark, so that records need
+// no memory of their own for them. It is bounded: a device that sends ever new
+// names only loses the sharing.
+var interned struct {
+	sync.RWMutex
+	m map[string]string
+}
+
+const maxInterned = 1 << 16
+
+// Intern returns b as a string, shared with earlier equal ones.
+func Intern(b []byte) string {
+	interned.RLock()
+	s, ok := interned.m[string(b)]
+	interned.RUnlock()
+	if ok {
+		return s
+	}
+	s = string(b)
+	interned.Lock()
+	defer interned.Unlock()
+	if interned.m == nil {
+		interned.m = make(map[string]string)
+	}
+	if len(interned.m) < maxInterned {
+		interned.m[s] = s
+	}
+	return s
+}
+
+// ValuesOf appends the items of p to dst: one Value for each item that is
+// neither a mark (-Flag) nor DataTime, with the mark of its factor. A later
+// item of the same name goes before an earlier one.
+func ValuesOf(p *hj212.Packet, dst []Value) []Value {
+	first := len(dst)
+	late := false
+	for i := range p.Items {
+		it := &p.Items[i]
+		code, suffix := p.Bytes(it.Code), p.Bytes(it.Suffix)
+		if it.Suffix.Len == 0 && (string(code) == "DataTime" || len(code) == 0) {
+			continue
+		}
+		c := Intern(code)
+		if string(suffix) == "Flag" {
+			mark := Intern(p.Bytes(it.Value))
+			k := len(dst) - 1
+			for ; k >= first && dst[k].Code == c; k-- {
+				dst[k].Flag = mark
+			}
+			late = late || k == len(dst)-1 // the mark stands before or apart from its values
+			continue
+		}
+		s := ""
+		if len(suffix) > 0 {
+			s = Intern(suffix)
+		}
+		dst = append(dst, NewValue(c, s, p.Bytes(it.Value)))
+	}
+	if late || apart(dst[first:]) {
+		assignMarks(p, dst[first:])
+	}
+	return lastWins(dst, first)
+}
+
+// apart reports values of one code that do not stand together.
+func apart(vs []Value) bool {
+	for i := 2; i < len(vs); i++ {
+		if vs[i].Code != vs[i-1].Code {
+			for k := range i - 1 {
+				if vs[k].Code == vs[i].Code {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// assignMarks gives every value the last mark of its code, wherever it stands.
+func assignMarks(p *hj212.Packet, vs []Value) {
+	for i := range p.Items {
+		it := &p.Items[i]
+		if string(p.Bytes(it.Suffix)) != "Flag" {
+			continue
+		}
+		code, mark := p.Bytes(it.Code), Intern(p.Bytes(it.Value))
+		for k := range vs {
+			if vs[k].Code == string(code) {
+				vs[k].Flag = mark
+			}
+		}
+	}
+}
+
+// lastWins drops values that a later item of the same name replaces.
+func lastWins(vs []Value, first int) []Value {
+	for i := len(vs) - 1; i > first; i-- {
+		for k := i - 1; k >= first; k-- {
+			if vs[k].Code == vs[i].Code && vs[k].Suffix == vs[i].Suffix {
+				vs[k] = vs[i]
+				vs = append(vs[:i], vs[i+1:]...)
+				break
+			}
+		}
+	}
+	return vs
+}
+
+// Find returns the value of a factor's statistic.
+func (r *Record) Find(code, suffix string) (*Value, bool) {
+	for i := range r.Values {
+		if r.Values[i].Code == code && r.Values[i].Suffix == suffix {
+			return &r.Values[i], true
+		}
+	}
+	return nil, false
+}
