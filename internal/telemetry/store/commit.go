@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -24,8 +25,9 @@ type state struct {
 	minute int64 // last receive minute that has a mark in the tree
 
 	names    map[string]uint32
-	byID     []string // MN by id-1
-	shapes   []*shape // by id-1
+	byID     []string                 // MN by id-1
+	shapes   []*shape                 // by id-1
+	view     atomic.Pointer[[]*shape] // the same for readers without the lock
 	shapeIDs map[string]*shape
 	series   map[uint64]*series
 	messages map[msgKey]telemetry.Locator // recent; the tree has all
@@ -44,6 +46,30 @@ type series struct {
 	// Frames of the group being prepared, by their place in it.
 	group  uint64
 	frames []int32
+	latest []latestPart // what the record at last is made of
+}
+
+// latestPart is a part of a series' latest record, in the form of the tree.
+type latestPart struct {
+	loc telemetry.Locator
+	row []byte
+}
+
+// setLatest keeps the row of a part when it belongs to the latest record.
+func (sr *series) setLatest(at int64, loc telemetry.Locator, row []byte) {
+	switch {
+	case at < sr.last:
+		return
+	case at > sr.last:
+		sr.last, sr.latest = at, sr.latest[:0]
+	}
+	if n := len(sr.latest); n < cap(sr.latest) {
+		sr.latest = sr.latest[:n+1] // its row's memory serves again
+	} else {
+		sr.latest = append(sr.latest, latestPart{})
+	}
+	part := &sr.latest[len(sr.latest)-1]
+	part.loc, part.row = loc, append(part.row[:0], row...)
 }
 
 func seriesID(o telemetry.OutletID, k telemetry.Kind) uint64 { return uint64(o)<<8 | uint64(k) }
@@ -71,16 +97,22 @@ func (st *state) addShape(id uint32, text string) *shape {
 		st.shapes = append(st.shapes, nil)
 	}
 	st.shapes[id-1], st.shapeIDs[text] = sh, sh
+	st.showShapes()
 	return sh
 }
 
+// showShapes publishes the table; entries that exist never change.
+func (st *state) showShapes() {
+	view := st.shapes[:len(st.shapes):len(st.shapes)]
+	st.view.Store(&view)
+}
+
 func (s *Store) shapeByID(id uint32) *shape {
-	s.state.RLock()
-	defer s.state.RUnlock()
-	if id == 0 || id > uint32(len(s.state.shapes)) {
+	view := s.state.view.Load()
+	if view == nil || id == 0 || id > uint32(len(*view)) {
 		return nil
 	}
-	return s.state.shapes[id-1]
+	return (*view)[id-1]
 }
 
 // group is a prepared batch on its way to the disk.
@@ -411,7 +443,7 @@ func (p *preparer) series(g *group, i int, f *Frame, loc telemetry.Locator, rece
 	}
 	p.row = appendRow(p.row[:0], sr.shape, f.RF, received/1e6-f.At, f.Values)
 	p.key = appendLocator(seriesTime(p.key[:0], f.Outlet, f.Kind, f.At), loc)
-	sr.last = max(sr.last, f.At)
+	sr.setLatest(f.At, loc, p.row)
 	if sr.group != g.seq {
 		sr.group, sr.frames = g.seq, sr.frames[:0]
 	}

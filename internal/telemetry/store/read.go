@@ -134,14 +134,50 @@ func (s *Store) LastAt(o telemetry.OutletID, k telemetry.Kind) (int64, bool) {
 	return sr.last, true
 }
 
-// Latest returns the latest record of a kind.
-func (s *Store) Latest(o telemetry.OutletID, k telemetry.Kind) (telemetry.Record, bool) {
-	at, ok := s.LastAt(o, k)
-	if !ok {
-		return telemetry.Record{}, false
+// Latest returns the latest record of a kind, from memory.
+func (s *Store) Latest(o telemetry.OutletID, k telemetry.Kind) (rec telemetry.Record, ok bool) {
+	s.state.RLock()
+	defer s.state.RUnlock()
+	sr := s.state.series[seriesID(o, k)]
+	return rec, sr != nil && s.latest(o, k, sr, &rec, nil)
+}
+
+// EachLatest calls fn with the latest record of a kind of every outlet that has
+// one, in no order, until it returns false. The record is reused; fn must not
+// call the store.
+func (s *Store) EachLatest(k telemetry.Kind, fn func(*telemetry.Record) bool) {
+	var rec, part telemetry.Record
+	s.state.RLock()
+	defer s.state.RUnlock()
+	for id, sr := range s.state.series {
+		if telemetry.Kind(id&0xFF) == k && s.latest(telemetry.OutletID(id>>8), k, sr, &rec, &part) && !fn(&rec) {
+			return
+		}
 	}
-	rec, ok, err := s.Before(o, k, at+1)
-	return rec, ok && err == nil
+}
+
+// latest reads a series' latest record into rec; part is scratch.
+func (s *Store) latest(o telemetry.OutletID, k telemetry.Kind, sr *series, rec, part *telemetry.Record) bool {
+	if part == nil {
+		part = &telemetry.Record{}
+	}
+	for i := range sr.latest {
+		p := &sr.latest[i]
+		if i == 0 {
+			*rec = telemetry.Record{Outlet: o, Kind: k, At: sr.last, Values: rec.Values[:0], Parts: append(rec.Parts[:0], p.loc)}
+			if s.parseRow(p.row, rec) != nil {
+				return false
+			}
+			continue
+		}
+		part.At = sr.last
+		if s.parseRow(p.row, part) != nil {
+			return false
+		}
+		merge(rec, part.Values, p.loc)
+		rec.RF, rec.Received = part.RF, part.Received
+	}
+	return len(sr.latest) > 0
 }
 
 // content returns the entries of a group.

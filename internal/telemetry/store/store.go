@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -352,9 +354,13 @@ func (s *Store) load(e *engine) error {
 	for it.SeekGE([]byte{pSeries}); it.Valid() && it.Key()[0] == pSeries; {
 		prefix := append([]byte(nil), it.Key()[:6]...)
 		it.SeekLT(after(prefix))
-		k := it.Key()
-		st.series[seriesID(telemetry.OutletID(binary.BigEndian.Uint32(k[1:])), telemetry.Kind(k[5]))] = &series{last: atOf(k[6:])}
-		it.SeekGE(after(prefix))
+		at := atOf(it.Key()[6:])
+		sr := &series{last: math.MinInt64}
+		outlet, kind := telemetry.OutletID(binary.BigEndian.Uint32(prefix[1:])), telemetry.Kind(prefix[5])
+		for it.SeekGE(seriesTime(nil, outlet, kind, at)); it.Valid() && bytes.HasPrefix(it.Key(), prefix); it.Next() {
+			sr.setLatest(at, locatorOf(it.Key()[14:]), it.Value())
+		}
+		st.series[seriesID(outlet, kind)] = sr
 	}
 	if err := it.Error(); err != nil {
 		return err
