@@ -15,13 +15,14 @@ type split struct {
 	seen  map[int]bool
 	total int
 	first time.Time
+	done  bool // all came; kept until the timeout, since repeats are normal
 }
 
 // Progress tells how far a split message has come.
 type Progress struct {
 	Key       string // MN|ST|CN|DataTime|PNUM
 	Got, Of   int
-	Complete  bool
+	Complete  bool // with this packet the last one came
 	Duplicate bool // this packet had come before
 	Odd       bool // PNO is zero or above PNUM: the data count, the numbering does not
 }
@@ -29,7 +30,7 @@ type Progress struct {
 // Add takes a packet received at now. ok is false when it is not part of a split message.
 func (a *Assembler) Add(p *Packet, now time.Time) (pr Progress, ok bool) {
 	pno, pnum := p.Part()
-	if pnum < 2 || pno < 0 {
+	if pnum < 2 || pnum > 9999 || pno < 0 { // PNUM has at most four digits
 		return Progress{}, false
 	}
 	when, _ := p.Param("DataTime")
@@ -47,6 +48,9 @@ func (a *Assembler) Add(p *Packet, now time.Time) (pr Progress, ok bool) {
 			limit = 1024
 		}
 		if len(a.open) >= limit {
+			a.forgetDone()
+		}
+		if len(a.open) >= limit {
 			return Progress{Key: key, Got: 1, Of: pnum}, true
 		}
 		s = &split{seen: map[int]bool{}, total: pnum, first: now}
@@ -55,11 +59,18 @@ func (a *Assembler) Add(p *Packet, now time.Time) (pr Progress, ok bool) {
 	pr = Progress{Key: key, Of: pnum, Duplicate: s.seen[pno]}
 	s.seen[pno] = true
 	pr.Got = len(s.seen)
-	if pr.Got == s.total {
-		pr.Complete = true
-		delete(a.open, key)
-	}
+	pr.Complete = pr.Got == s.total && !s.done
+	s.done = s.done || pr.Complete
 	return pr, true
+}
+
+// forgetDone makes room by forgetting what was complete.
+func (a *Assembler) forgetDone() {
+	for key, s := range a.open {
+		if s.done {
+			delete(a.open, key)
+		}
+	}
 }
 
 // Incomplete returns, and forgets, the messages that did not complete in time.
@@ -71,7 +82,9 @@ func (a *Assembler) Incomplete(now time.Time) []Progress {
 	var out []Progress
 	for key, s := range a.open {
 		if now.Sub(s.first) >= timeout {
-			out = append(out, Progress{Key: key, Got: len(s.seen), Of: s.total})
+			if !s.done {
+				out = append(out, Progress{Key: key, Got: len(s.seen), Of: s.total})
+			}
 			delete(a.open, key)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ type Decoded struct {
 	Reasons []string `json:"reasons,omitempty"`
 	Detail  string   `json:"detail,omitempty"`
 	Offset  int      `json:"offset,omitempty"`
-	Remedy  string   `json:"-"`
+	Remedy  string   `json:"remedy,omitempty"` // what to do about the first reason
 }
 
 // MarshalJSON writes the fields that belong to a valid frame or to an invalid one.
@@ -51,7 +52,8 @@ func (d Decoded) MarshalJSON() ([]byte, error) {
 		Reasons []string `json:"reasons"`
 		Detail  string   `json:"detail"`
 		Offset  int      `json:"offset"`
-	}{d.Line, false, d.Reasons, d.Detail, d.Offset})
+		Remedy  string   `json:"remedy,omitempty"`
+	}{d.Line, false, d.Reasons, d.Detail, d.Offset, d.Remedy})
 }
 
 // DecodeLine decodes one frame that stands alone, line end optional: its end
@@ -59,15 +61,13 @@ func (d Decoded) MarshalJSON() ([]byte, error) {
 func DecodeLine(line []byte, o DecodeOptions) Decoded {
 	line = bytes.TrimRight(line, "\r\n")
 	f := judge(line)
-	if len(f.reasons) == 1 && f.reasons[0] == CRCMismatch && o.Key != nil {
-		if plain, err := DecryptCP(f.seg, o.Key); err == nil && CRC16(plain) == f.crc {
-			d := describe(plain, f.crcText)
-			d.Encrypted, d.Length = true, len(f.seg)
-			return d
-		}
+	if plain := f.decrypt(o.Key); plain != nil {
+		d := describe(plain, f.crcText)
+		d.Encrypted = true
+		return d
 	}
 	var p Packet
-	if err := p.Parse(f.seg); err != nil {
+	if err := p.Parse(f.seg); err != nil && !f.headless {
 		e := err.(*Error) //nolint:errcheck,errorlint,forcetypeassert // Parse fails with nothing else
 		f.add(e.Name, e.Off+f.start, e.Name)
 	}
@@ -79,13 +79,15 @@ func DecodeLine(line []byte, o DecodeOptions) Decoded {
 
 // finding is what can be said of a frame before its segment is read.
 type finding struct {
-	seg     []byte
-	start   int // of the segment in the line
-	crc     uint16
-	crcText string
-	reasons []string
-	details []string
-	off     int
+	seg      []byte
+	start    int  // of the segment in the line
+	declared int  // length, -1 when it is no number
+	headless bool // no "##" and length: nothing else can be judged
+	crc      uint16
+	crcText  string
+	reasons  []string
+	details  []string
+	off      int
 }
 
 func (f *finding) add(name string, off int, detail string) {
@@ -95,54 +97,87 @@ func (f *finding) add(name string, off int, detail string) {
 	f.reasons, f.details = append(f.reasons, name), append(f.details, detail)
 }
 
+// decrypt returns the plain segment when key opens it: where the CRC fails, or
+// holds by chance (once in 256 frames) over bytes that are no text. The length
+// may count the ciphertext or, where that is written as text, either form.
+func (f *finding) decrypt(key []byte) []byte {
+	if key == nil || f.crcText == "" || f.headless || len(f.reasons) == 0 && looksLikeText(f.seg) {
+		return nil
+	}
+	plain, err := DecryptCP(f.seg, key)
+	if err != nil || CRC16(plain) != f.crc || f.declared != len(f.seg) && f.declared != len(plain) || !looksLikeText(plain) {
+		return nil
+	}
+	return plain
+}
+
 // judge checks head, length, structure and CRC of one line.
 func judge(line []byte) finding {
-	f := finding{start: 6}
+	f := finding{start: 6, declared: -1}
 	if len(line) < 6 || line[0] != '#' || line[1] != '#' {
+		f.headless = true
 		f.add(Malformed, 0, "does not begin with ## and a length")
-		f.seg, f.start = line, 0
 		return f
 	}
-	declared := -1
+	end := len(line)
+	if crc, ok := hex4(line[max(6, end-4):]); ok {
+		end -= 4
+		f.crc, f.crcText = crc, string(line[end:])
+	}
+	fits := func(from, to int) bool { // the CRC as sent is right for this part of the line
+		return f.crcText != "" && from <= to && to <= end && f.crc == CRC16(line[from:to])
+	}
+	digits := 2
+	for digits < min(end, 10) && line[digits] >= '0' && line[digits] <= '9' {
+		digits++
+	}
 	switch {
-	case isDigits(line[2:6]):
-		declared = two(line[2:])*100 + two(line[4:])
-	default:
-		f.start = 2
-		for f.start < len(line) && f.start < 8 && line[f.start] >= '0' && line[f.start] <= '9' {
-			f.start++
+	case digits == 6 || digits > 6 && !fits(digits, end):
+		f.declared = two(line[2:])*100 + two(line[4:])
+	default: // with fewer digits, or more, the segment begins behind them unless the CRC says otherwise
+		if !fits(6, end) {
+			f.start = digits
+		} else if digits > 6 {
+			f.declared = two(line[2:])*100 + two(line[4:])
+			break
 		}
 		f.add(LengthNotDigits, 2, LengthNotDigits)
 	}
-	semicolon := f.start < len(line) && line[f.start] == ';'
-	if semicolon {
-		f.add(StraySemicolon, f.start, StraySemicolon)
-		f.start++
-	}
-	end := len(line) - 4
-	crc, ok := uint16(0), false
-	if end >= f.start {
-		crc, ok = hex4(line[end:])
-	}
-	if !ok {
-		end = len(line)
-	}
-	f.seg = line[f.start:end]
-	if semicolon {
-		f.seg = bytes.TrimSuffix(f.seg, []byte{';'})
-	}
-	fits := !semicolon && declared >= 0 && declared == len(line)-10
-	if declared >= 0 && !fits && !semicolon {
-		f.add(LengthMismatch, 2, "length_mismatch(declared "+string(line[2:6])+", real "+itoa(max(0, len(line)-10))+")")
-	}
-	if !ok {
-		if !fits || end < f.start+declared { // a frame that fits has its check in place
-			f.add(CRCMissing, len(line), CRCMissing)
+	real := end // of the segment: without a CRC, the closing && tells
+	if f.crcText == "" {
+		open := bytes.Index(line[f.start:], cpOpen)
+		if i := bytes.LastIndex(line[f.start:], cpClose); open >= 0 && i >= open+len(cpOpen) {
+			real = f.start + i + len(cpClose)
 		}
-		return f
 	}
-	f.crc, f.crcText = crc, string(line[end:])
-	if crc != CRC16(f.seg) && (declared < 0 || f.start+declared > len(line) || crc != CRC16(line[f.start:f.start+declared])) {
+	right := fits(f.start, real) || f.declared >= 0 && fits(f.start, f.start+f.declared)
+	switch {
+	case f.start < real && line[f.start] == ';':
+		f.add(StraySemicolon, f.start, StraySemicolon)
+		body := real
+		if line[body-1] == ';' {
+			body--
+		}
+		right = right || fits(f.start, body) || fits(f.start+1, body) || fits(f.start+1, real)
+		f.start++
+		real = max(body, f.start)
+	case f.crcText != "" && bytes.HasSuffix(line[f.start:real], []byte("&&;")) && !fits(f.start, real) &&
+		(f.start+f.declared == real-1 || fits(f.start, real-1)): // only before the CRC
+		real--
+		f.add(StraySemicolon, real, StraySemicolon)
+		right = right || fits(f.start, real)
+	case f.declared >= 0 && f.start+f.declared != real && (f.crcText != "" || f.start+f.declared != len(line)):
+		f.add(LengthMismatch, 2, "length_mismatch(declared "+string(line[2:6])+", real "+itoa(real-f.start)+")")
+	}
+	f.seg = line[f.start:real]
+	switch {
+	case f.crcText == "":
+		detail := CRCMissing
+		if alt := CRCAlternatives(f.seg, line[real:]); alt != "" {
+			detail += ", " + alt
+		}
+		f.add(CRCMissing, real, detail)
+	case !right:
 		f.add(CRCMismatch, end, "crc_mismatch("+crcDetail(f.seg, line[end:])+")")
 	}
 	return f
@@ -179,7 +214,12 @@ func describe(seg []byte, crc string) Decoded {
 	return d
 }
 
-func (d *Decoded) note(s string) { d.Notes = append(d.Notes, s) }
+// note adds a deviation by name, once.
+func (d *Decoded) note(s string) {
+	if !slices.Contains(d.Notes, s) {
+		d.Notes = append(d.Notes, s)
+	}
+}
 
 // header lists the fields as sent and notes what deviates.
 func (d *Decoded) header(p *Packet) {
@@ -397,7 +437,7 @@ type FrameText []byte
 
 // MarshalJSON implements the two forms.
 func (f FrameText) MarshalJSON() ([]byte, error) {
-	if s, ok := TextOK(f); ok {
+	if s, ok := decodeText(f); ok {
 		return marshalPlain(s)
 	}
 	return json.Marshal(map[string]string{"hex": strings.ToUpper(hex.EncodeToString(f))})
@@ -423,9 +463,9 @@ func ScanAll(stream []byte, o ScanOptions) StreamResult {
 		case ev.Err != nil:
 			r.Errors = append(r.Errors, ev.Err.Name)
 		case ev.Encrypted:
-			plain := appendFrame(nil, ev.Seg, CRC16(ev.Seg))
-			copy(plain[2:6], ev.Raw[2:6])
-			r.Frames = append(r.Frames, plain[:len(plain)-2])
+			plain := AppendFrame(nil, ev.Seg)
+			plain = append(plain[:len(plain)-6], ev.Raw[len(ev.Raw)-4:]...) // the CRC as sent
+			r.Frames = append(r.Frames, plain)
 		default:
 			r.Frames = append(r.Frames, bytes.Clone(ev.Raw))
 		}

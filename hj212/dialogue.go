@@ -30,6 +30,9 @@ const (
 	ExeNoData = 100
 )
 
+// alarmEvent is the one notice that a device sends in 2005.
+const alarmEvent = 2072
+
 // RequestNumber returns the QN of a packet: in the header, or, as 2005 writes
 // it in acks and returned parameters, inside CP.
 func (p *Packet) RequestNumber() []byte {
@@ -54,7 +57,7 @@ func (p *Packet) IsAck() bool {
 // data, 9013 for notices, 0 for none.
 func ackCommand(cn int) int {
 	switch {
-	case cn == 9015, cn == 2072: // heartbeat; alarm event of 2005
+	case cn == 9015, cn == alarmEvent: // 9015 is the heartbeat
 		return CNNoticeAck
 	case cn == 9021, cn >= 2000 && cn < 4000:
 		return CNDataAck
@@ -69,9 +72,13 @@ func ackCommand(cn int) int {
 // AppendAck appends the frame by which a host answers p: 9014 or 9013 with p's
 // QN, PW and MN byte for byte, in the version p uses (section 6.2 and, for
 // 2005, its form with the number inside CP). ok is false when nothing is to be
-// answered: acks, unknown commands, no ack wanted, or no QN to name.
+// answered: acks, unknown commands, no ack wanted, or no QN to name. The alarm
+// event of 2005 is a notice, which is always answered, and carries no Flag.
 func AppendAck(dst []byte, p *Packet) (frame []byte, ok bool) {
 	v, wanted, _, _ := p.FlagBits()
+	if p.Flag.Len == 0 && p.Command() == alarmEvent {
+		wanted = true
+	}
 	if !wanted || p.IsAck() {
 		return dst, false
 	}
@@ -278,7 +285,16 @@ type Logger struct {
 }
 
 // Check decides the QnRtn of a request: password and MN as known, else ready.
+// 2005 knows no other reasons than a wrong password and a plain refusal.
 func (l Logger) Check(p *Packet) int {
+	code := l.check(p)
+	if l.Version == V2005 && code > QnBadPassword {
+		return QnRefused
+	}
+	return code
+}
+
+func (l Logger) check(p *Packet) int {
 	switch {
 	case string(p.Bytes(p.PW)) != l.PW:
 		return QnBadPassword

@@ -1,7 +1,6 @@
 package hj212
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -196,7 +195,7 @@ func MessageOf(p *Packet) Message {
 	last := -1
 	for _, it := range p.Items {
 		name := str(it.Code)
-		if it.Suffix.Len > 0 {
+		if it.Suffix.Off > 0 {
 			name += "-" + str(it.Suffix)
 		}
 		if int(it.Group) != last {
@@ -207,9 +206,4 @@ func MessageOf(p *Packet) Message {
 		*g = append(*g, KV{name, str(it.Value)})
 	}
 	return m
-}
-
-// isLog reports a value of the form //text//.
-func isLog(v []byte) bool {
-	return len(v) >= 4 && bytes.HasPrefix(v, []byte("//")) && bytes.HasSuffix(v, []byte("//"))
 }

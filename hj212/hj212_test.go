@@ -266,6 +266,12 @@ func TestSplitAndAssemble(t *testing.T) {
 	seg, _ := parts[0].AppendSegment(nil)
 	var p hj212.Packet
 	_ = p.Parse(seg)
+	if pr, _ := a.Add(&p, now); !pr.Duplicate || pr.Complete {
+		t.Errorf("a repeat after the last part: %+v", pr)
+	}
+	if late := a.Incomplete(now.Add(time.Hour)); len(late) != 0 {
+		t.Errorf("a complete message was given up: %+v", late)
+	}
 	a.Add(&p, now)
 	if late := a.Incomplete(now.Add(99 * time.Second)); len(late) != 0 {
 		t.Errorf("given up too early: %+v", late)
@@ -325,6 +331,9 @@ func TestAckRules(t *testing.T) {
 		"QN=1;ST=21;CN=8013;PW=p;MN=m;Flag=5;CP=&&&&":              "",
 		"QN=1;ST=32;CN=2051;PW=p;MN=m;Flag=1;CP=&&&&":              "ST=91;CN=9014;CP=&&QN=1;CN=2051&&",
 		"QN=1;ST=32;CN=2051;PW=p;MN=m;Flag=3;PNUM=2;PNO=1;CP=&&&&": "ST=91;CN=9014;CP=&&QN=1;CN=2051;PNO=1;PNUM=2;&&",
+		"QN=1;ST=32;CN=2072;PW=p;MN=m;CP=&&&&":                     "ST=91;CN=9013;PW=p;MN=m;CP=&&QN=1&&",
+		"ST=32;CN=2072;PW=p;MN=m;CP=&&&&":                          "",
+		"QN=1;ST=32;CN=1001;PW=;MN=;Flag=9;CP=&&i23005-Info=x&&":   "QN=1;ST=91;CN=9013;PW=;MN=;Flag=8;CP=&&&&",
 		"QN=1;ST=32;CN=2072;PW=p;MN=m;Flag=1;CP=&&&&":              "ST=91;CN=9013;PW=p;MN=m;CP=&&QN=1&&",
 	} {
 		var p hj212.Packet
@@ -442,7 +451,11 @@ func roundTrip(t *rapid.T) {
 	}
 }
 
-func FuzzRoundTrip(f *testing.F) { f.Fuzz(rapid.MakeFuzz(roundTrip)) }
+func FuzzRoundTrip(f *testing.F) {
+	f.Add(make([]byte, 1024))
+	f.Add(bytes.Repeat([]byte{1, 200, 31, 7, 254}, 400))
+	f.Fuzz(rapid.MakeFuzz(roundTrip))
+}
 
 func FuzzScanner(f *testing.F) {
 	good := hj212.AppendFrame(nil, []byte("QN=20160801085857223;ST=32;CN=2011;PW=1;MN=M1;Flag=5;CP=&&DataTime=20160801085857;a-Rtd=1&&"))
@@ -451,35 +464,21 @@ func FuzzScanner(f *testing.F) {
 	f.Add([]byte("##0030"+string(good[6:])+"GET /\r\n##0000FFFF##9999"), uint16(9))
 	f.Add([]byte("##0012aa&&1C80##0001"), uint16(12))
 	f.Fuzz(func(t *testing.T, raw []byte, cut uint16) {
-		r := hj212.ScanAll(raw, hj212.ScanOptions{Limit: 200})
-		if len(raw) == 0 {
-			return
+		want := scanPlainly(raw, 200)
+		cuts := []int{1 + int(cut%97), 1 + int(cut/97)}
+		if diff := cmp.Diff(want, scanInPieces(raw, 200, cuts)); diff != "" {
+			t.Fatalf("%q in pieces of %v (-plain +scanner):\n%s", raw, cuts, diff)
 		}
-		s := hj212.NewScanner(hj212.ScanOptions{Limit: 200})
-		var names []string
-		frames := 0
-		take := func(ev hj212.Event) {
-			if ev.Err != nil {
-				names = append(names, ev.Err.Name)
-			} else {
-				frames++
-			}
+		s := hj212.NewScanner(hj212.ScanOptions{Limit: 200, Keys: func([]byte) [][]byte { return [][]byte{make([]byte, 16)} }})
+		s.Feed(raw)
+		for _, ok := s.Next(); ok; _, ok = s.Next() {
+			continue
 		}
-		k := int(cut) % len(raw)
-		for _, part := range [][]byte{raw[:k], raw[k:]} {
-			s.Feed(part)
-			for ev, ok := s.Next(); ok; ev, ok = s.Next() {
-				take(ev)
-			}
+		if s.Buffered() > 6+200+10+6 {
+			t.Fatalf("%d bytes wait for more", s.Buffered())
 		}
-		for ev, ok := s.Finish(); ok; ev, ok = s.Finish() {
-			take(ev)
-		}
-		if frames != len(r.Frames) || strings.Join(names, " ") != strings.Join(r.Errors, " ") || s.Pending() != r.Pending {
-			t.Fatalf("cut at %d: %d frames, %v, %v; whole: %d, %v, %v", k, frames, names, s.Pending(), len(r.Frames), r.Errors, r.Pending)
-		}
-		for ev, ok := s.Idle(); ok; ev, ok = s.Idle() {
-			take(ev)
+		for _, ok := s.Idle(); ok; _, ok = s.Idle() {
+			continue
 		}
 		if s.Pending() {
 			t.Fatalf("%d bytes stay after the timer fired", s.Buffered())
@@ -492,13 +491,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("CP=&&-=;,=//a;//&&"))
 	f.Add([]byte(",;=;CP=&&=1,a-=2,-b=3&&x&&"))
 	f.Fuzz(func(t *testing.T, seg []byte) {
-		var p hj212.Packet
-		if p.Parse(seg) != nil {
-			return
-		}
-		for _, it := range p.Items { // every span lies inside the segment
-			_, _, _ = p.Bytes(it.Code), p.Bytes(it.Suffix), p.Bytes(it.Value)
-		}
+		checkItems(t, seg)
 		hj212.DecodeLine(hj212.AppendFrame(nil, seg), hj212.DecodeOptions{})
 	})
 }
@@ -512,108 +505,4 @@ func FuzzDecodeLine(f *testing.F) {
 			t.Fatalf("valid %v with reasons %v", d.Valid, d.Reasons)
 		}
 	})
-}
-
-// tenFactors is a real-time upload of the usual size.
-func tenFactors() []byte {
-	var b strings.Builder
-	b.WriteString("QN=20261123083000123;ST=31;CN=2011;PW=123456;MN=010000A8900016F000169DC0;Flag=5;CP=&&DataTime=20261123083000")
-	for i, c := range []string{"a21026", "a21002", "a34013", "a19001", "a01011", "a01012", "a01013", "a01014", "a21005", "a00000"} {
-		fmt.Fprintf(&b, ";%s-Rtd=%d.%02d,%s-Flag=N", c, 10+i*7, i*9, c)
-	}
-	b.WriteString("&&")
-	return []byte(b.String())
-}
-
-func BenchmarkCRC(b *testing.B) {
-	seg := tenFactors()
-	b.SetBytes(int64(len(seg)))
-	for b.Loop() {
-		hj212.CRC16(seg)
-	}
-}
-
-func BenchmarkParse(b *testing.B) {
-	frame := hj212.AppendFrame(nil, tenFactors())
-	b.SetBytes(int64(len(frame)))
-	b.ReportAllocs()
-	var p hj212.Packet
-	for b.Loop() {
-		seg, err := hj212.Segment(frame)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := p.Parse(seg); err != nil || len(p.Items) != 21 {
-			b.Fatal(err, len(p.Items))
-		}
-	}
-}
-
-// BenchmarkParsePlain is what a straightforward parser with a CRC table does,
-// to compare with.
-func BenchmarkParsePlain(b *testing.B) {
-	frame := hj212.AppendFrame(nil, tenFactors())
-	table := [256]uint16{}
-	for i := range table {
-		table[i] = plainStep(uint16(i))
-	}
-	type item struct{ name, suffix, value []byte }
-	items := make([]item, 0, 32)
-	b.SetBytes(int64(len(frame)))
-	b.ReportAllocs()
-	for b.Loop() {
-		seg := frame[6 : len(frame)-6]
-		reg := uint16(0xFFFF)
-		for _, c := range seg {
-			reg = table[byte(reg>>8)^c]
-		}
-		items = items[:0]
-		cp := bytes.Index(seg, []byte("CP=&&"))
-		body := seg[cp+5 : len(seg)-2]
-		for len(body) > 0 {
-			n := bytes.IndexAny(body, ",;")
-			if n < 0 {
-				n = len(body)
-			}
-			name, value, _ := bytes.Cut(body[:n], []byte("="))
-			var suffix []byte
-			if d := bytes.LastIndexByte(name, '-'); d >= 0 {
-				name, suffix = name[:d], name[d+1:]
-			}
-			items = append(items, item{name, suffix, value})
-			body = body[min(n+1, len(body)):]
-		}
-		if reg == 1 || len(items) != 21 {
-			b.Fatal(len(items))
-		}
-	}
-}
-
-func plainStep(r uint16) uint16 {
-	for range 8 {
-		lsb := r & 1
-		r >>= 1
-		if lsb == 1 {
-			r ^= 0xA001
-		}
-	}
-	return r
-}
-
-func BenchmarkScanner(b *testing.B) {
-	frame := hj212.AppendFrame(nil, tenFactors())
-	many := bytes.Repeat(frame, 100)
-	b.SetBytes(int64(len(many)))
-	b.ReportAllocs()
-	s := hj212.NewScanner(hj212.ScanOptions{})
-	for b.Loop() {
-		s.Feed(many)
-		n := 0
-		for _, ok := s.Next(); ok; _, ok = s.Next() {
-			n++
-		}
-		if n != 100 {
-			b.Fatal(n)
-		}
-	}
 }

@@ -34,8 +34,9 @@ func (v Version) String() string {
 // Span is a part of a segment: Off bytes from its start, Len bytes long.
 type Span struct{ Off, Len uint16 }
 
-// Item is one name=value of CP. Suffix is empty for a parameter of the
-// message such as DataTime; then Code is its whole name.
+// Item is one name=value of CP. Suffix is the zero Span for a parameter of the
+// message such as DataTime, whose Code is the whole name; the suffix of a name
+// that ends in '-' is empty but has its place.
 type Item struct {
 	Code, Suffix, Value Span
 	Group               uint16 // counts the ';' before it
@@ -107,6 +108,10 @@ func (p *Packet) header(h []byte) {
 		} else {
 			j += i
 		}
+		if p.setKnown(h, i, j) {
+			i = j + 1
+			continue
+		}
 		a, b := trim(h, i, j)
 		i = j + 1
 		for eq := a; eq < b; eq++ { // names are short
@@ -118,6 +123,39 @@ func (p *Packet) header(h []byte) {
 			}
 		}
 	}
+}
+
+// setKnown takes a field whose name is exact and that has a value without
+// blanks around it: nearly all of them.
+func (p *Packet) setKnown(h []byte, i, j int) bool {
+	if j-i < 4 || h[i] <= ' ' || h[j-1] <= ' ' {
+		return false
+	}
+	var f *Span
+	n := 2
+	if h[i+2] == '=' {
+		switch uint16(h[i])<<8 | uint16(h[i+1]) {
+		case 'Q'<<8 | 'N':
+			f = &p.QN
+		case 'S'<<8 | 'T':
+			f = &p.ST
+		case 'C'<<8 | 'N':
+			f = &p.CN
+		case 'P'<<8 | 'W':
+			f = &p.PW
+		case 'M'<<8 | 'N':
+			f = &p.MN
+		case 'R'<<8 | 'F':
+			f = &p.RF
+		}
+	} else if j-i > 5 && string(h[i:i+5]) == "Flag=" {
+		f, n = &p.Flag, 4
+	}
+	if f == nil || h[i+n+1] <= ' ' {
+		return false
+	}
+	*f = Span{uint16(i + n + 1), uint16(j - i - n - 1)}
+	return true
 }
 
 func (p *Packet) set(h []byte, na, nb, va, vb int) {
@@ -180,6 +218,24 @@ func separators(w uint64) uint64 {
 	return ^(comma & semi & equal) & (^uint64(0) &^ low7s)
 }
 
+// gather brings the high bits of eight bytes together in the highest byte.
+const gather = 0x0002040810204081
+
+// stopsOf gives one bit for each of the first 64 bytes of b that is a
+// separator. Walking over 64 at once mispredicts the end of the walk less often.
+func stopsOf(b []byte) (stops uint64) {
+	var tail [64]byte
+	if len(b) < len(tail) {
+		copy(tail[:], b)
+		b = tail[:]
+	}
+	q := (*[64]byte)(b)
+	for k := 0; k < 64; k += 8 {
+		stops |= separators(binary.LittleEndian.Uint64(q[k:])) * gather >> 56 << k
+	}
+	return stops
+}
+
 // items splits a CP without logs. It walks from separator to separator; what
 // stands between is not looked at byte by byte.
 func (p *Packet) items(i, end int) {
@@ -192,20 +248,9 @@ func (p *Packet) items(i, end int) {
 		dash  = -1 // the last '-' of its name
 		group = uint16(0)
 	)
-	for base := i; base < end; base += 8 {
-		var w uint64
-		if base+8 <= len(seg) {
-			w = binary.LittleEndian.Uint64(seg[base:])
-		} else {
-			var tail [8]byte
-			copy(tail[:], seg[base:])
-			w = binary.LittleEndian.Uint64(tail[:])
-		}
-		for stops := separators(w); stops != 0; stops &= stops - 1 {
-			at := base + bits.TrailingZeros64(stops)>>3
-			if at >= end {
-				break
-			}
+	for base := i; base < end; base += 64 {
+		for stops := stopsOf(seg[base:end]); stops != 0; stops &= stops - 1 {
+			at := base + bits.TrailingZeros64(stops)
 			switch seg[at] {
 			case '-':
 				if eq < 0 {
@@ -372,7 +417,7 @@ func (p *Packet) Param(name string) ([]byte, bool) {
 	fold := -1
 	for i := len(p.Items) - 1; i >= 0; i-- {
 		it := &p.Items[i]
-		if it.Suffix.Len != 0 || int(it.Code.Len) != len(name) {
+		if it.Suffix.Off != 0 || int(it.Code.Len) != len(name) {
 			continue
 		}
 		code := p.Bytes(it.Code)

@@ -25,8 +25,8 @@ type ScanOptions struct {
 
 // Event is one thing found in the stream: a frame, or a fault.
 type Event struct {
-	Raw       []byte // the candidate as received, without line end; valid until the next Feed or Fill
-	Seg       []byte // its data segment, decrypted; nil when there is a fault
+	Raw       []byte // the candidate as received, without line end; of noise a sample of its beginning; valid until the next Feed or Fill
+	Seg       []byte // its data segment, decrypted; nil when there is a fault; valid until the next event
 	Err       *Error // nil for an accepted frame
 	Encrypted bool   // Seg was decrypted
 	Tolerated string // name of the fault that was forgiven
@@ -218,8 +218,12 @@ func (s *Scanner) noiseByte(n int) (Event, bool) {
 		return Event{}, false
 	}
 	s.noise = true
-	from := s.pos - n
-	return Event{Raw: s.buf[from:min(len(s.buf), from+64)], Err: &Error{Name: Noise, Detail: quote(s.buf[from:min(len(s.buf), from+32)])}}, true
+	sample := s.buf[s.pos-n:]
+	sample = sample[:min(len(sample), 64)]
+	if i := nextHead(sample); i > 0 {
+		sample = sample[:i]
+	}
+	return Event{Raw: sample, Err: &Error{Name: Noise, Detail: quote(sample)}}, true
 }
 
 // consume ends the candidate after n bytes.
@@ -265,24 +269,30 @@ func (s *Scanner) decrypted(b []byte, n int) (Event, bool) {
 	if !ok {
 		return Event{}, false
 	}
-	for _, key := range s.opt.Keys(headerValue(seg, "MN")) {
-		plain, err := s.decrypt(seg, key)
-		if err != nil || CRC16(plain) != got {
-			continue
-		}
-		ev := s.accept(b, n, "")
-		ev.Seg, ev.Encrypted = plain, true
-		return ev, true
+	plain := s.opened(seg, got)
+	if plain == nil {
+		return Event{}, false
 	}
-	return Event{}, false
+	ev := s.accept(b, n, "")
+	ev.Seg, ev.Encrypted = plain, true
+	return ev, true
 }
 
-func (s *Scanner) decrypt(seg, key []byte) ([]byte, error) {
-	plain, err := appendDecrypted(s.plain[:0], seg, key)
-	if err == nil {
+// opened decrypts seg by the first of its logger's keys whose result has the
+// CRC want and reads as text; nil when there is none. With several keys, the
+// CRC alone would let a wrong one through once in 256 frames.
+func (s *Scanner) opened(seg []byte, want uint16) []byte {
+	for _, key := range s.opt.Keys(headerValue(seg, "MN")) {
+		plain, err := appendDecrypted(s.plain[:0], seg, key)
+		if err != nil {
+			continue
+		}
 		s.plain = plain
+		if CRC16(plain) == want && looksLikeText(plain) {
+			return plain
+		}
 	}
-	return plain, err
+	return nil
 }
 
 // headerValue finds a header field in a segment that may be encrypted after CP=&&.
@@ -302,60 +312,74 @@ func headerValue(seg []byte, name string) []byte {
 
 // diagnose names the fault of a candidate whose CRC fails (the order is: true
 // end elsewhere, declared end consistent, neither). It waits while the bytes
-// at hand do not tell yet where the candidate ends.
+// at hand do not tell yet where the candidate ends. Every decision rests on
+// bytes up to a fixed bound, so it does not depend on how the stream was cut.
 func (s *Scanner) diagnose(b []byte, n int, m mode) (Event, bool) {
 	need := 6 + n + 4
 	_, hexEnd := hex4(b[need-4 : need])
-	lineEnd := len(b) > need && (b[need] == '\r' || b[need] == '\n') || len(b) == need && m != more
 	if len(b) == need && m == more && hexEnd {
 		return Event{}, false // the next byte tells whether this is the end
 	}
-	consistent := hexEnd && (lineEnd || len(b) > need && b[need] == '#')
+	lineEnd := hexEnd && (len(b) == need || b[need] == '\r' || b[need] == '\n')
 
 	region, closed := b, m != more
-	if consistent {
+	switch bound := 6 + s.opt.Limit + 10; {
+	case lineEnd, hexEnd && b[need] == '#':
 		region, closed = b[:need], true
+	case len(b) >= bound:
+		region, closed = b[:bound], true // a segment within the limit, and a head that begins before its end
 	}
-	if i := nextHead(region[2:]); i >= 0 {
-		region, closed = region[:2+i], true
-	} else if len(region) > 6+s.opt.Limit+6 {
-		region, closed = region[:6+s.opt.Limit+6], true
+	head := nextHead(region[2:])
+	if head >= 0 {
+		head += 2
+		region, closed = region[:head], true
 	}
-	if end := s.trueEnd(region, closed); end > 0 {
-		mn := headerValue(b[6:end-4], "MN")
-		if s.tolerance(mn).BadLength {
-			return s.accept(b, end-10, LengthMismatch), true
-		}
-		ev := s.fault(LengthMismatch, 2, "declared "+string(b[2:6])+", real "+itoa(end-10), end, false)
-		ev.Raw = b[:end]
+	if ev, ok := s.elsewhere(region, n, closed); ok {
 		return ev, true
 	}
 	if !closed {
 		return Event{}, false
 	}
+	seg := b[6 : 6+n]
 	name, detail := Malformed, "neither length nor end fit"
-	if consistent {
-		name = CRCMismatch
-		detail = crcDetail(b[6:6+n], b[6+n:need])
-		if bytes.Contains(b[6:6+n], cpOpen) && bytes.HasSuffix(b[6:6+n], cpClose) && s.tolerance(headerValue(b[6:6+n], "MN")).BadCRC {
+	if hexEnd && (lineEnd || b[need] == '#' || bytes.HasSuffix(seg, cpClose)) {
+		name, detail = CRCMismatch, crcDetail(seg, b[6+n:need])
+		if bytes.Contains(seg, cpOpen) && bytes.HasSuffix(seg, cpClose) && s.tolerance(headerValue(seg, "MN")).BadCRC {
 			return s.accept(b, n, CRCMismatch), true
 		}
 	}
-	off := 6 + n
 	raw := b[:min(need, len(region))]
-	head := nextHead(b[2:])
+	size, silent := 2, true
 	switch {
-	case head >= 0 && 2+head < need:
-		ev := s.fault(name, off, detail, 2+head, false)
-		ev.Raw = b[:2+head]
+	case head >= 0 && head < need:
+		size, silent = head, false
+	case lineEnd:
+		size, silent = need, false
+	}
+	ev := s.fault(name, 6+n, detail, size, silent)
+	ev.Raw = raw
+	return ev, true
+}
+
+// elsewhere looks for the candidate's true end, which its length misses.
+func (s *Scanner) elsewhere(region []byte, n int, closed bool) (Event, bool) {
+	end, plain := s.trueEnd(region, closed)
+	switch {
+	case end == 0:
+		return Event{}, false
+	case plain != nil && len(plain) == n: // the length counts the ciphertext, not its text form
+		ev := s.accept(region, end-10, "")
+		ev.Seg, ev.Encrypted = plain, true
 		return ev, true
-	case hexEnd && lineEnd:
-		ev := s.fault(name, off, detail, need, false)
-		ev.Raw = raw
+	case s.tolerance(headerValue(region[6:end-4], "MN")).BadLength:
+		ev := s.accept(region, end-10, LengthMismatch)
+		if plain != nil {
+			ev.Seg, ev.Encrypted = plain, true
+		}
 		return ev, true
 	}
-	ev := s.fault(name, off, detail, 2, true)
-	ev.Raw = raw
+	ev := s.fault(LengthMismatch, 2, "declared "+string(region[2:6])+", real "+itoa(end-10), end, false)
+	ev.Raw = region[:end]
 	return ev, true
 }
 
@@ -368,33 +392,42 @@ func (s *Scanner) tolerance(mn []byte) Tolerance {
 
 // trueEnd searches "&&", four hex digits and an end (line end, head, or the
 // end of a closed region) such that the CRC fits; it returns the offset behind
-// the digits, 0 when there is none.
-func (s *Scanner) trueEnd(b []byte, closed bool) int {
+// the digits, 0 when there is none. plain is the decrypted segment when the CRC
+// fits that of a ciphertext in its text form.
+func (s *Scanner) trueEnd(b []byte, closed bool) (end int, plain []byte) {
 	i := min(max(6, s.scan), len(b))
 	for {
 		k := bytes.Index(b[i:], cpClose)
 		if k < 0 {
 			s.scan = max(6, len(b)-1)
-			return 0
+			return 0, nil
 		}
 		k += i
 		end := k + 6
-		if end > len(b) || end == len(b) && !closed {
+		if end+1 >= len(b) && !closed || end > len(b) {
 			s.scan = k // its digits or what follows them may still come
-			return 0
+			return 0, nil
 		}
 		i = k + 1
-		got, ok := hex4(b[k+2 : end])
-		if !ok {
+		got, ok := hex4(b[k+2:])
+		if !ok || end < len(b) && !endsFrame(b[end:]) {
 			continue
 		}
-		if end < len(b) && b[end] != '\r' && b[end] != '\n' && (b[end] != '#' || end+1 < len(b) && b[end+1] != '#') {
-			continue
+		seg := b[6 : k+2]
+		if got == CRC16(seg) {
+			return end, nil
 		}
-		if got == CRC16(b[6:k+2]) {
-			return end
+		if s.opt.Keys != nil && hasBraces(seg) {
+			if plain := s.opened(seg, got); plain != nil {
+				return end, plain
+			}
 		}
 	}
+}
+
+// endsFrame reports whether b begins with what may follow a frame: a line end or a head.
+func endsFrame(b []byte) bool {
+	return b[0] == '\r' || b[0] == '\n' || len(b) > 1 && b[0] == '#' && b[1] == '#'
 }
 
 // nextHead finds "##" and four digits; -1 when there is none.

@@ -3,6 +3,7 @@ package hj212
 import (
 	"bytes"
 	"crypto/cipher"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"sync"
@@ -77,8 +78,10 @@ func appendDecrypted(dst, seg, key []byte) ([]byte, error) {
 		return nil, err
 	}
 	body := seg[from:to]
-	if raw, ok := braced(body); ok {
-		body = raw
+	if hasBraces(seg) {
+		if raw, ok := braced(body); ok {
+			body = raw
+		}
 	}
 	dst = append(dst, seg[:from]...)
 	for ; len(body) >= sm4.BlockSize; body = body[sm4.BlockSize:] {
@@ -90,13 +93,21 @@ func appendDecrypted(dst, seg, key []byte) ([]byte, error) {
 	return append(dst, seg[to:]...), nil
 }
 
-// braced reads the text form of a ciphertext.
+// hasBraces reports whether the CP of seg begins like the text form of a ciphertext.
+func hasBraces(seg []byte) bool {
+	i := bytes.Index(seg, cpOpen)
+	return i >= 0 && bytes.HasPrefix(seg[i+len(cpOpen):], []byte("{0x"))
+}
+
+// braced reads the text form of a ciphertext: "{0xE4,0x3E,…}", behind which the
+// tail that is not encrypted may stand as it is.
 func braced(body []byte) ([]byte, bool) {
-	if !bytes.HasPrefix(body, []byte("{0x")) || !bytes.HasSuffix(body, []byte("}")) {
+	end := bytes.IndexByte(body, '}')
+	if end < 0 {
 		return nil, false
 	}
 	var out []byte
-	for _, part := range bytes.Split(body[1:len(body)-1], []byte{','}) {
+	for _, part := range bytes.Split(body[1:end], []byte{','}) {
 		h, ok := bytes.CutPrefix(bytes.TrimSpace(part), []byte("0x"))
 		var b [1]byte
 		if !ok || len(h) != 2 {
@@ -107,7 +118,7 @@ func braced(body []byte) ([]byte, bool) {
 		}
 		out = append(out, b[0])
 	}
-	return out, true
+	return append(out, body[end+1:]...), true
 }
 
 // AppendEncrypted appends a frame whose CP is encrypted; the CRC is that of
@@ -120,12 +131,35 @@ func AppendEncrypted(dst, seg, key []byte) ([]byte, error) {
 	return appendFrame(dst, enc, CRC16(seg)), nil
 }
 
+// printable reports that every byte of b is a printable ASCII character.
+func printable(b []byte) bool {
+	const highs = ^uint64(0) &^ low7s
+	for len(b) >= 8 {
+		w := binary.LittleEndian.Uint64(b)
+		del := w ^ 0x7F*ones
+		if (w|(w-' '*ones)|(del-ones)&^del)&highs != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c < ' ' || c >= 0x7F {
+			return false
+		}
+	}
+	return true
+}
+
 // looksLikeText reports whether the CP of an accepted segment can be plain.
+// Plain ASCII, the usual case, is decided without allocating.
 func looksLikeText(seg []byte) bool {
 	from, to, err := cpBody(seg)
 	if err != nil {
 		return true
 	}
-	_, ok := TextOK(seg[from:to])
-	return ok
+	if body := seg[from:to]; !printable(body) {
+		_, ok := TextOK(body)
+		return ok
+	}
+	return !hasBraces(seg)
 }

@@ -157,44 +157,31 @@ func AppendDecimal(dst []byte, coef int64, scale uint8) []byte {
 // Text returns b as UTF-8: as it is when valid, else decoded as GB 18030
 // (which contains GBK), with replacement characters where it is neither.
 func Text(b []byte) string {
-	s, ok := TextOK(b)
-	if !ok {
-		out, _ := simplifiedchinese.GB18030.NewDecoder().Bytes(b)
-		return string(out)
-	}
+	s, _ := decodeText(b)
 	return s
 }
 
-// TextOK is Text that reports false when b is neither UTF-8 nor GBK text.
+// TextOK is Text that reports false when b is neither UTF-8 nor GB 18030, or
+// holds control characters that no text has.
 func TextOK(b []byte) (string, bool) {
-	if isASCII(b) {
-		return string(b), !hasControl(b)
-	}
-	if utf8.Valid(b) {
-		return string(b), !hasControl(b)
-	}
-	if hasControl(b) {
-		return "", false
-	}
-	out, err := simplifiedchinese.GBK.NewDecoder().Bytes(b)
-	if err != nil {
-		return "", false
-	}
-	for _, r := range string(out) {
-		if r == utf8.RuneError || r >= 0xE000 && r <= 0xF8FF || r >= 0x80 && r < 0xA0 {
-			return "", false
-		}
-	}
-	return string(out), true
+	s, ok := decodeText(b)
+	return s, ok && !hasControl(b)
 }
 
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= 0x80 {
-			return false
+// decodeText reads UTF-8, else GB 18030. A code that GB 18030 leaves to its
+// users or to single control bytes is taken as a sign that b is no text.
+func decodeText(b []byte) (s string, ok bool) {
+	if utf8.Valid(b) {
+		return string(b), true
+	}
+	out, err := simplifiedchinese.GB18030.NewDecoder().Bytes(b)
+	s, ok = string(out), err == nil
+	for _, r := range s {
+		if r == utf8.RuneError || r >= 0xE000 && r <= 0xF8FF || r >= 0x80 && r < 0xA0 {
+			return s, false
 		}
 	}
-	return true
+	return s, ok
 }
 
 // hasControl reports control characters that no text of the protocol holds.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -47,7 +48,7 @@ type entry struct {
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
 func newBatch(c *conn) *batch {
-	b := batches.Get().(*batch) //nolint:errcheck,forcetypeassert // only batches are put there
+	b := batches.Get().(*batch)
 	b.c = c
 	return b
 }
@@ -75,13 +76,12 @@ func (b *batch) add(raw []byte) *entry {
 // valuesOf converts the items of p into the batch's memory.
 func (b *batch) valuesOf(p *hj212.Packet) []telemetry.Value {
 	from := len(b.values)
-	out := telemetry.ValuesOf(p, b.values[from:])
-	if len(out) <= cap(b.values)-from {
-		b.values = b.values[:from+len(out)]
-	} else { // it did not fit and was moved; later frames get new room
-		b.values = out[len(out):]
+	if cap(b.values)-from < len(p.Items) { // earlier frames keep the old memory until they are done
+		b.values, from = make([]telemetry.Value, 0, max(2*cap(b.values), 4*len(p.Items))), 0
 	}
-	return out[:len(out):len(out)]
+	out := telemetry.ValuesOf(p, b.values[from:])
+	b.values = b.values[:from+len(out)]
+	return slices.Clip(out)
 }
 
 // done is called by the store for each frame, after its group was synced or failed.

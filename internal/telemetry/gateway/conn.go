@@ -210,11 +210,14 @@ func (c *conn) room(hard context.Context, n int) *batch {
 	return c.batch
 }
 
-// throttle waits for the quotas of the connection and the logger. Waiting, not
-// dropping: the peer feels it by TCP and no data are lost. What has been read
-// goes to the store first.
+// throttle waits for the quotas of the connection and of the logger (nil for
+// strangers). Waiting, not dropping: the peer feels it by TCP and no data are
+// lost. What has been read goes to the store first.
 func (c *conn) throttle(ctx, hard context.Context, src *source, now int64) {
-	wait := max(c.rate.reserve(now), src.rate.reserve(now))
+	wait := c.rate.reserve(now)
+	if src != nil {
+		wait = max(wait, src.rate.reserve(now))
+	}
 	if wait == 0 {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -293,9 +294,7 @@ func (x *exchange) advance(d *Dialogue, a arrival) (end bool, err error) {
 		}
 	case StepData:
 		d.Data++
-		for k, v := range a.values {
-			d.Values[k] = v
-		}
+		maps.Copy(d.Values, a.values)
 		// In 2005 a request that starts real-time or state uploads has no 9012.
 		return x.version == hj212.V2005 && (x.cn == 2011 || x.cn == 2021), nil
 	case StepDone:
@@ -307,6 +306,7 @@ func (x *exchange) advance(d *Dialogue, a arrival) (end bool, err error) {
 			return true, ErrNoData
 		}
 		return true, fmt.Errorf("%w: ExeRtn %d", ErrFailed, a.code)
+	case StepSent, StepResent: // ours, never an answer
 	case StepNoticed:
 		return true, nil
 	}

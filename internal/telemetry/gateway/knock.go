@@ -76,7 +76,7 @@ func (k *knocks) forget(mn string) {
 }
 
 // Knocking lists who knocks, the latest first. A logger that has been adopted
-// meanwhile is no longer in it.
+// or let in meanwhile is no longer in it.
 func (g *Gateway) Knocking() []Knock {
 	snap := g.o.Registry.Snapshot()
 	k := &g.knocking
@@ -84,7 +84,8 @@ func (g *Gateway) Knocking() []Knock {
 	defer k.mu.Unlock()
 	out := make([]Knock, 0, len(k.byMN))
 	for mn, n := range k.byMN {
-		if n.Reason == ReasonUnknown && snap.Devices[mn] != nil {
+		src := g.sources.find(mn)
+		if n.Reason == ReasonUnknown && snap.Devices[mn] != nil || src != nil && src.last.Load() > n.Last.UnixNano() {
 			delete(k.byMN, mn)
 			continue
 		}

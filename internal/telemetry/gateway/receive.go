@@ -30,11 +30,11 @@ func (c *conn) frame(ctx, hard context.Context, ev *hj212.Event, now time.Time) 
 	}
 	switch {
 	case id == nil:
-		c.stranger(hard, ev, nil, ReasonUnknown, now)
+		c.stranger(ctx, hard, ev, nil, ReasonUnknown, now)
 	case !g.o.AdoptUnknown && !id.allowed:
-		c.stranger(hard, ev, id.src, ReasonNetwork, now)
+		c.stranger(ctx, hard, ev, id.src, ReasonNetwork, now)
 	case !g.o.AdoptUnknown && id.dev.Password != "" && id.dev.Password != string(p.Bytes(p.PW)):
-		c.stranger(hard, ev, id.src, ReasonPassword, now)
+		c.stranger(ctx, hard, ev, id.src, ReasonPassword, now)
 	default:
 		c.lastMN = id.src.mn
 		c.known(ctx, hard, ev, id, now)
@@ -162,8 +162,9 @@ func (g *Gateway) place(p *hj212.Packet, cn int, earliest int64, now time.Time) 
 
 // stranger keeps a valid frame of somebody who may not send (yet). It is never
 // answered, so that the logger keeps its data until an officer has decided.
-func (c *conn) stranger(hard context.Context, ev *hj212.Event, src *source, reason string, now time.Time) {
+func (c *conn) stranger(ctx, hard context.Context, ev *hj212.Event, src *source, reason string, now time.Time) {
 	g, p := c.g, &c.pkt
+	c.throttle(ctx, hard, nil, now.UnixNano())
 	mn := readable(p.Bytes(p.MN))
 	if src != nil {
 		src.mu.Lock()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"sort"
 	"strings"
 	"sync"
@@ -138,9 +139,7 @@ func (g *Gateway) Stats() Stats {
 		Faults: map[string]int64{},
 	}
 	c.mu.Lock()
-	for name, n := range c.faults {
-		s.Faults[name] = n
-	}
+	maps.Copy(s.Faults, c.faults)
 	c.mu.Unlock()
 	g.each(func(c *conn) { s.Connections++; s.InFlightBatches += len(c.slots) })
 	return s

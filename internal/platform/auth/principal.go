@@ -1,0 +1,75 @@
+package auth
+
+import (
+	"context"
+	"slices"
+)
+
+// Role is what a person or program may do in general.
+type Role string
+
+// The roles.
+const (
+	Officer  Role = "officer"    // duty officer of an authority
+	Business Role = "enterprise" // somebody of a discharging unit; sees and marks its own outlets
+	Operator Role = "operator"   // runs the installation; may do everything
+)
+
+// Valid reports whether r is one of the roles.
+func (r Role) Valid() bool { return slices.Contains([]Role{Officer, Business, Operator}, r) }
+
+// Post is the name of a post in the three languages; Zh is always there.
+// People are shown by their post, not by their name.
+type Post struct{ Zh, Bo, En string }
+
+// In returns the post in lang (zh, bo, en), in Chinese where that is missing.
+func (p Post) In(lang string) string {
+	switch {
+	case lang == "bo" && p.Bo != "":
+		return p.Bo
+	case lang == "en" && p.En != "":
+		return p.En
+	}
+	return p.Zh
+}
+
+// Principal is who acts. The zero value is nobody.
+type Principal struct {
+	ID         string // user id; "system" for the program itself
+	Login      string
+	Post       Post
+	Role       Role
+	Area       string // area code whose subtree they are responsible for; "" = all
+	Enterprise string // for role Business
+	Token      bool   // came with an API token, not with a session
+}
+
+// System is the program itself, for changes that no person asked for.
+var System = Principal{ID: "system", Post: Post{Zh: "系统", En: "system"}, Role: Operator}
+
+// Known reports whether p is anybody.
+func (p Principal) Known() bool { return p.ID != "" }
+
+// Has reports whether p has one of the roles; an operator has all of them.
+func (p Principal) Has(roles ...Role) bool {
+	return p.Known() && (p.Role == Operator || slices.Contains(roles, p.Role))
+}
+
+// MayEnterprise reports whether p may see what belongs to an enterprise:
+// officers and operators any, people of an enterprise their own.
+func (p Principal) MayEnterprise(id string) bool {
+	return p.Has(Officer) || p.Role == Business && p.Enterprise != "" && p.Enterprise == id
+}
+
+type principalKey struct{}
+
+// With returns ctx carrying p.
+func With(ctx context.Context, p Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// From returns who acts; the zero Principal when nobody signed in.
+func From(ctx context.Context) Principal {
+	p, _ := ctx.Value(principalKey{}).(Principal)
+	return p
+}

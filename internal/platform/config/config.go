@@ -1,0 +1,204 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"plateau/internal/platform/db"
+)
+
+// Config is everything an installation sets. New fields work when absent.
+type Config struct {
+	Data     string   `toml:"data"` // folder for everything the program keeps
+	HTTP     HTTP     `toml:"http"`
+	HJ212    HJ212    `toml:"hj212"`
+	Database Database `toml:"database"`
+	Log      Log      `toml:"log"`
+}
+
+// HTTP is the side of browsers and API clients.
+type HTTP struct {
+	Addr string `toml:"addr"`
+}
+
+// HJ212 is the side of the loggers.
+type HJ212 struct {
+	Addr         string   `toml:"addr"`
+	AdoptUnknown bool     `toml:"adopt_unknown"` // trials and load tests only
+	FirstLink    bool     `toml:"first_link"`    // set clock and intervals when a logger first connects (HJ 212-2017 clause 6.7)
+	MaxConns     int      `toml:"max_connections"`
+	IdleTimeout  Duration `toml:"idle_timeout"`
+}
+
+// Database is the relational database.
+type Database struct {
+	URL string `toml:"url"` // postgres://…, a path, or "" for DATA/plateau.db
+}
+
+// Log is how the log is written to standard error.
+type Log struct {
+	Level  string `toml:"level"`  // debug, info, warn, error
+	Format string `toml:"format"` // text, json
+}
+
+// Duration is a time span written as 90s, 10m or 2h.
+type Duration time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no duration; write it like 90s, 10m or 2h", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// Default returns the settings of an installation that sets nothing.
+func Default() Config {
+	return Config{
+		Data:  "data",
+		HTTP:  HTTP{Addr: ":8080"},
+		HJ212: HJ212{Addr: ":9212", MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
+		Log:   Log{Level: "info", Format: "text"},
+	}
+}
+
+// DatabaseURL returns where the relational database is.
+func (c Config) DatabaseURL() string {
+	if c.Database.URL != "" {
+		return c.Database.URL
+	}
+	return filepath.Join(c.Data, "plateau.db")
+}
+
+// Source is where settings come from.
+type Source struct {
+	Defaults Config            // usually Default()
+	File     string            // TOML; "" = none
+	Env      []string          // as os.Environ gives it
+	Flags    map[string]string // by key, such as "http.addr": only those that were given
+}
+
+// Load reads the settings in order: defaults, file, environment, flags. The
+// error names the file or variable, the key and what to write instead. unknown
+// lists PLATEAU_… variables that set nothing.
+func Load(s Source) (c Config, unknown []string, err error) {
+	c = s.Defaults
+	if s.File != "" {
+		if err := c.readFile(s.File); err != nil {
+			return c, nil, err
+		}
+	}
+	unknown, err = c.readEnv(s.Env)
+	if err != nil {
+		return c, nil, err
+	}
+	for key, value := range s.Flags {
+		set := c.setting(key)
+		if set == nil {
+			return c, nil, fmt.Errorf("no setting %q", key) // a fault of the caller
+		}
+		if err := set.set(value); err != nil {
+			return c, nil, fmt.Errorf("flag for %s: %w", key, err)
+		}
+	}
+	return c, unknown, c.Validate()
+}
+
+func (c *Config) readFile(path string) error {
+	meta, err := toml.DecodeFile(path, c)
+	if e, ok := errors.AsType[toml.ParseError](err); ok {
+		return fmt.Errorf("configuration file %s, line %d: %s", path, e.Position.Line, e.Message)
+	}
+	if err != nil {
+		return fmt.Errorf("configuration file %s: %w", path, err)
+	}
+	var faults []string
+	for _, k := range meta.Undecoded() {
+		fault := fmt.Sprintf("%q is no setting", k.String())
+		if near := c.nearest(k.String()); near != "" {
+			fault += fmt.Sprintf("; did you mean %q?", near)
+		}
+		faults = append(faults, fault)
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("configuration file %s: %s", path, strings.Join(faults, ", "))
+	}
+	return nil
+}
+
+const envPrefix = "PLATEAU_"
+
+// notSettings are variables of tests and of the demonstration.
+var notSettings = []string{"PLATEAU_SHARED", "PLATEAU_TEST_POSTGRES"}
+
+func (c *Config) readEnv(env []string) (unknown []string, err error) {
+	byName := map[string]setting{}
+	for _, s := range c.settings() {
+		byName[s.env()] = s
+	}
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(name, envPrefix) || slices.Contains(notSettings, name) {
+			continue
+		}
+		s, known := byName[name]
+		if base, ok := strings.CutSuffix(name, "_FILE"); ok && !known {
+			if s, known = byName[base]; known {
+				text, err := os.ReadFile(value)
+				if err != nil {
+					return nil, fmt.Errorf("environment variable %s: %w", name, err)
+				}
+				value = strings.TrimRight(string(text), "\r\n")
+			}
+		}
+		if !known {
+			unknown = append(unknown, name)
+			continue
+		}
+		if err := s.set(value); err != nil {
+			return nil, fmt.Errorf("environment variable %s: %w", name, err)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown, nil
+}
+
+// Validate reports the first setting that cannot be used, by its key, with a
+// remedy.
+func (c Config) Validate() error {
+	switch {
+	case c.Data == "":
+		return errors.New("data is empty; name a folder")
+	case c.HTTP.Addr == "":
+		return errors.New("http.addr is empty; write HOST:PORT or :PORT")
+	case c.HJ212.Addr == "":
+		return errors.New("hj212.addr is empty; write HOST:PORT or :PORT")
+	case c.HJ212.MaxConns < 1:
+		return fmt.Errorf("hj212.max_connections is %d; write 1 or more", c.HJ212.MaxConns)
+	case time.Duration(c.HJ212.IdleTimeout) < time.Minute:
+		return fmt.Errorf("hj212.idle_timeout is %s; loggers may be silent for minutes, write 1m or more", time.Duration(c.HJ212.IdleTimeout))
+	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
+		return fmt.Errorf("log.level is %q; write debug, info, warn or error", c.Log.Level)
+	case !slices.Contains([]string{"text", "json"}, c.Log.Format):
+		return fmt.Errorf("log.format is %q; write text or json", c.Log.Format)
+	}
+	return nil
+}
+
+// redacted returns c without secrets.
+func (c Config) redacted() Config {
+	c.Database.URL = db.Redact(c.Database.URL)
+	return c
+}
