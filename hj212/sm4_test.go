@@ -84,7 +84,7 @@ func TestEncryptedForms(t *testing.T) {
 func TestCiphertextThatPassesTheCheck(t *testing.T) {
 	t.Parallel()
 	for n := range 100_000 {
-		seg := fmt.Appendf(nil, "QN=20240520210700000;ST=31;CN=2011;PW=123456;MN=M1;Flag=9;CP=&&DataTime=20240520210600;a01011-Rtd=%d&&", n)
+		seg := fmt.Appendf(nil, "QN=20240520210700000;ST=31;CN=2011;PW=123456;MN=M1;Flag=9;CP=&&DataTime=%014d;a01011-Rtd=1.35&&", n)
 		enc, err := hj212.EncryptCP(seg, sm4Key)
 		if err != nil {
 			t.Fatal(err)

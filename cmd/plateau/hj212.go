@@ -20,7 +20,8 @@ const hj212Help = `Usage: plateau hj212 decode [--key-hex K] [FILE …]
 Decodes HJ 212 (2005, 2017, 2025), one frame a line, and prints one JSON object
 for each: what the frame says, or what is wrong with it, where, and all of it.
 With --stream the input is raw bytes as a receiver gets them; with --hex it is
-one stream a line in hexadecimal. Without FILE standard input is read.
+one stream a line in hexadecimal. Without FILE, or with -, standard input is
+read; each FILE is numbered from line 1 and is a stream of its own.
 
 Flags:
   --stream     find the frames in a byte stream
@@ -65,49 +66,53 @@ func cmdDecode(args []string, std stdio) int {
 			return 2
 		}
 	}
-	inputs := []io.Reader{std.In}
-	if fs.NArg() > 0 {
-		inputs = nil
-		for _, name := range fs.Args() {
-			f, err := os.Open(name)
-			if err != nil {
-				return fail(std, "hj212 decode", err)
-			}
-			defer f.Close()
-			inputs = append(inputs, f)
-		}
-	}
 	out := bufio.NewWriter(std.Out)
 	defer out.Flush()
+	names := fs.Args()
+	if len(names) == 0 {
+		names = []string{"-"}
+	}
+	for _, name := range names {
+		if err := decodeFile(name, std.In, out, *stream, *asHex, key); err != nil {
+			out.Flush()
+			return fail(std, "hj212 decode", err)
+		}
+	}
+	return 0
+}
+
+func decodeFile(name string, in io.Reader, out io.Writer, stream, asHex bool, key []byte) error {
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	var err error
-	switch in := io.MultiReader(inputs...); {
-	case *stream && *asHex:
-		err = eachLine(in, func(n int, line []byte) error {
+	switch {
+	case stream && asHex:
+		return eachLine(in, func(n int, line []byte) error {
 			raw, err := hex.DecodeString(strings.Join(strings.Fields(string(line)), ""))
 			if err != nil {
 				return fmt.Errorf("line %d is not hexadecimal: %w", n, err)
 			}
 			return enc.Encode(hj212.ScanAll(raw, scanOptions(key)))
 		})
-	case *stream:
-		var raw []byte
-		if raw, err = io.ReadAll(in); err == nil {
-			err = enc.Encode(hj212.ScanAll(raw, scanOptions(key)))
+	case stream:
+		raw, err := io.ReadAll(in)
+		if err != nil {
+			return err
 		}
-	default:
-		err = eachLine(in, func(n int, line []byte) error {
-			d := hj212.DecodeLine(line, hj212.DecodeOptions{Key: key})
-			d.Line = n
-			return enc.Encode(d)
-		})
+		return enc.Encode(hj212.ScanAll(raw, scanOptions(key)))
 	}
-	if err != nil {
-		out.Flush()
-		return fail(std, "hj212 decode", err)
-	}
-	return 0
+	return eachLine(in, func(n int, line []byte) error {
+		d := hj212.DecodeLine(line, hj212.DecodeOptions{Key: key})
+		d.Line = n
+		return enc.Encode(d)
+	})
 }
 
 func scanOptions(key []byte) hj212.ScanOptions {

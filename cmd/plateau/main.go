@@ -23,7 +23,13 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"serve", "run the server", cmdServe},
+		{"demo", "run the server with a sample region and simulated loggers", cmdDemo},
+		{"simulate", "run loggers that speak HJ 212 to a host", cmdSimulate},
 		{"hj212", "decode HJ 212 frames and byte streams", cmdHJ212},
+		{"journal", "verify the journal of a server that is not running", cmdJournal},
+		{"config", "check the configuration", cmdConfig},
+		{"bench", "measure this machine", cmdBench},
 		{"version", "print the version", cmdVersion},
 	}
 }

@@ -33,6 +33,9 @@ func Query(ctx context.Context, c Config) (Report, error) {
 	if err := fillLoggers(ctx, s, outlets, 1, now); err != nil {
 		return r, err
 	}
+	if err := s.Compact(ctx); err != nil { // a day is read from files, not from what is still in memory
+		return r, err
+	}
 	var day, latest []float64
 	for range max(c.Runs, 9) {
 		began := c.Now()

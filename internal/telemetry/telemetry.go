@@ -277,4 +277,7 @@ type Snapshot struct {
 	Devices     map[string]*Device // serving now, by MN
 	Past        []Device           // no longer serving
 	Limits      []Limit            // of the standards
+
+	serving    map[OutletID]*Device // Devices by outlet; see DeviceOf
+	lastOutlet OutletID             // highest number ever given
 }

@@ -53,15 +53,17 @@ func NewValue(code, suffix string, text []byte) Value {
 		return v
 	}
 	v.Text = hj212.Text(text)
-	t := strings.TrimPrefix(v.Text, "+")
-	neg := strings.HasPrefix(t, "-")
-	t = strings.TrimPrefix(t, "-")
-	if i := strings.IndexByte(t, '.'); len(t) > 1 && i != 1 && i != 0 {
-		for len(t) > 1 && t[0] == '0' && t[1] != '.' {
-			t = t[1:]
-		}
+	t, neg := v.Text, false
+	if t != "" && (t[0] == '+' || t[0] == '-') {
+		t, neg = t[1:], t[0] == '-'
 	}
-	if strings.HasPrefix(t, ".") {
+	if strings.ContainsFunc(t, notDecimal) || strings.Count(t, ".") > 1 || t == "" || t == "." {
+		return v // a second sign, words, a lone point
+	}
+	for len(t) > 1 && t[0] == '0' && t[1] != '.' {
+		t = t[1:]
+	}
+	if t[0] == '.' {
 		t = "0" + t
 	}
 	t = strings.TrimSuffix(t, ".")
@@ -73,6 +75,8 @@ func NewValue(code, suffix string, text []byte) Value {
 	}
 	return v
 }
+
+func notDecimal(r rune) bool { return r != '.' && (r < '0' || r > '9') }
 
 // interned keeps one copy of each code, suffix and mark, so that records need
 // no memory of their own for them. It is bounded: a device that sends ever new

@@ -59,7 +59,10 @@ func writeSecret(path, text string) error {
 }
 
 // SampleSignIn is an account of the demonstration with its password, to be printed.
-type SampleSignIn struct{ Login, Password string }
+type SampleSignIn struct {
+	Login, Password string
+	Post            Post
+}
 
 // EnsureSamples makes one account for each role, for the demonstration only:
 // their passwords are public. enterprise is whose side the account "enterprise"
@@ -79,7 +82,7 @@ func (s *Service) EnsureSamples(ctx context.Context, enterprise string) ([]Sampl
 		if _, err := s.CreateUser(ctx, x.user, x.password); err != nil && !errs.Is(err, errs.Conflict) {
 			return nil, fmt.Errorf("create sample account %s: %w", x.user.Login, err)
 		}
-		out = append(out, SampleSignIn{x.user.Login, x.password})
+		out = append(out, SampleSignIn{x.user.Login, x.password, x.user.Post})
 	}
 	return out, nil
 }

@@ -60,7 +60,7 @@ func TestFaultsNamePlaceAndRemedy(t *testing.T) {
 	}{
 		{name: "misspelt key", toml: "[http]\nadr = \":1\"\n", want: []string{"plateau.toml", `"http.adr" is no setting`, `did you mean "http.addr"?`}},
 		{name: "misspelt table", toml: "[databse]\nurl = \"x\"\n", want: []string{`"databse.url"`, `"database.url"`}},
-		{name: "syntax", toml: "data = \"a\"\n[http\n", want: []string{"line 2"}},
+		{name: "syntax", toml: "data = \"a\"\ndata2 = = 1\n", want: []string{"line 2"}},
 		{name: "wrong type", toml: "[hj212]\nmax_connections = \"many\"\n", want: []string{"max_connections"}},
 		{name: "bad duration", toml: "[hj212]\nidle_timeout = \"soon\"\n", want: []string{"90s, 10m or 2h"}},
 		{name: "too short", toml: "[hj212]\nidle_timeout = \"5s\"\n", want: []string{"hj212.idle_timeout is 5s"}},

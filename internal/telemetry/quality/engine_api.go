@@ -28,5 +28,6 @@ type Queries interface {
 // Running is what the program needs of the Engine.
 type Running interface {
 	Run(ctx context.Context) error
-	CatchUp(ctx context.Context) error
+	CatchUp(ctx context.Context) error // judges everything received up to now
+	Ready() bool                       // has caught up once since the start
 }

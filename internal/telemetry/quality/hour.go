@@ -3,6 +3,7 @@ package quality
 import (
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"plateau/hj212"
@@ -30,19 +31,24 @@ type Records interface {
 	Records(outlet telemetry.OutletID, kind telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error
 }
 
-// canonical maps factor codes of 2005 to those of 2017; an unknown code stays.
-var canonical sync.Map
+// successors maps the factor codes of 2005 to those of 2017.
+var successors = sync.OnceValue(func() map[string]string {
+	m := map[string]string{}
+	for code, f := range hj212.Factors() {
+		if to, ok := strings.CutPrefix(f.Note, "successor "); ok && code == f.Old {
+			to, _, _ = strings.Cut(to, ";")
+			m[code] = strings.TrimSpace(to)
+		}
+	}
+	return m
+})
 
+// canon is the code of 2017 of a factor; a code without successor stays.
 func canon(code string) string {
-	if c, ok := canonical.Load(code); ok {
-		return c.(string)
+	if c, ok := successors()[code]; ok {
+		return c
 	}
-	c := code
-	if f, ok := hj212.LookupFactor(code); ok && f.Old == code && f.Code != "" {
-		c = f.Code
-	}
-	canonical.Store(code, c)
-	return c
+	return code
 }
 
 // reading is one factor of a record, reduced to what judging needs.
@@ -123,7 +129,7 @@ func (b *builder) hours(from, to, until int64) ([]HourRow, error) {
 	if err := b.reported(work, from, end); err != nil {
 		return nil, err
 	}
-	if err := b.cover(work, from, end, telemetry.KindMinute, nil); err != nil {
+	if err := b.cover(work, from, end, telemetry.KindMinute); err != nil {
 		return nil, err
 	}
 	if need := func(w *hourWork) bool { return !w.any && b.realtimeFirst(w.row.At) }; slices.ContainsFunc(ptrs(work), need) {
@@ -171,7 +177,7 @@ func (b *builder) realtime(work []hourWork, need func(*hourWork) bool, from, end
 		}
 		lo := from + int64(i)*hourSeconds
 		hi := min(from+int64(k)*hourSeconds, end)
-		if err := b.cover(work[i:k], lo, hi, telemetry.KindRealtime, need); err != nil {
+		if err := b.cover(work[i:k], lo, hi, telemetry.KindRealtime); err != nil {
 			return err
 		}
 		i = k
@@ -223,7 +229,7 @@ func (rep *Reported) take(v *telemetry.Value, missingIsN bool) {
 
 // cover adds minute or real-time records: each covers its interval, but not
 // beyond the next record nor the end of its hour.
-func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind, _ func(*hourWork) bool) error {
+func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind) error {
 	var (
 		pend     []reading
 		pendAt   int64
@@ -270,17 +276,17 @@ func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind, _
 
 // readings reduces a record to one reading a factor: Avg, else Rtd.
 func (w *hourWork) readings(b *builder, r *telemetry.Record, dst []reading) []reading {
-	code, k := "", -1
+	code := ""
 	var cur *reading
 	for i := range r.Values {
 		v := &r.Values[i]
 		if v.Code != code || cur == nil {
 			code = v.Code
-			if k = w.factor(b, code); k < 0 {
-				cur = nil
+			cur = nil
+			k := w.factor(b, code)
+			if k < 0 {
 				continue
 			}
-			cur = nil
 			for j := range dst { // a factor may stand in two places of a frame
 				if dst[j].factor == k {
 					cur = &dst[j]

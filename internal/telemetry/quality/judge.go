@@ -63,12 +63,12 @@ func (r JudgeResult) step(p *params, v float64, l LimitRef, evidence bool) Step 
 
 // Text prints the limit's bounds: "50", "6–9", "≥ 5".
 func (l LimitRef) Text() string {
-	switch {
-	case l.Op == "range":
+	switch l.Op {
+	case "range":
 		return num(l.Lo.V) + "–" + num(l.Hi.V)
-	case l.Op == ">=":
+	case ">=":
 		return "≥ " + num(l.Lo.V)
-	case l.Op == "<=":
+	case "<=":
 		return num(l.Hi.V)
 	}
 	return ""

@@ -120,6 +120,7 @@ type params struct {
 	negative struct {
 		ref
 		driftPercent float64
+		sustained    int
 		signed       []string
 	}
 	mismatch ref
@@ -247,6 +248,7 @@ func readParams(set *rules.Set, date string) (*params, error) {
 	p.jump.minHours, p.jump.hours = int(r.num("min_hours")), int(r.num("hours"))
 	p.negative.ref = r.open("suspect.negative")
 	p.negative.driftPercent, p.negative.signed = r.num("drift_percent_of_range"), r.texts("signed")
+	p.negative.sustained = int(r.num("sustained_hours"))
 	p.mismatch = r.open("suspect.reported")
 	p.reported.MinShare = r.num("min_abs_share_of_limit")
 	return p, r.err

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -138,13 +137,21 @@ func (s *Store) prepare() {
 	)
 	p.s = s
 	for {
-		if buf = s.take(buf); len(buf) == 0 {
+		buf = s.take(buf)
+		if s.engine.Load().broken() {
+			s.refuse(buf, s.engine.Load().err())
+			if !p.reopen() {
+				return
+			}
+			continue
+		}
+		if len(buf) == 0 {
 			return
 		}
 		g, err := p.group(buf)
 		if err != nil {
 			s.refuse(buf, err)
-			p.recoverFrom(err)
+			p.again(err)
 			continue
 		}
 		p.inFlight = g
@@ -174,7 +181,9 @@ func (s *Store) write() {
 				s.stats.groups.Add(1)
 				s.setTail(g.seq)
 			}
-			s.setHealth(nil)
+			if !g.engine.broken() {
+				s.setHealth(nil)
+			}
 		} else {
 			s.setHealth(g.err)
 		}
@@ -196,8 +205,7 @@ const stallAfter = 5 * time.Second
 
 var errStalled = errors.New("a commit has been waiting for the disk for seconds")
 
-// apply commits one batch. It runs in a goroutine of its own, because a tree
-// whose disk fails may never return.
+// apply commits one batch.
 func (s *Store) apply(g *group) error {
 	if g.batch == nil || g.batch.Empty() {
 		return nil
@@ -210,33 +218,24 @@ func (s *Store) apply(g *group) error {
 	if s.opt.NoSync {
 		sync = pebble.NoSync
 	}
-	result := make(chan error, 1)
-	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				err, ok := r.(error)
-				if !ok {
-					err = fmt.Errorf("%v", r)
-				}
-				e.fail(err)
-				result <- err
-			}
-		}()
-		result <- e.db.Apply(g.batch, sync)
-	}()
+	if !e.hold() {
+		return ErrClosed
+	}
+	result := e.try(func() error {
+		defer e.release()
+		return e.db.Apply(g.batch, sync)
+	})
 	stall := time.NewTimer(stallAfter)
 	defer stall.Stop()
 	for {
 		select {
 		case err := <-result:
-			if err != nil {
-				e.fail(err)
-			} else {
+			if err == nil {
 				_ = g.batch.Close()
 			}
 			return err
 		case <-e.fatal:
-			return e.err()
+			return e.err() // the batch stays in the tree's hands
 		case <-stall.C:
 			s.setHealth(errStalled)
 		}
@@ -251,7 +250,8 @@ type preparer struct {
 	content  []byte
 	key, row []byte
 	value    []byte
-	pause    time.Duration
+	pause    time.Duration // before the tree is opened again
+	groups   int64         // committed when it was opened last
 }
 
 // settle waits for the group before this one; its failure ends this one too,
@@ -266,40 +266,76 @@ func (p *preparer) settle() error {
 	return err
 }
 
-// recoverFrom opens the tree again after a failure, waiting longer each time
-// (up to two seconds), and goes on from what is durable.
-func (p *preparer) recoverFrom(error) {
-	s := p.s
+// again makes ready for the next group after one could not be prepared: what
+// it changed in memory is read from the tree again.
+func (p *preparer) again(cause error) {
+	p.awaitWritten()
+	e := p.s.engine.Load()
+	if e.broken() {
+		return
+	}
+	if err := p.s.load(e); err != nil {
+		e.fail(fmt.Errorf("%w; and the state could not be read again: %w", cause, err))
+	}
+}
+
+func (p *preparer) awaitWritten() {
 	if p.inFlight != nil {
 		<-p.inFlight.written
 		p.inFlight = nil
 	}
-	old := s.engine.Load()
-	if !old.broken() { // a refused group, not a broken tree
-		if err := s.load(old); err == nil {
-			return
-		}
-		old.fail(errors.New("store: state could not be read again"))
-	}
-	old.fenced.Store(true)
-	p.pause = min(max(2*p.pause, 50*time.Millisecond), 2*time.Second)
-	time.Sleep(p.pause)
-	e, err := s.openEngine()
-	if err == nil {
-		if err = s.load(e); err != nil {
-			e.fenced.Store(true)
-			_ = e.close()
-		}
-	}
-	if err != nil {
-		s.setHealth(err)
-		return // the next group comes here again
-	}
-	s.engine.Store(e)
-	p.pause = 0
 }
 
-var mapSeed = maphash.MakeSeed()
+const (
+	firstPause = 50 * time.Millisecond
+	longPause  = 2 * time.Second
+)
+
+// reopen opens the tree anew until that succeeds, and goes on from what is
+// durable. Frames that come meanwhile are refused, so that nobody waits for an
+// answer. It reports false when the store is closing.
+func (p *preparer) reopen() bool {
+	s := p.s
+	p.awaitWritten()
+	old := s.engine.Load()
+	cause := old.err()
+	s.setHealth(cause)
+	if n := s.stats.groups.Load(); n > p.groups { // the last instance worked for a while
+		p.pause, p.groups = 0, n
+	}
+	for {
+		p.pause = min(max(2*p.pause, firstPause), longPause)
+		if !s.refuseFor(p.pause, cause) {
+			return false
+		}
+		e, err := s.openAgain()
+		if err != nil {
+			cause = err
+			s.setHealth(err)
+			continue
+		}
+		s.engine.Store(e)
+		old.bury()
+		s.setHealth(nil)
+		return true
+	}
+}
+
+func (s *Store) openAgain() (*engine, error) {
+	if err := s.probe(); err != nil {
+		return nil, err
+	}
+	e, err := s.openEngine()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.load(e); err != nil {
+		e.fail(err)
+		e.bury()
+		return nil, err
+	}
+	return e, nil
+}
 
 // group prepares frames as the next journal group.
 func (p *preparer) group(frames []*Frame) (*group, error) {

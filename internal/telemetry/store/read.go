@@ -18,6 +18,20 @@ import (
 // ErrNotFound is returned for a frame or record that is not there.
 var ErrNotFound = errors.New("store: not found")
 
+// use returns the tree's instance of the moment, which stays open until its
+// release; ErrClosed once the store is closed.
+func (s *Store) use() (*engine, error) {
+	for {
+		e := s.engine.Load()
+		if e.hold() {
+			return e, nil
+		}
+		if s.engine.Load() == e {
+			return nil, ErrClosed
+		}
+	}
+}
+
 // merge adds a part's values to rec: a later value of the same name goes before.
 func merge(rec *telemetry.Record, vs []telemetry.Value, part telemetry.Locator) {
 	for i := range vs {
@@ -45,7 +59,12 @@ func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, 
 	if to <= from {
 		return nil
 	}
-	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, from), UpperBound: seriesTime(nil, o, k, to)})
+	e, err := s.use()
+	if err != nil {
+		return err
+	}
+	defer e.release()
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, from), UpperBound: seriesTime(nil, o, k, to)})
 	if err != nil {
 		return err
 	}
@@ -87,7 +106,12 @@ func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, 
 
 // Parts returns every part and revision of a record separately, in order of arrival.
 func (s *Store) Parts(o telemetry.OutletID, k telemetry.Kind, at int64) ([]telemetry.Record, error) {
-	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, at), UpperBound: seriesTime(nil, o, k, at+1)})
+	e, err := s.use()
+	if err != nil {
+		return nil, err
+	}
+	defer e.release()
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, at), UpperBound: seriesTime(nil, o, k, at+1)})
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +129,12 @@ func (s *Store) Parts(o telemetry.OutletID, k telemetry.Kind, at int64) ([]telem
 
 // Before returns the latest record with DataTime before t.
 func (s *Store) Before(o telemetry.OutletID, k telemetry.Kind, t int64) (telemetry.Record, bool, error) {
-	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: seriesPrefix(nil, o, k), UpperBound: seriesTime(nil, o, k, t)})
+	e, err := s.use()
+	if err != nil {
+		return telemetry.Record{}, false, err
+	}
+	defer e.release()
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: seriesPrefix(nil, o, k), UpperBound: seriesTime(nil, o, k, t)})
 	if err != nil {
 		return telemetry.Record{}, false, err
 	}
@@ -182,7 +211,12 @@ func (s *Store) latest(o telemetry.OutletID, k telemetry.Kind, sr *series, rec, 
 
 // content returns the entries of a group.
 func (s *Store) content(seq uint64, withRaw bool) (es []entry, hash [hashLen]byte, err error) {
-	v, closer, err := s.engine.Load().db.Get(journalKey(nil, seq))
+	e, err := s.use()
+	if err != nil {
+		return nil, hash, err
+	}
+	defer e.release()
+	v, closer, err := e.db.Get(journalKey(nil, seq))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, hash, ErrNotFound
 	}
@@ -226,16 +260,23 @@ func (s *Store) FrameAt(l telemetry.Locator) (StoredFrame, error) {
 	return s.frame(l, &es[l.Index], hash), nil
 }
 
-// seqAt returns a sequence at or before the first group received at or after t.
+// seqAt returns a sequence at or before the first group that holds a frame
+// received at or after t. A group is marked by its first frame's minute only and
+// groups overlap a little, so the mark of the minute before is the safe one.
 func (s *Store) seqAt(t time.Time) (uint64, error) {
-	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: []byte{pClock}, UpperBound: []byte{pClock + 1}})
+	e, err := s.use()
+	if err != nil {
+		return 0, err
+	}
+	defer e.release()
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: []byte{pClock}, UpperBound: []byte{pClock + 1}})
 	if err != nil {
 		return 0, err
 	}
 	defer it.Close()
 	minute := max(0, t.UnixMicro()/60e6)
 	seq := uint64(0)
-	if it.SeekLT(binary.BigEndian.AppendUint64([]byte{pClock}, uint64(minute)+1)); it.Valid() {
+	if it.SeekLT(binary.BigEndian.AppendUint64([]byte{pClock}, uint64(minute))); it.Valid() {
 		seq = binary.BigEndian.Uint64(it.Value())
 	}
 	return seq, it.Error()
@@ -267,7 +308,12 @@ func (s *Store) Frames(mn string, from, to time.Time, cursor string, limit int) 
 			lower = k
 		}
 	}
-	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(binary.BigEndian.AppendUint32([]byte{pIndex}, id))})
+	e, err := s.use()
+	if err != nil {
+		return nil, "", err
+	}
+	defer e.release()
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(binary.BigEndian.AppendUint32([]byte{pIndex}, id))})
 	if err != nil {
 		return nil, "", err
 	}
@@ -315,7 +361,12 @@ func (s *Store) LastFrames(mn string, n int) ([]StoredFrame, error) {
 		return nil, nil
 	}
 	prefix := binary.BigEndian.AppendUint32([]byte{pIndex}, id)
-	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	e, err := s.use()
+	if err != nil {
+		return nil, err
+	}
+	defer e.release()
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
 		return nil, err
 	}
@@ -346,7 +397,12 @@ func ParseLocator(text string) (telemetry.Locator, error) {
 // it returns false.
 func (s *Store) Groups(seq uint64, fn func(GroupMeta) bool) error {
 	tail := s.Tail()
-	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: journalKey(nil, seq+1), UpperBound: journalKey(nil, tail+1)})
+	e, err := s.use()
+	if err != nil {
+		return err
+	}
+	defer e.release()
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: journalKey(nil, seq+1), UpperBound: journalKey(nil, tail+1)})
 	if err != nil {
 		return err
 	}
@@ -380,14 +436,18 @@ type Derived struct {
 }
 
 // PutDerived writes rows of a projection together with its reader's cursor
-// ("" = none). It is not synced: what is lost is computed again.
+// ("" = none). It is not synced: what is lost is computed again. While the
+// store is degraded it fails with ErrDegraded.
 func (s *Store) PutDerived(rows []Derived, cursor string, seq uint64) error {
-	e := s.engine.Load()
+	e, err := s.use()
+	if err != nil {
+		return err
+	}
+	defer e.release()
 	if e.broken() {
-		return e.err()
+		return fmt.Errorf("%w: %w", ErrDegraded, e.err())
 	}
 	b := e.db.NewBatch()
-	defer b.Close()
 	for i := range rows {
 		key := derivedKey(nil, rows[i].Table, rows[i].Outlet, rows[i].At)
 		var err error
@@ -405,19 +465,10 @@ func (s *Store) PutDerived(rows []Derived, cursor string, seq uint64) error {
 			return err
 		}
 	}
-	return e.commit(b)
-}
-
-// commit applies a batch that need not be durable at once; a tree that fails
-// meanwhile gives an error instead of a panic.
-func (e *engine) commit(b *pebble.Batch) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("store: %v", r)
-			e.fail(err)
-		}
-	}()
-	return b.Commit(pebble.NoSync)
+	if err := e.do(func() error { return b.Commit(pebble.NoSync) }); err != nil {
+		return fmt.Errorf("%w: %w", ErrDegraded, err) // the batch may still be in the tree's hands
+	}
+	return b.Close()
 }
 
 // Derived calls fn with the rows of [from, to) in order until it returns
@@ -426,7 +477,12 @@ func (s *Store) Derived(table byte, o telemetry.OutletID, from, to int64, fn fun
 	if to <= from {
 		return nil
 	}
-	it, err := s.engine.Load().db.NewIter(&pebble.IterOptions{LowerBound: derivedKey(nil, table, o, from), UpperBound: derivedKey(nil, table, o, to)})
+	e, err := s.use()
+	if err != nil {
+		return err
+	}
+	defer e.release()
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: derivedKey(nil, table, o, from), UpperBound: derivedKey(nil, table, o, to)})
 	if err != nil {
 		return err
 	}
@@ -441,7 +497,12 @@ func (s *Store) Derived(table byte, o telemetry.OutletID, from, to int64, fn fun
 
 // GetDerived returns one row, or ErrNotFound.
 func (s *Store) GetDerived(table byte, o telemetry.OutletID, at int64) ([]byte, error) {
-	v, closer, err := s.engine.Load().db.Get(derivedKey(nil, table, o, at))
+	e, err := s.use()
+	if err != nil {
+		return nil, err
+	}
+	defer e.release()
+	v, closer, err := e.db.Get(derivedKey(nil, table, o, at))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, ErrNotFound
 	}
@@ -454,7 +515,12 @@ func (s *Store) GetDerived(table byte, o telemetry.OutletID, at int64) ([]byte, 
 
 // Cursor returns how far a reader has come, 0 at the start.
 func (s *Store) Cursor(name string) (uint64, error) {
-	v, closer, err := s.engine.Load().db.Get(append([]byte{pCursor}, name...))
+	e, err := s.use()
+	if err != nil {
+		return 0, err
+	}
+	defer e.release()
+	v, closer, err := e.db.Get(append([]byte{pCursor}, name...))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, nil
 	}
@@ -467,9 +533,20 @@ func (s *Store) Cursor(name string) (uint64, error) {
 
 // Compact rewrites everything once, as the tree does by itself in time.
 func (s *Store) Compact(ctx context.Context) error {
-	e := s.engine.Load()
-	if err := e.db.Flush(); err != nil {
+	e, err := s.use()
+	if err != nil {
 		return err
 	}
-	return e.db.Compact(ctx, []byte{0}, []byte{0xFF}, true)
+	defer e.release()
+	var outcome error // of the work; it need not mean that the tree has failed
+	err = e.do(func() error {
+		if outcome = e.db.Flush(); outcome == nil {
+			outcome = e.db.Compact(ctx, []byte{0}, []byte{0xFF}, true)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return outcome
 }

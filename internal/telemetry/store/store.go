@@ -29,7 +29,15 @@ type Options struct {
 	MaxQueue int    // frames waiting; 0 = 65536; Submit waits when it is full
 	CacheMB  int    // block cache; 0 = 64
 	FS       vfs.FS // nil = the disk; tests give others
+	MemMB    int    // what a memory table holds before it is written as a file; 0 = 64
 	NoSync   bool   // tests of logic only: acknowledged is then not durable
+}
+
+func (o *Options) memTable() int {
+	if o.MemMB <= 0 {
+		return 64 << 20
+	}
+	return o.MemMB << 20
 }
 
 // ErrClosed is returned once the store is closing.
@@ -72,6 +80,7 @@ type Store struct {
 		sync.Mutex
 		more, room sync.Cond
 		frames     []*Frame
+		bytes      int // of their raw data
 		closed     bool
 	}
 	prepared chan *group
@@ -116,6 +125,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.MaxBatch <= 0 {
 		o.MaxBatch = 4096
 	}
+	o.MaxBatch = min(o.MaxBatch, math.MaxUint16) // the index of a locator has 16 bits
 	if o.MaxQueue <= 0 {
 		o.MaxQueue = 1 << 16
 	}
@@ -172,7 +182,8 @@ func (s *Store) unlockDir() {
 	}
 }
 
-// Close commits what is queued and closes the tree.
+// Close commits what is queued, waits for readers and closes the tree. A reader
+// must not call it.
 func (s *Store) Close() error {
 	s.queue.Lock()
 	already := s.queue.closed
@@ -186,7 +197,9 @@ func (s *Store) Close() error {
 	s.done.Wait()
 	e := s.engine.Load()
 	var err error
-	if !e.broken() {
+	if e.broken() {
+		e.bury()
+	} else {
 		err = e.close()
 	}
 	s.unlockDir()
@@ -196,66 +209,104 @@ func (s *Store) Close() error {
 // Submit queues one frame. It waits while the queue is full and fails with
 // ErrClosed or the context's error; Done is then not called.
 func (s *Store) Submit(ctx context.Context, f *Frame) error {
-	q := &s.queue
-	q.Lock()
-	defer q.Unlock()
-	for len(q.frames) >= s.opt.MaxQueue && !q.closed {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		stop := context.AfterFunc(ctx, q.room.Broadcast)
-		q.room.Wait()
-		stop()
-	}
-	if q.closed {
-		return ErrClosed
-	}
-	q.frames = append(q.frames, f)
-	if len(q.frames) == 1 {
-		q.more.Signal()
-	}
-	return nil
+	return s.SubmitBatch(ctx, []*Frame{f})
 }
 
-// SubmitBatch queues frames in order, as Submit does each.
+// maxQueueBytes bounds the memory of waiting frames, which may be large.
+const maxQueueBytes = 64 << 20
+
+// SubmitBatch queues frames in order, as Submit does each: all of them or none.
 func (s *Store) SubmitBatch(ctx context.Context, fs []*Frame) error {
+	if len(fs) == 0 {
+		return nil
+	}
+	size := 0
+	for _, f := range fs {
+		size += len(f.Raw)
+	}
 	q := &s.queue
 	q.Lock()
 	defer q.Unlock()
-	for len(q.frames) >= s.opt.MaxQueue && !q.closed {
+	for (len(q.frames) >= s.opt.MaxQueue || q.bytes >= maxQueueBytes) && !q.closed {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		stop := context.AfterFunc(ctx, q.room.Broadcast)
+		stop := context.AfterFunc(ctx, func() {
+			q.Lock() // else the call could fall between the look at ctx and the wait
+			defer q.Unlock()
+			q.room.Broadcast()
+		})
 		q.room.Wait()
 		stop()
 	}
 	if q.closed {
 		return ErrClosed
 	}
-	wasEmpty := len(q.frames) == 0
-	q.frames = append(q.frames, fs...)
-	if wasEmpty && len(fs) > 0 {
+	if len(q.frames) == 0 {
 		q.more.Signal()
 	}
+	q.frames, q.bytes = append(q.frames, fs...), q.bytes+size
 	return nil
 }
 
-// take waits for frames; nil when the store is closing and the queue is empty.
+// take waits for frames; none when the tree has failed, or when the store is
+// closing and the queue is empty.
 func (s *Store) take(buf []*Frame) []*Frame {
 	q := &s.queue
 	q.Lock()
 	defer q.Unlock()
-	for len(q.frames) == 0 && !q.closed {
+	for len(q.frames) == 0 && !q.closed && !s.engine.Load().broken() {
 		q.more.Wait()
 	}
-	n := min(len(q.frames), s.opt.MaxBatch)
-	buf = append(buf[:0], q.frames[:n]...)
+	return s.pull(buf[:0], s.opt.MaxBatch)
+}
+
+// pull moves up to n frames from the queue to buf. The queue is locked.
+func (s *Store) pull(buf []*Frame, n int) []*Frame {
+	q := &s.queue
+	n = min(len(q.frames), n)
+	for _, f := range q.frames[:n] {
+		q.bytes -= len(f.Raw)
+	}
+	buf = append(buf, q.frames[:n]...)
 	rest := copy(q.frames, q.frames[n:])
 	clear(q.frames[rest:])
 	q.frames = q.frames[:rest]
 	q.room.Broadcast()
 	return buf
+}
+
+// wake lets the preparing goroutine see that the tree has failed.
+func (s *Store) wake() {
+	s.queue.Lock()
+	defer s.queue.Unlock()
+	s.queue.more.Broadcast()
+}
+
+// refuseFor refuses what is queued for a while; false when the store is closing.
+func (s *Store) refuseFor(d time.Duration, cause error) bool {
+	q := &s.queue
+	over := false
+	timer := time.AfterFunc(d, func() {
+		q.Lock()
+		defer q.Unlock()
+		over = true
+		q.more.Broadcast()
+	})
+	defer timer.Stop()
+	for {
+		q.Lock()
+		for len(q.frames) == 0 && !q.closed && !over {
+			q.more.Wait()
+		}
+		frames := s.pull(nil, len(q.frames))
+		ended, closed := over, q.closed
+		q.Unlock()
+		s.refuse(frames, cause)
+		if ended || closed {
+			return !closed
+		}
+	}
 }
 
 // Health is nil while frames can be made durable, else ErrDegraded with the reason.
@@ -285,8 +336,11 @@ func (s *Store) Stats() Stats {
 	s.queue.Lock()
 	st.Queue = len(s.queue.frames)
 	s.queue.Unlock()
-	if e := s.engine.Load(); !e.broken() {
-		st.DiskBytes = e.db.Metrics().DiskSpaceUsage()
+	if e, err := s.use(); err == nil {
+		if !e.broken() {
+			st.DiskBytes = e.db.Metrics().DiskSpaceUsage()
+		}
+		e.release()
 	}
 	return st
 }

@@ -57,7 +57,11 @@ func DecodePlain(f StoredFrame) ([]telemetry.Value, error) {
 // series row again from its frame, and compares byte for byte.
 func (s *Store) Verify(ctx context.Context, decode Decode) (Report, error) {
 	var r Report
-	e := s.engine.Load()
+	e, err := s.use()
+	if err != nil {
+		return r, err
+	}
+	defer e.release()
 	snap := e.db.NewSnapshot()
 	defer snap.Close()
 	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{pJournal}, UpperBound: []byte{pJournal + 1}})

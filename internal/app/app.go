@@ -1,0 +1,330 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"plateau/internal/platform/auth"
+	"plateau/internal/platform/config"
+	"plateau/internal/platform/db"
+	"plateau/internal/platform/httpd"
+	"plateau/internal/platform/i18n"
+	"plateau/internal/platform/obs"
+	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/gateway"
+	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/simulator"
+	"plateau/internal/telemetry/store"
+	"plateau/internal/telemetryweb"
+	"plateau/internal/web"
+	"plateau/rules"
+)
+
+// TelemetryDir is the folder of the journal inside the data folder.
+const TelemetryDir = "telemetry"
+
+// Options are what the commands give.
+type Options struct {
+	ConfigFile string            // TOML; "" = none
+	Env        []string          // as os.Environ gives it
+	Flags      map[string]string // settings given as flags, by key
+	Demo       bool
+	SeriesDir  string // real series for the demonstration; "" = where they are found, else generated
+	Version    string
+	Stdout     io.Writer // addresses
+	Stderr     io.Writer // log
+	Now        func() time.Time
+}
+
+// App is the running program.
+type App struct {
+	o        Options
+	c        config.Config
+	now      func() time.Time
+	log      *slog.Logger
+	tempDir  string // removed at the end; "" = the data folder stays
+	db       *db.DB
+	store    *store.Store
+	registry *telemetry.Registry
+	engine   *quality.Engine
+	gateway  *gateway.Gateway
+	pages    *telemetryweb.Handler
+	http     *httpd.Server
+	auth     *auth.Service
+	progress progress
+	ready    obs.Readiness
+	samples  []auth.SampleSignIn
+
+	httpAddr, hjAddr string
+}
+
+// Run starts the program, prints its addresses, and serves until ctx ends.
+func Run(ctx context.Context, o Options) error {
+	a, err := New(ctx, o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.Serve(ctx), a.Close())
+}
+
+// New opens everything and listens; nothing is served yet.
+func New(ctx context.Context, o Options) (_ *App, err error) {
+	a := &App{o: o, now: o.Now}
+	if a.now == nil {
+		a.now = time.Now //nolint:forbidigo // the program's one clock starts here
+	}
+	defaults := config.Default()
+	if o.Demo {
+		if a.tempDir, err = os.MkdirTemp("", "plateau-demo-"); err != nil {
+			return nil, fmt.Errorf("make a folder for the demonstration: %w", err)
+		}
+		defaults.Data = a.tempDir
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	var unknown []string
+	if a.c, unknown, err = config.Load(config.Source{Defaults: defaults, File: o.ConfigFile, Env: o.Env, Flags: o.Flags}); err != nil {
+		return nil, err
+	}
+	if a.log, err = obs.NewLogger(o.Stderr, a.c.Log.Level, a.c.Log.Format); err != nil {
+		return nil, err
+	}
+	if len(unknown) > 0 {
+		a.log.WarnContext(ctx, "environment variables set nothing", slog.Any("names", unknown))
+	}
+	RaiseFileLimit()
+	if err := a.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.listen(); err != nil {
+		return nil, err
+	}
+	if o.Demo {
+		a.progress.set(0, 1)
+		a.ready.Hold(partHistory, "the history of the demonstration is being filled in")
+	}
+	return a, a.announce(ctx)
+}
+
+// open opens databases and makes the parts.
+func (a *App) open(ctx context.Context) (err error) {
+	c := &a.c
+	if err := os.MkdirAll(c.Data, 0o750); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	if a.db, err = db.Open(ctx, c.DatabaseURL()); err != nil {
+		return err
+	}
+	if a.store, err = store.Open(filepath.Join(c.Data, TelemetryDir), store.Options{Now: a.now, Logger: a.log}); err != nil {
+		return err
+	}
+	if a.registry, err = telemetry.Open(ctx, a.db, a.now); err != nil {
+		return err
+	}
+	a.auth = auth.New(a.db, a.now, auth.Options{})
+	if err := a.accounts(ctx); err != nil {
+		return err
+	}
+	if a.engine, err = quality.New(quality.Options{Store: a.store, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
+		return err
+	}
+	o := gateway.Options{
+		Addr: c.HJ212.Addr, Store: a.store, Registry: a.registry, Now: a.now, Logger: a.log, AdoptUnknown: c.HJ212.AdoptUnknown,
+		FirstLink: c.HJ212.FirstLink, MaxConns: c.HJ212.MaxConns, IdleTimeout: time.Duration(c.HJ212.IdleTimeout),
+	}
+	if a.o.Demo { // the history comes over few connections, fast
+		o.MNRate, o.ConnRate = gateway.Rate{PerSecond: -1}, gateway.Rate{PerSecond: -1}
+	}
+	a.gateway, err = gateway.New(o)
+	return err
+}
+
+// accounts makes what accounts the program needs to be used.
+func (a *App) accounts(ctx context.Context) (err error) {
+	if a.o.Demo {
+		region := simulator.RegionAt(a.now())
+		if err := a.registry.Load(ctx, telemetry.LoadInput{Areas: region.Areas, Enterprises: region.Enterprises, Outlets: region.Outlets, Devices: region.Devices}, auth.System); err != nil {
+			return fmt.Errorf("load the sample region: %w", err)
+		}
+		a.samples, err = a.auth.EnsureSamples(ctx, region.Enterprises[0].ID)
+		return err
+	}
+	path, err := a.auth.EnsureOperator(ctx, a.c.Data)
+	if err == nil && path != "" {
+		a.log.InfoContext(ctx, "account admin was made, its password is in a file", slog.String("file", path))
+	}
+	return err
+}
+
+// listen opens the ports, so that addresses are known and conflicts show before anything runs.
+func (a *App) listen() (err error) {
+	handler, err := a.handler()
+	if err != nil {
+		return err
+	}
+	a.http = httpd.New(httpd.Options{Addr: a.c.HTTP.Addr, Handler: handler, Logger: a.log})
+	if a.httpAddr, err = a.http.Listen(); err != nil {
+		return err
+	}
+	a.hjAddr, err = a.gateway.Listen()
+	return err
+}
+
+// announce prints the fixed lines, before anything else is printed.
+func (a *App) announce(ctx context.Context) error {
+	fmt.Fprintf(a.o.Stdout, "http: http://%s\nhj212: %s\n", a.httpAddr, a.hjAddr)
+	if a.o.Demo || a.c.HJ212.AdoptUnknown {
+		token, err := a.operatorToken(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.o.Stdout, "operator token: %s\n", token)
+	}
+	for _, s := range a.samples {
+		fmt.Fprintf(a.o.Stdout, "sign-in: %s / %s\n", s.Login, s.Password)
+	}
+	if a.c.HJ212.AdoptUnknown {
+		a.log.WarnContext(ctx, "unknown loggers are registered by themselves and quotas are lifted: for trials only")
+	}
+	return nil
+}
+
+// tokenLife is how long the token of a trial holds.
+const tokenLife = 30 * 24 * time.Hour
+
+func (a *App) operatorToken(ctx context.Context) (string, error) {
+	return a.auth.OperatorToken(ctx, "printed at the start", tokenLife)
+}
+
+// handler mounts the routes behind the edge.
+func (a *App) handler() (http.Handler, error) {
+	assets, err := web.LoadAssets()
+	if err != nil {
+		return nil, err
+	}
+	catalogue := i18n.Default()
+	engine, err := web.New(web.Options{
+		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
+		Version: a.o.Version, Adopt: a.c.HJ212.AdoptUnknown,
+	})
+	if err != nil {
+		return nil, err
+	}
+	deps := telemetryweb.Deps{
+		Engine: engine, Registry: &withLimits{registry: a.registry, limits: rules.Default().Limits().All()},
+		Editor: &editor{a.registry, a.store}, Quality: a.engine, Journal: a.store, Gateway: a.gateway,
+		Sessions: &sessions{a.auth}, Filling: a.filling, Now: a.now, Logger: a.log,
+	}
+	for _, s := range a.samples {
+		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: s.Post.Zh})
+	}
+	a.pages = telemetryweb.New(deps)
+
+	metrics := obs.NewMetrics(a.o.Version)
+	if err := metrics.Register(&collector{a.store, a.gateway, a.engine, a.now}); err != nil {
+		return nil, err
+	}
+	a.ready.Check("store", a.store.Health)
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", obs.Healthy)
+	mux.Handle("GET /readyz", &a.ready)
+	mux.Handle("GET /metrics", obs.MetricsHandler(metrics))
+	mux.Handle("GET /assets/", assets)
+	a.pages.Register(mux)
+	edge := &httpd.Edge{
+		Translate: func(r *http.Request) func(string, ...any) string { return catalogue.For(web.RequestLang(r)).T },
+	}
+	return httpd.Wrap(a.auth.Middleware(httpd.Mux(mux)), edge, a.log, a.now), nil
+}
+
+func (a *App) filling() (done, total int) {
+	active, percent := a.progress.percent()
+	if !active {
+		return 0, 0
+	}
+	return percent, 100
+}
+
+// Serve runs the parts until ctx ends, then stops them in order: no new frames,
+// answers of those received, pages, judgement.
+func (a *App) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	run := func(name string, fn func(context.Context) error) {
+		wg.Go(func() {
+			if err := fn(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				cancel(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	run("gateway", a.gateway.Serve)
+	run("pages", a.http.Serve)
+	run("judgement", a.engine.Run)
+	if a.o.Demo {
+		run("demonstration", a.play)
+	}
+	<-ctx.Done()
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Close closes what is open; it may be called after New has failed.
+func (a *App) Close() error {
+	var errs []error
+	if a.pages != nil {
+		a.pages.Close()
+	}
+	if a.registry != nil {
+		a.registry.Close()
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	if a.db != nil {
+		errs = append(errs, a.db.Close())
+	}
+	if a.tempDir != "" {
+		errs = append(errs, os.RemoveAll(a.tempDir))
+	}
+	return errors.Join(errs...)
+}
+
+// partHistory is what a fresh demonstration is not ready without.
+const partHistory = "history"
+
+// RaiseFileLimit allows as many open sockets as the system permits.
+func RaiseFileLimit() {
+	var l syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) == nil && l.Cur < l.Max {
+		l.Cur = l.Max
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l)
+	}
+}
+
+// Verify checks the journal of a server that is not running.
+func Verify(ctx context.Context, data string) (store.Report, error) {
+	s, err := store.Open(filepath.Join(data, TelemetryDir), store.Options{})
+	if err != nil {
+		return store.Report{}, err
+	}
+	defer s.Close()
+	return s.Verify(ctx, store.DecodePlain)
+}

@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"plateau/hj212"
+	"plateau/internal/platform/auth"
+	"plateau/internal/platform/errs"
+	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/store"
+	"plateau/internal/telemetryweb"
+)
+
+// editor lets the pages change the registry in the name of who asks.
+type editor struct {
+	registry *telemetry.Registry
+	store    *store.Store
+}
+
+// Adopt implements telemetryweb.Adopter. The password that the logger sends now
+// is the one it must go on sending.
+func (e *editor) Adopt(ctx context.Context, mn string, outlet telemetry.OutletID, _ string) error {
+	in := telemetry.AdoptInput{Outlet: outlet}
+	last, err := e.store.LastFrames(mn, 1)
+	if err != nil {
+		return err
+	}
+	var p hj212.Packet
+	for i := range last {
+		if seg, err := hj212.Segment(last[i].Raw); err == nil && p.Parse(seg) == nil {
+			in.Password = string(p.Bytes(p.PW))
+		}
+	}
+	_, err = e.registry.Adopt(ctx, mn, in, auth.From(ctx))
+	return err
+}
+
+// Release implements telemetryweb.Adopter: soon after an adoption everything is
+// as before it, later the logger's service ends.
+func (e *editor) Release(ctx context.Context, mn, _ string) error {
+	d := e.registry.Snapshot().Devices[mn]
+	if d == nil {
+		return errs.New(errs.NotFound, "problem.not_found")
+	}
+	err := e.registry.Unadopt(ctx, telemetry.Adoption{MN: mn, Outlet: d.Outlet, At: d.From}, auth.From(ctx))
+	if errs.Is(err, errs.Conflict) {
+		return e.registry.EndDevice(ctx, mn, auth.From(ctx))
+	}
+	return err
+}
+
+// SaveEnterprise implements telemetryweb.Writer.
+func (e *editor) SaveEnterprise(ctx context.Context, x telemetry.Enterprise, _ string) error {
+	if e.registry.Snapshot().Enterprises[x.ID] != nil {
+		return e.registry.UpdateEnterprise(ctx, x, auth.From(ctx))
+	}
+	_, err := e.registry.CreateEnterprise(ctx, x, auth.From(ctx))
+	return err
+}
+
+// SaveOutlet implements telemetryweb.Writer.
+func (e *editor) SaveOutlet(ctx context.Context, o telemetry.Outlet, _ string) (telemetry.OutletID, error) {
+	if o.ID == 0 {
+		return e.registry.CreateOutlet(ctx, o, auth.From(ctx))
+	}
+	return o.ID, e.registry.UpdateOutlet(ctx, o, auth.From(ctx))
+}
+
+// SaveLimit implements telemetryweb.Writer: limits of an outlet's permit can be
+// changed, those of the standards are rule files.
+func (e *editor) SaveLimit(ctx context.Context, l telemetry.Limit, _ string) error {
+	for _, o := range e.registry.Snapshot().Outlets {
+		for i := range o.Limits {
+			if o.Limits[i].ID == l.ID {
+				return e.registry.EditOutlet(ctx, o.ID, auth.From(ctx), func(o *telemetry.Outlet) error {
+					o.Limits[i] = l
+					return nil
+				})
+			}
+		}
+	}
+	return errs.New(errs.Conflict, "registry.limit_fixed")
+}
+
+// Import implements telemetryweb.Tables.
+func (e *editor) Import(ctx context.Context, kind string, r io.Reader, dry bool, _ string) (telemetryweb.ImportReport, error) {
+	rep, err := e.registry.Import(ctx, telemetry.Table(kind), r, dry, auth.From(ctx))
+	out := telemetryweb.ImportReport{Rows: rep.Rows, Added: rep.Added, Changed: rep.Changed, Same: rep.Same}
+	for _, f := range rep.Faults {
+		out.Errors = append(out.Errors, telemetryweb.RowError{Row: f.Line, Column: f.Column, Key: f.Key, Args: f.Args})
+	}
+	return out, err
+}
+
+// Export implements telemetryweb.Tables.
+func (e *editor) Export(_ context.Context, kind string, w io.Writer) error {
+	return e.registry.Snapshot().Export(w, telemetry.Table(kind), nil)
+}
+
+// Changes implements telemetryweb.Tables.
+func (e *editor) Changes(ctx context.Context, limit int) ([]telemetryweb.Change, error) {
+	log, err := e.registry.Log(ctx, "", "", limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]telemetryweb.Change, len(log))
+	for i, l := range log {
+		out[i] = telemetryweb.Change{At: l.At, By: l.Post, Kind: l.Kind, ID: l.Ref, Action: l.Action, Details: l.New}
+		if l.New == "" {
+			out[i].Details = l.Old
+		}
+	}
+	return out, nil
+}
+
+// withLimits shows the pages the standards' limits beside the registry: they
+// are rule files, not entries.
+type withLimits struct {
+	registry *telemetry.Registry
+	limits   []telemetry.Limit
+
+	mu   sync.Mutex
+	from *telemetry.Snapshot
+	with *telemetry.Snapshot
+}
+
+// Snapshot implements telemetryweb.Registry.
+func (l *withLimits) Snapshot() *telemetry.Snapshot {
+	s := l.registry.Snapshot()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.from != s {
+		c := *s
+		c.Limits = l.limits
+		l.from, l.with = s, &c
+	}
+	return l.with
+}

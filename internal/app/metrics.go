@@ -1,0 +1,106 @@
+package app
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"plateau/internal/telemetry/gateway"
+	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/store"
+)
+
+// collector shows the parts' own counters to Prometheus.
+type collector struct {
+	store   *store.Store
+	gateway *gateway.Gateway
+	engine  quality.Queries
+	clock   clock
+}
+
+type metric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+func counter(name, help string, labels ...string) metric {
+	return metric{prometheus.NewDesc("plateau_"+name, help, labels, nil), prometheus.CounterValue}
+}
+
+func gauge(name, help string, labels ...string) metric {
+	return metric{prometheus.NewDesc("plateau_"+name, help, labels, nil), prometheus.GaugeValue}
+}
+
+var (
+	mConnections = gauge("hj212_connections", "Loggers connected now.")
+	mAccepted    = counter("hj212_connections_total", "Connections taken since the start.")
+	mRejected    = counter("hj212_connections_rejected_total", "Connections turned away because there were too many.")
+	mBytes       = counter("hj212_received_bytes_total", "Bytes received from loggers.")
+	mFrames      = counter("hj212_frames_total", "Frames received, by what became of them.", "verdict")
+	mFaults      = counter("hj212_faults_total", "Damaged frames and noise, by the name of the fault.", "fault")
+	mThrottled   = counter("hj212_throttled_total", "Times a quota made a peer wait.")
+	mUnstored    = counter("hj212_unstored_total", "Frames the store could not take; they were not acknowledged.")
+	mGroups      = counter("journal_groups_total", "Groups committed to the journal.")
+	mJournal     = counter("journal_frames_total", "Frames committed to the journal.")
+	mRaw         = counter("journal_raw_bytes_total", "Bytes of the frames committed.")
+	mQueue       = gauge("journal_queue_frames", "Frames waiting for the next commit.")
+	mSync        = gauge("journal_commit_seconds", "Duration of the last commit.")
+	mDisk        = gauge("store_disk_bytes", "Disk taken by journal, series and derived rows.")
+	mTail        = gauge("journal_sequence", "Sequence of the last durable group.")
+	mHealthy     = gauge("store_healthy", "1 while frames can be made durable.")
+	mBehind      = gauge("judgement_groups_behind", "Groups received but not yet judged.")
+	mDirty       = gauge("judgement_dirty_hours", "Hours waiting to be computed again.")
+	mStates      = gauge("outlets", "Outlets in each state.", "state")
+)
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range []metric{
+		mConnections, mAccepted, mRejected, mBytes, mFrames, mFaults, mThrottled, mUnstored, mGroups, mJournal,
+		mRaw, mQueue, mSync, mDisk, mTail, mHealthy, mBehind, mDirty, mStates,
+	} {
+		ch <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	put := func(m metric, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, v, labels...)
+	}
+	g := c.gateway.Stats()
+	put(mConnections, float64(g.Connections))
+	put(mAccepted, float64(g.Accepted))
+	put(mRejected, float64(g.Rejected))
+	put(mBytes, float64(g.Bytes))
+	put(mFrames, float64(g.Stored), "stored")
+	put(mFrames, float64(g.Revisions), "revision")
+	put(mFrames, float64(g.Repeats), "repeat")
+	put(mFrames, float64(g.Quarantined), "quarantined")
+	for name, n := range g.Faults {
+		put(mFaults, float64(n), name)
+	}
+	put(mThrottled, float64(g.Throttled))
+	put(mUnstored, float64(g.Unstored))
+
+	s := c.store.Stats()
+	put(mGroups, float64(s.Groups))
+	put(mJournal, float64(s.Frames))
+	put(mRaw, float64(s.RawBytes))
+	put(mQueue, float64(s.Queue))
+	put(mSync, s.LastSync.Seconds())
+	put(mDisk, float64(s.DiskBytes))
+	put(mTail, float64(s.Tail))
+	healthy := 1.0
+	if c.store.Health() != nil {
+		healthy = 0
+	}
+	put(mHealthy, healthy)
+
+	b := c.engine.Backlog()
+	put(mBehind, float64(b.Tail-min(b.Tail, b.Cursor)))
+	put(mDirty, float64(b.Dirty))
+	if counts, err := c.engine.Counts(c.clock()); err == nil {
+		for _, st := range quality.AllStates {
+			put(mStates, float64(counts[st]), st.String())
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package app
+
+import (
+	"net"
+	"net/http"
+
+	"plateau/internal/platform/auth"
+	"plateau/internal/telemetryweb"
+	"plateau/internal/web"
+)
+
+// sessions is the one seam between accounts and pages; auth.Middleware has
+// found out who asks.
+type sessions struct{ auth *auth.Service }
+
+// Actor implements telemetryweb.Sessions.
+func (s *sessions) Actor(r *http.Request) (telemetryweb.Actor, bool) {
+	p := auth.From(r.Context())
+	if !p.Known() {
+		return telemetryweb.Actor{}, false
+	}
+	return telemetryweb.Actor{Role: telemetryweb.Role(p.Role), Post: p.Post.In(string(web.RequestLang(r))), Enterprise: p.Enterprise}, true
+}
+
+// SignIn implements telemetryweb.Sessions.
+func (s *sessions) SignIn(w http.ResponseWriter, r *http.Request, name, password string) error {
+	from, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		from = r.RemoteAddr
+	}
+	secret, _, err := s.auth.SignIn(r.Context(), name, password, from)
+	if err != nil {
+		return err
+	}
+	auth.SetCookie(w, r, secret)
+	return nil
+}
+
+// SignOut implements telemetryweb.Sessions.
+func (s *sessions) SignOut(w http.ResponseWriter, r *http.Request) error {
+	if c, err := r.Cookie(auth.CookieName); err == nil {
+		if err := s.auth.SignOut(r.Context(), c.Value); err != nil {
+			return err
+		}
+	}
+	auth.ClearCookie(w, r)
+	return nil
+}

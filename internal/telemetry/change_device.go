@@ -1,0 +1,125 @@
+package telemetry
+
+import (
+	"encoding/hex"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"plateau/internal/platform/errs"
+)
+
+// deviceView is a logger as the log shows it: whether there is a password and
+// keys, never which.
+type deviceView struct {
+	MN              string     `json:"mn"`
+	Outlet          OutletID   `json:"outlet"`
+	PasswordSet     bool       `json:"password_set"`
+	PasswordChanged bool       `json:"password_changed,omitempty"`
+	Keys            int        `json:"keys,omitempty"`
+	KeysChanged     bool       `json:"keys_changed,omitempty"`
+	Networks        string     `json:"networks,omitempty"`
+	From            *time.Time `json:"from,omitempty"`
+	To              *time.Time `json:"to,omitempty"`
+	AcceptBadCRC    bool       `json:"accept_bad_crc,omitempty"`
+	AcceptBadLength bool       `json:"accept_bad_length,omitempty"`
+	AutoAdopted     bool       `json:"auto_adopted,omitempty"`
+}
+
+func viewOf(d *Device, before *Device) *deviceView {
+	v := &deviceView{
+		MN: d.MN, Outlet: d.Outlet, PasswordSet: d.Password != "", Keys: len(d.Keys), Networks: networksText(d),
+		AcceptBadCRC: d.AcceptBadCRC, AcceptBadLength: d.AcceptBadLength, AutoAdopted: d.AutoAdopted,
+	}
+	if !d.From.IsZero() {
+		v.From = &d.From
+	}
+	if !d.To.IsZero() {
+		v.To = &d.To
+	}
+	if before != nil {
+		v.PasswordChanged = before.Password != d.Password
+		v.KeysChanged = !reflect.DeepEqual(before.Keys, d.Keys)
+	}
+	return v
+}
+
+func networksText(d *Device) string {
+	var out []string
+	for _, p := range d.Networks {
+		out = append(out, p.String())
+	}
+	return strings.Join(out, " ")
+}
+
+func keysText(d *Device) string {
+	var out []string
+	for _, k := range d.Keys {
+		out = append(out, hex.EncodeToString(k))
+	}
+	return strings.Join(out, " ")
+}
+
+// startDevice stages the beginning of a logger's service.
+func (c *change) startDevice(d Device) error {
+	d.From, d.To = instant(d.From), time.Time{}
+	d.Networks, d.Keys = orNil(d.Networks), orNil(d.Keys)
+	if err := c.snapshot().checkDevice(&d); err != nil {
+		return err
+	}
+	if now := c.snapshot().Devices[d.MN]; now != nil {
+		return errs.New(errs.Conflict, "err.registry.mn_serves", "mn", d.MN, "outlet", c.snapshot().outletName(now.Outlet))
+	}
+	if now := c.snapshot().DeviceOf(d.Outlet); now != nil {
+		return errs.New(errs.Conflict, "err.registry.outlet_served", "mn", now.MN, "outlet", c.snapshot().outletName(d.Outlet))
+	}
+	c.next.putDevice(d)
+	c.devices = append(c.devices, deviceOp{op: "start", new: d})
+	c.note("create", "device", d.MN, nil, viewOf(&d, nil))
+	return nil
+}
+
+func (s *Snapshot) outletName(id OutletID) string {
+	if o := s.Outlets[id]; o != nil {
+		return o.Name.Zh
+	}
+	return strconv.Itoa(int(id))
+}
+
+// stopDevice stages the end of a logger's service; its period stays known.
+func (c *change) stopDevice(mn string) error {
+	old := c.snapshot().Devices[mn]
+	if old == nil {
+		return notFound()
+	}
+	before := *old
+	c.next.endDevice(mn, c.at)
+	after := before
+	after.To = c.at
+	c.devices = append(c.devices, deviceOp{op: "end", old: before, new: after})
+	c.note("end", "device", mn, viewOf(&before, nil), viewOf(&after, &before))
+	return nil
+}
+
+// updateDevice stages new settings of a serving logger. Its outlet and its
+// period are not settings: those change by Adopt and EndDevice.
+func (c *change) updateDevice(d Device) error {
+	old := c.snapshot().Devices[d.MN]
+	if old == nil {
+		return notFound()
+	}
+	before := *old
+	d.Outlet, d.From, d.To, d.AdoptedBy, d.AutoAdopted = before.Outlet, before.From, before.To, before.AdoptedBy, before.AutoAdopted
+	d.Networks, d.Keys = orNil(d.Networks), orNil(d.Keys)
+	if err := c.snapshot().checkDevice(&d); err != nil {
+		return err
+	}
+	if reflect.DeepEqual(before, d) {
+		return nil
+	}
+	c.next.putDevice(d)
+	c.devices = append(c.devices, deviceOp{op: "update", old: before, new: d})
+	c.note("update", "device", d.MN, viewOf(&before, nil), viewOf(&d, &before))
+	return nil
+}

@@ -1,0 +1,102 @@
+package telemetry
+
+import (
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plateau/hj212"
+)
+
+// valuesOf writes each value as "code-suffix=source[flag]", a number with its coefficient and scale.
+func valuesOf(t *testing.T, cp string) (out []string) {
+	t.Helper()
+	var p hj212.Packet
+	if err := p.Parse([]byte("QN=20261123000000000;ST=31;CN=2011;PW=1;MN=M;Flag=5;CP=&&" + cp + "&&")); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range ValuesOf(&p, nil) {
+		s := v.Code + "-" + v.Suffix + "=" + v.Source() + "[" + v.Flag + "]"
+		if v.IsNum {
+			s += fmt.Sprintf(" %de-%d", v.Dec.Coef, v.Dec.Scale)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func TestValuesOf(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, cp string
+		want     []string
+	}{
+		{"ordinary", "DataTime=20261123083000;a21026-Rtd=12.50,a21026-Flag=N;a00000-Rtd=3,a00000-Flag=D", []string{"a21026-Rtd=12.50[N] 1250e-2", "a00000-Rtd=3[D] 3e-0"}},
+		{"several statistics share the mark", "a-Min=1,a-Avg=2,a-Max=3,a-Flag=N", []string{"a-Min=1[N] 1e-0", "a-Avg=2[N] 2e-0", "a-Max=3[N] 3e-0"}},
+		{"mark before the value", "a-Flag=T,a-Rtd=1", []string{"a-Rtd=1[T] 1e-0"}},
+		{"items of a factor in separate groups", "a-Avg=1;b-Avg=2;a-Flag=N;b-Flag=D;a-Max=3", []string{"a-Avg=1[N] 1e-0", "b-Avg=2[D] 2e-0", "a-Max=3[N] 3e-0"}},
+		{"no mark", "a-Rtd=1;b-Rtd=2,b-Flag=N", []string{"a-Rtd=1[] 1e-0", "b-Rtd=2[N] 2e-0"}},
+		{"mark of a factor without values", "a-Flag=N", nil},
+		{"the later of equal names counts", "a-Rtd=1;b-Rtd=2;a-Rtd=3", []string{"a-Rtd=3[] 3e-0", "b-Rtd=2[] 2e-0"}},
+		{"bare parameter", "SB1=1;a-Rtd=2", []string{"SB1-=1[] 1e-0", "a-Rtd=2[] 2e-0"}},
+		{"no number", "a-Rtd=NaN,a-Flag=N;b-Rtd=,b-Flag=N", []string{"a-Rtd=NaN[N]", "b-Rtd=[N]"}},
+		{"negative", "a-Rtd=-0.30", []string{"a-Rtd=-0.30[] -30e-2"}},
+		{"empty", "", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(c.want, valuesOf(t, c.cp)); diff != "" {
+				t.Errorf("values (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNewValue(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text string
+		want string // the number; "" = none
+	}{
+		{"0", "0"}, {"12.30", "12.3"}, {"-0.5", "-0.5"}, {"+1.5", "1.5"}, {"-.5", "-0.5"}, {"5.", "5"}, {"007", "7"}, {"00.50", "0.5"}, {"-0", "0"},
+		{"", ""}, {"-", ""}, {".", ""}, {"-.", ""}, {"--5", ""}, {"+-5", ""}, {"-+5", ""}, {"1,5", ""}, {"NaN", ""}, {"1e5", ""}, {"1.2.3", ""}, {" 1", ""}, {"高", ""},
+	} {
+		v := NewValue("a", "Rtd", []byte(c.text))
+		got := ""
+		if v.IsNum {
+			got = strings.TrimSuffix(strings.TrimRight(v.Dec.Rat().FloatString(6), "0"), ".")
+		}
+		if got != c.want {
+			t.Errorf("%q is read as %q, want %q", c.text, got, c.want)
+		}
+		if v.Source() != c.text {
+			t.Errorf("%q is printed as %q", c.text, v.Source())
+		}
+	}
+}
+
+// FuzzNewValue: the source text is never lost, and a number is what the text says.
+func FuzzNewValue(f *testing.F) {
+	for _, s := range []string{"0", "-12.300", "+.5", "--5", "9223372036854775807", "1e3", "", "0.000000000000000000001"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		v := NewValue("a", "Rtd", []byte(text))
+		if want := hj212.Text([]byte(text)); v.Source() != want {
+			t.Fatalf("%q is printed as %q", want, v.Source())
+		}
+		if !v.IsNum {
+			return
+		}
+		want, ok := new(big.Rat).SetString(text)
+		if !ok || v.Dec.Rat().Cmp(want) != 0 {
+			t.Fatalf("%q is read as %v", text, v.Dec)
+		}
+		if got, exact := want.Float64(); v.Dec.Float() != got {
+			t.Fatalf("%q as a float is %v, want %v (exact %v)", text, v.Dec.Float(), got, exact)
+		}
+	})
+}

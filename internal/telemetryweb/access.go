@@ -1,0 +1,69 @@
+package telemetryweb
+
+import (
+	"plateau/internal/platform/errs"
+	"plateau/internal/telemetry"
+)
+
+// Role is what somebody is here for.
+type Role string
+
+// Roles of the simple sign-in; full people and roles come behind Sessions.
+const (
+	Officer         Role = "officer"    // duty officer of a bureau
+	EnterpriseStaff Role = "enterprise" // sees the own enterprise only
+	Operator        Role = "operator"   // keeps loggers and registry
+)
+
+// Actor is who asks, by post.
+type Actor struct {
+	Role       Role
+	Post       string // as shown, such as "值班员（示例）"
+	Enterprise string // of EnterpriseStaff
+}
+
+// Permission is what a route asks for; its words are the key "permission."+p.
+type Permission string
+
+// Permissions.
+const (
+	Open     Permission = ""         // nobody needs to be signed in
+	View     Permission = "view"     // outlets, values; enterprises see their own
+	Frames   Permission = "frames"   // raw frames of any logger, the interface included
+	Devices  Permission = "devices"  // loggers, adoption, commands
+	ReadList Permission = "registry" // the registry
+	EditList Permission = "edit"     // changes of the registry
+)
+
+var grants = map[Role][]Permission{
+	Officer:         {View, Frames, Devices, ReadList},
+	EnterpriseStaff: {View},
+	Operator:        {View, Frames, Devices, ReadList, EditList},
+}
+
+// May reports whether the actor holds a permission.
+func (a Actor) May(p Permission) bool {
+	if p == Open {
+		return true
+	}
+	for _, g := range grants[a.Role] {
+		if g == p {
+			return true
+		}
+	}
+	return false
+}
+
+// Sees reports whether the actor may look at an outlet.
+func (a Actor) Sees(o *telemetry.Outlet) bool {
+	return a.May(View) && (a.Role != EnterpriseStaff || a.Enterprise != "" && o.Enterprise == a.Enterprise)
+}
+
+// refused is the error of a lacking permission; the page says which and who gives it.
+func refused(l localizer, p Permission) error {
+	return errs.New(errs.Forbidden, "problem.forbidden", "permission", l.T("permission."+string(p)))
+}
+
+type localizer interface {
+	T(key string, args ...any) string
+}

@@ -1,0 +1,154 @@
+package telemetryweb
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"plateau/hj212"
+	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/gateway"
+	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/store"
+	"plateau/internal/web"
+)
+
+// Deps are what the pages need of the rest of the program.
+type Deps struct {
+	Engine   *web.Engine // made with Templates() among its templates
+	Registry Registry
+	Editor   Editor // nil: the registry is read only
+	Quality  quality.Queries
+	Journal  Journal
+	Gateway  Gateway
+	Sessions Sessions
+	// SampleUsers are shown as one-click buttons on the sign-in page of a
+	// demonstration; empty otherwise.
+	SampleUsers []SampleUser
+	// Filling tells how far the history of a demonstration is filled; nil or
+	// done >= total: nothing is being filled.
+	Filling func() (done, total int)
+	Now     func() time.Time // nil: the system clock
+	Logger  *slog.Logger     // nil: slog.Default
+}
+
+// Registry gives the present registry.
+type Registry interface{ Snapshot() *telemetry.Snapshot }
+
+// Adopter changes which outlet a logger serves.
+type Adopter interface {
+	// Adopt lets mn serve an outlet; the outlet's former logger ends then.
+	Adopt(ctx context.Context, mn string, outlet telemetry.OutletID, by string) error
+	// Release undoes it: frames of mn are kept as of an unknown logger again.
+	Release(ctx context.Context, mn, by string) error
+}
+
+// Writer saves entries of the registry; an error of kind Invalid names the
+// form's fields, Conflict says that the entry is there already.
+type Writer interface {
+	SaveEnterprise(ctx context.Context, e telemetry.Enterprise, by string) error
+	// SaveOutlet saves an outlet, a new one when its ID is 0, and returns the ID.
+	SaveOutlet(ctx context.Context, o telemetry.Outlet, by string) (telemetry.OutletID, error)
+	SaveLimit(ctx context.Context, l telemetry.Limit, by string) error
+}
+
+// Tables moves whole lists of the registry as CSV. kind is one of enterprises,
+// outlets, factors, limits.
+type Tables interface {
+	// Import checks every row and, unless dry, saves all of them or none.
+	Import(ctx context.Context, kind string, r io.Reader, dry bool, by string) (ImportReport, error)
+	Export(ctx context.Context, kind string, w io.Writer) error
+	// Changes lists what was changed, the latest first.
+	Changes(ctx context.Context, limit int) ([]Change, error)
+}
+
+// Editor is all that changes the registry.
+type Editor interface {
+	Adopter
+	Writer
+	Tables
+}
+
+// ImportReport tells what an import would do or did.
+type ImportReport struct {
+	Rows, Added, Changed, Same int
+	Errors                     []RowError
+}
+
+// RowError is a fault of a row: what to do about which column.
+type RowError struct {
+	Row    int // as a spreadsheet counts: the head is row 1
+	Column string
+	Key    string // catalogue key of the sentence
+	Args   []any
+}
+
+// Change is an entry of the registry's log.
+type Change struct {
+	At      time.Time
+	By      string // post
+	Kind    string // enterprise, outlet, device, limit, …
+	ID      string
+	Action  string // create, update, delete, adopt, release, import
+	Details string // what changed, as written in the log
+}
+
+// Journal reads received frames and records.
+type Journal interface {
+	FrameAt(loc telemetry.Locator) (store.StoredFrame, error)
+	Frames(mn string, from, to time.Time, cursor string, limit int) ([]store.StoredFrame, string, error)
+	LastFrames(mn string, n int) ([]store.StoredFrame, error)
+	Records(outlet telemetry.OutletID, kind telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error
+}
+
+// Gateway knows the live loggers.
+type Gateway interface {
+	Devices() []gateway.DeviceStatus
+	Knocking() []gateway.Knock
+	Request(ctx context.Context, mn string, cmd hj212.Command, progress func(gateway.Event)) (gateway.Dialogue, error)
+}
+
+// Sessions knows who asks. People and roles may grow behind it.
+type Sessions interface {
+	// Actor tells who sends a request, by session or bearer token.
+	Actor(r *http.Request) (Actor, bool)
+	// SignIn starts a session; an error of kind Unauthenticated when name and
+	// password do not fit.
+	SignIn(w http.ResponseWriter, r *http.Request, name, password string) error
+	SignOut(w http.ResponseWriter, r *http.Request) error
+}
+
+// SampleUser is a sign-in of the demonstration.
+type SampleUser struct{ Name, Password, Post string }
+
+// Handler serves the pages. Make it with New.
+type Handler struct {
+	Deps
+	mu   sync.Mutex
+	runs map[string]*dialogueRun // by MN, the last one
+	ctx  context.Context         //nolint:containedctx // base of dialogues that outlive their request, ends with Close
+	stop context.CancelFunc
+	wait sync.WaitGroup
+}
+
+// New returns the handler of all telemetry pages.
+func New(d Deps) *Handler {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Logger == nil {
+		d.Logger = slog.Default()
+	}
+	h := &Handler{Deps: d, runs: map[string]*dialogueRun{}}
+	h.ctx, h.stop = context.WithCancel(context.Background())
+	return h
+}
+
+// Close ends the dialogues with loggers that were started from a page.
+func (h *Handler) Close() {
+	h.stop()
+	h.wait.Wait()
+}

@@ -1,0 +1,689 @@
+package telemetryweb
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"plateau/internal/platform/errs"
+	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/gateway"
+	"plateau/internal/telemetry/quality"
+	"plateau/internal/web"
+	"plateau/internal/web/chart"
+)
+
+// outletHead is what all pages of an outlet begin with.
+type outletHead struct {
+	Outlet     *telemetry.Outlet
+	Name       word
+	Place      word
+	Enterprise word
+	Permit     string
+	Sample     bool
+	State      string
+	Why        string
+	Since      time.Time
+	SinceFor   string
+	MNs        []string
+	Version    string
+	Standard   string
+	Last       time.Time
+	Tabs       []web.Tab
+	Devices    bool // the reader may open the loggers
+}
+
+// hourLine is an hour of the table form of the chart.
+type hourLine struct {
+	From    time.Time
+	Href    string
+	Value   string
+	Min     string
+	Max     string
+	Limit   string
+	Valid   int
+	Flag    string
+	Short   bool
+	Over    bool
+	Revised bool
+}
+
+// event is something of the day that somebody should know.
+type event struct {
+	From, To time.Time
+	State    string
+	Text     string
+	Effect   string
+	Basis    string
+}
+
+// outletView is the page of one outlet and day.
+type outletView struct {
+	Head      outletHead
+	Tiles     []web.Tile
+	Factor    word
+	Code      string
+	Unit      string
+	Folded    bool
+	Chart     chart.Day
+	Marks     []string
+	Minutes   chart.Minutes
+	Explain   *explainView
+	Events    []event
+	Date      string
+	Table     bool
+	Hours     []hourLine
+	TableHref string
+	ChartHref string
+	Previous  string
+	Next      string
+	Export    string
+	Today     bool
+}
+
+func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (outletHead, error) {
+	st, err := h.Quality.State(o.ID, c.now)
+	if err != nil {
+		return outletHead{}, err
+	}
+	hd := outletHead{
+		Outlet: o, Name: c.name(o.Name), Place: c.place(o), Sample: o.Sample, State: st.State.String(), Why: c.reason(st.Reason),
+		Since: st.Since, Devices: c.actor.May(Devices),
+	}
+	if !st.Since.IsZero() {
+		hd.SinceFor = c.l.Duration(c.now.Sub(st.Since))
+	}
+	if e := c.snap.Enterprises[o.Enterprise]; e != nil {
+		hd.Enterprise, hd.Permit = c.name(e.Name), e.Permit
+	}
+	for mn, d := range c.snap.Devices {
+		if d.Outlet == o.ID {
+			hd.MNs = append(hd.MNs, mn)
+		}
+	}
+	slices.Sort(hd.MNs)
+	for _, d := range h.Gateway.Devices() {
+		if slices.Contains(hd.MNs, d.MN) && d.Last.After(hd.Last) {
+			hd.Last, hd.Version = d.Last, d.Version
+		}
+	}
+	if st.Seen > hd.Last.Unix() {
+		hd.Last = time.Unix(st.Seen, 0)
+	}
+	if o.SourceType != "" {
+		for _, l := range c.snap.Limits {
+			if l.SourceType == o.SourceType {
+				hd.Standard = l.Standard
+				break
+			}
+		}
+	}
+	base := c.path(outletPath(o.ID))
+	hd.Tabs = []web.Tab{
+		{Text: c.l.T("outlet.today"), Href: base, Current: tab == "today"},
+		{Text: c.l.T("outlet.history"), Href: base + "/history", Current: tab == "history"},
+		{Text: c.l.T("outlet.devices"), Href: base + "/devices", Current: tab == "devices"},
+	}
+	return hd, nil
+}
+
+func (h *Handler) crumbs(c *call, o *telemetry.Outlet) []web.Crumb {
+	pref := c.prefecture(o.Area)
+	out := []web.Crumb{{Text: c.l.T("nav.outlets"), Path: "/outlets"}, {Text: c.area(pref).Text, Path: "/outlets?area=" + url.QueryEscape(pref)}}
+	if pref != o.Area {
+		out = append(out, web.Crumb{Text: c.area(o.Area).Text, Path: "/outlets?area=" + url.QueryEscape(o.Area)})
+	}
+	return out
+}
+
+// find returns the outlet of the address, if the actor may see it.
+func (h *Handler) find(c *call, id string) (*telemetry.Outlet, error) {
+	n, ok := parseOutletID(id)
+	o := c.snap.Outlets[n]
+	if !ok || o == nil {
+		return nil, notFound()
+	}
+	if !c.actor.Sees(o) {
+		return nil, refused(c.l, "all_outlets")
+	}
+	return o, nil
+}
+
+// day is the stretch a page shows: the last 24 clock hours, or a named date.
+func (c *call) day(date string) (from, to time.Time, named bool, err error) {
+	if date == "" {
+		to = c.now.Truncate(time.Hour).Add(time.Hour)
+		return to.Add(-24 * time.Hour), to, false, nil
+	}
+	from, err = time.ParseInLocation("2006-01-02", date, i18n.Zone)
+	if err != nil {
+		return from, to, false, notFound()
+	}
+	return from, from.Add(24 * time.Hour), true, nil
+}
+
+func (h *Handler) outlet(c *call) error {
+	id, format := c.r.PathValue("id"), ""
+	date := c.r.PathValue("date")
+	if date == "" {
+		id, format = cutFormat(id)
+	} else {
+		date, format = cutFormat(date)
+	}
+	o, err := h.find(c, id)
+	if err != nil {
+		return err
+	}
+	from, to, named, err := c.day(date)
+	if err != nil {
+		return err
+	}
+	rows, err := h.Quality.Hours(o.ID, from, to)
+	if err != nil {
+		return err
+	}
+	if format != "" {
+		e := h.exportHours(c, o, rows)
+		return e.send(c, format)
+	}
+	view, err := h.Quality.Now(o.ID, c.now)
+	if err != nil {
+		return err
+	}
+	v := &outletView{Today: !named, Date: i18n.Short(from)}
+	if v.Head, err = h.head(c, o, "today"); err != nil {
+		return err
+	}
+	v.Code = h.chooseFactor(c, o, view, rows)
+	v.Factor, v.Unit = c.factor(v.Code), unitOf(o, v.Code)
+	base := outletPath(o.ID)
+	if named {
+		base += "/" + date
+		v.Next = c.path(outletPath(o.ID)+"/"+i18n.Short(to)) + "?factor=" + url.QueryEscape(v.Code)
+		if to.After(c.now) {
+			v.Next = ""
+		}
+		v.Previous = c.path(outletPath(o.ID)+"/"+i18n.Short(from.Add(-time.Hour))) + "?factor=" + url.QueryEscape(v.Code)
+	} else {
+		v.Previous = c.path(outletPath(o.ID)+"/"+i18n.Short(c.now)) + "?factor=" + url.QueryEscape(v.Code)
+	}
+	h.tiles(c, v, o, view, base)
+	selected := h.selectedHour(c, rows, v.Code, from, to)
+	v.Table = c.query("view") == "table"
+	link := c.path(base) + "?factor=" + url.QueryEscape(v.Code)
+	v.TableHref, v.ChartHref, v.Export = link+"&view=table", link, c.path(base)
+	if !named {
+		v.Export = c.path(outletPath(o.ID))
+	}
+	h.dayChart(c, v, o, rows, from, to, selected, link)
+	v.Events = h.events(c, o, rows)
+	if !selected.IsZero() {
+		x, err := h.Quality.Explain(o.ID, v.Code, quality.LevelHour, selected)
+		switch {
+		case err == nil:
+			v.Explain = h.explain(c, o, x)
+		case !missing(err):
+			return err
+		}
+	}
+	return h.render(c, http.StatusOK, "outlet.html", &web.Page{
+		Title: v.Head.Name.Text, Module: "outlets", Wide: true, Crumbs: h.crumbs(c, o), Scripts: []string{"chart"}, Data: v,
+	})
+}
+
+// missing tells a value that is not there from a fault.
+func missing(err error) bool {
+	return errors.Is(err, quality.ErrNotFound) || errs.Is(err, errs.NotFound)
+}
+
+// chooseFactor takes the factor of the address, else the one that decides the
+// state, else the first with a limit.
+func (h *Handler) chooseFactor(c *call, o *telemetry.Outlet, view quality.View, rows []quality.HourRow) string {
+	want := c.query("factor")
+	has := func(code string) bool {
+		return slices.ContainsFunc(view.Tiles, func(t quality.Tile) bool { return t.Code == code }) ||
+			slices.ContainsFunc(rows, func(r quality.HourRow) bool { return r.Factor(code) != nil })
+	}
+	if want != "" && has(want) {
+		return want
+	}
+	if st, err := h.Quality.State(o.ID, c.now); err == nil && st.Factor != "" && has(st.Factor) {
+		return st.Factor
+	}
+	for _, t := range view.Tiles {
+		if !t.Limit.IsZero() {
+			return t.Code
+		}
+	}
+	if len(view.Tiles) > 0 {
+		return view.Tiles[0].Code
+	}
+	if len(o.Factors) > 0 {
+		return o.Factors[0].Code
+	}
+	return ""
+}
+
+func (h *Handler) tiles(c *call, v *outletView, o *telemetry.Outlet, view quality.View, base string) {
+	for _, t := range view.Tiles {
+		label := c.factor(t.Code).Text
+		if t.Folded {
+			label = c.l.T("outlet.folded_name", "factor", label)
+		}
+		note := ""
+		if l := limitText(t.Limit); l != "" {
+			note = "/ " + l
+		}
+		tile := web.Tile{
+			State: t.State.String(), Label: label, Value: figure(t.Value, t.Code), Unit: cmp.Or(unit(t.Unit), unitOf(o, t.Code)), Note: note,
+			Href: c.path(base) + "?factor=" + url.QueryEscape(t.Code), Current: t.Code == v.Code,
+		}
+		if note != "" {
+			tile.Unit, tile.Note = note+" "+tile.Unit, ""
+		}
+		v.Tiles = append(v.Tiles, tile)
+	}
+}
+
+// selectedHour is the hour of the address (00 to 23), else the last hour that
+// breaks a limit, else the last closed one with a mean.
+func (h *Handler) selectedHour(c *call, rows []quality.HourRow, code string, from, to time.Time) time.Time {
+	if n, err := strconv.Atoi(c.query("hour")); err == nil && n >= 0 && n < 24 {
+		for t := from; t.Before(to); t = t.Add(time.Hour) {
+			if t.In(i18n.Zone).Hour() == n {
+				return t
+			}
+		}
+	}
+	var last, over time.Time
+	for i := range rows {
+		at := time.Unix(rows[i].At, 0)
+		if f := rows[i].Factor(code); f != nil && f.Mean.OK && !at.Add(time.Hour).After(c.now) {
+			last = at
+			if f.Over {
+				over = at
+			}
+		}
+	}
+	if !over.IsZero() {
+		return over
+	}
+	return last
+}
+
+// shown is the figure of an hour that is drawn: folded where the limit is.
+func shown(f *quality.FactorHour) quality.Opt {
+	if f.Folded.OK {
+		return f.Folded
+	}
+	return f.Mean
+}
+
+func (h *Handler) dayChart(c *call, v *outletView, o *telemetry.Outlet, rows []quality.HourRow, from, to, selected time.Time, link string) {
+	d := chart.Day{
+		ID: "d", Factor: v.Factor.Text, Unit: v.Unit, Decimals: decimals(v.Code), From: from, To: to, Now: c.now,
+		Data: c.path(outletPath(o.ID)+"/"+dateArg(from, to)+"/series") + "?factor=" + url.QueryEscape(v.Code),
+	}
+	if c.now.After(to) {
+		d.Now = time.Time{}
+	}
+	m := chart.Minutes{Need: 45}
+	byHour := map[int64]*quality.HourRow{}
+	for i := range rows {
+		byHour[rows[i].At] = &rows[i]
+		if f := rows[i].Factor(v.Code); f != nil && f.Folded.OK {
+			v.Folded = true
+		}
+	}
+	for t := from; t.Before(to); t = t.Add(time.Hour) {
+		running := t.Add(time.Hour).After(c.now)
+		cell := chart.MinuteCell{From: t, Missing: true, Selected: t.Equal(selected), Href: link + "&hour=" + t.In(i18n.Zone).Format("15") + "#why"}
+		hour := chart.Hour{From: t, Mean: math.NaN(), Provisional: running, Selected: t.Equal(selected)}
+		line := hourLine{From: t, Value: i18n.Missing, Min: i18n.Missing, Max: i18n.Missing}
+		if r := byHour[t.Unix()]; r != nil {
+			if f := r.Factor(v.Code); f != nil {
+				x := shown(f)
+				hour.Mean, hour.Over = float(x), f.Over
+				cell.Missing, cell.Valid, cell.Over = false, f.NValid, f.Over
+				cell.Short = !running && f.NExpected > 0 && !f.Valid
+				d.Limits = addLimit(d.Limits, t, f.Limit)
+				line = hourLine{
+					From: t, Value: figure(x, v.Code), Min: figure(f.Min, v.Code), Max: figure(f.Max, v.Code), Limit: limitText(f.Limit), Valid: f.NValid,
+					Flag: f.Flag, Short: cell.Short, Over: f.Over, Revised: r.Revised,
+				}
+				if f.Mean.OK {
+					line.Href = c.path("/values/" + valueID(o.ID, v.Code, quality.LevelHour, t))
+				}
+			}
+		}
+		d.Hours = append(d.Hours, hour)
+		m.Hours = append(m.Hours, cell)
+		if !t.After(c.now) {
+			v.Hours = append(v.Hours, line)
+		}
+	}
+	d.Minutes, d.Step, d.Bands = h.minutes(o, v.Code, v.Folded, from, to)
+	v.Chart, v.Minutes, v.Marks = d, m, d.Marks()
+}
+
+func dateArg(from, to time.Time) string {
+	if local := from.In(i18n.Zone); local.Hour() == 0 {
+		return i18n.Short(from)
+	}
+	return i18n.Short(to) + "T" + to.In(i18n.Zone).Format("15")
+}
+
+// addLimit lengthens the last piece of the limit line or begins a new one where
+// the limit changed.
+func addLimit(list []chart.Limit, t time.Time, l quality.LimitRef) []chart.Limit {
+	add := func(value float64, lower bool) {
+		for i := range list {
+			if p := &list[i]; p.Value == value && p.Lower == lower && p.To.Equal(t) {
+				p.To = t.Add(time.Hour)
+				return
+			}
+		}
+		list = append(list, chart.Limit{From: t, To: t.Add(time.Hour), Value: value, Lower: lower})
+	}
+	if l.Hi.OK {
+		add(l.Hi.V, false)
+	}
+	if l.Lo.OK {
+		add(l.Lo.V, true)
+	}
+	return list
+}
+
+// minutes reads the minute values of a factor, or the real-time ones where no
+// minutes are sent; values with a mark other than N become bands, not a line.
+func (h *Handler) minutes(o *telemetry.Outlet, code string, folded bool, from, to time.Time) (values []float64, step time.Duration, bands []chart.Band) {
+	iv := o.IntervalAt(from)
+	kind, step, suffix := telemetry.KindMinute, time.Duration(max(1, iv.Minute))*time.Minute, "Avg"
+	any := false
+	_ = h.Journal.Records(o.ID, kind, from.Unix(), to.Unix(), func(*telemetry.Record) bool { any = true; return false })
+	if !any || iv.Minute > 5 {
+		kind, step, suffix = telemetry.KindRealtime, time.Minute, "Rtd"
+	}
+	if folded {
+		suffix = "Zs" + suffix
+	}
+	values = make([]float64, int(to.Sub(from)/step))
+	for i := range values {
+		values[i] = math.NaN()
+	}
+	_ = h.Journal.Records(o.ID, kind, from.Unix(), to.Unix(), func(r *telemetry.Record) bool {
+		val, ok := r.Find(code, suffix)
+		if !ok {
+			return true
+		}
+		at := time.Unix(r.At, 0)
+		if val.Flag != "" && val.Flag != "N" {
+			if n := len(bands); n > 0 && bands[n-1].Flag == val.Flag && at.Sub(bands[n-1].To) <= 2*step {
+				bands[n-1].To = at.Add(step)
+			} else {
+				bands = append(bands, chart.Band{From: at, To: at.Add(step), Flag: val.Flag})
+			}
+			return true
+		}
+		if i := int(at.Sub(from) / step); val.IsNum && i >= 0 && i < len(values) {
+			values[i] = val.Dec.Float()
+		}
+		return true
+	})
+	return values, step, bands
+}
+
+// series sends the day to the zoomable chart.
+func (h *Handler) series(c *call) error {
+	o, err := h.find(c, c.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	arg := c.r.PathValue("date")
+	from, err := time.ParseInLocation("2006-01-02", arg, i18n.Zone)
+	to := from.Add(24 * time.Hour)
+	if err != nil {
+		if to, err = time.ParseInLocation("2006-01-02T15", arg, i18n.Zone); err != nil {
+			return notFound()
+		}
+		from = to.Add(-24 * time.Hour)
+	}
+	code := c.query("factor")
+	rows, err := h.Quality.Hours(o.ID, from, to)
+	if err != nil {
+		return err
+	}
+	limit, folded := math.NaN(), false
+	for i := range rows {
+		if f := rows[i].Factor(code); f != nil {
+			limit, folded = upper(f.Limit), folded || f.Folded.OK
+		}
+	}
+	values, step, _ := h.minutes(o, code, folded, from, to)
+	z := chart.Zoom{From: from, Step: step, Series: []chart.ZoomSeries{{
+		Code: code, Label: c.factor(code).Text, Unit: unitOf(o, code), Decimals: decimals(code), Values: values, Limit: limit,
+	}}}
+	body, err := z.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	return c.json(body)
+}
+
+// events are runs of hours over a limit, hours lost and stops, latest first.
+func (h *Handler) events(c *call, o *telemetry.Outlet, rows []quality.HourRow) []event {
+	var out []event
+	open := map[string]int{}
+	note := func(kind string, at int64, e event) {
+		from := time.Unix(at, 0)
+		if i, ok := open[kind]; ok && out[i].To.Equal(from) {
+			out[i].To = from.Add(time.Hour)
+			return
+		}
+		e.From, e.To = from, from.Add(time.Hour)
+		open[kind] = len(out)
+		out = append(out, e)
+	}
+	for i := range rows {
+		r := &rows[i]
+		if r.Stopped {
+			note("stopped", r.At, event{State: "stopped", Text: c.l.T("event.stopped"), Basis: c.l.T("event.declared")})
+			continue
+		}
+		running := r.At+3600 > c.now.Unix()
+		for j := range r.Factors {
+			f := &r.Factors[j]
+			name := c.factor(f.Code).Text
+			switch {
+			case f.Over:
+				state := "warn"
+				if f.Evidence {
+					state = "exceed"
+				}
+				note("over"+f.Code, r.At, event{State: state, Text: c.l.T("event.over", "factor", name, "value", figure(f.Judged, f.Code), "limit", limitText(f.Limit)), Basis: f.Limit.ID})
+			case f.Limit.IsZero() || f.NExpected == 0 || f.Valid || running:
+			case f.NSeen < 45:
+				note("lost"+f.Code, r.At, event{State: "offline", Text: c.l.T("event.lost", "factor", name, "n", f.NSeen), Basis: "hour_mean"})
+			default:
+				e := event{State: "maint", Text: c.l.T("event.not_valid", "factor", name, "n", f.NValid), Basis: f.Flag}
+				if key := "flag." + f.Flag; c.l.Has(key) {
+					e.Basis = f.Flag + " " + c.l.T(key)
+				}
+				note("flag"+f.Code, r.At, e)
+			}
+		}
+	}
+	for i := range out {
+		out[i].Effect = c.l.T("event.hours", "n", int(out[i].To.Sub(out[i].From)/time.Hour))
+	}
+	slices.SortStableFunc(out, func(a, b event) int { return b.To.Compare(a.To) })
+	return out[:min(len(out), 20)]
+}
+
+// exportHours is the table of an outlet's hours.
+func (h *Handler) exportHours(c *call, o *telemetry.Outlet, rows []quality.HourRow) export {
+	code := c.query("factor")
+	e := export{Name: "outlet-" + strconv.Itoa(int(o.ID)), About: h.about(c, c.factorFilter(code)), Codes: []string{
+		"at", "outlet", "name", "factor", "flag", "valid_minutes", "seen_minutes", "valid", "mean", "folded", "reported", "judged", "basis", "limit_lo", "limit_hi", "over", "times_over", "unit", "rules",
+	}}
+	e.words(c)
+	for i := range rows {
+		for j := range rows[i].Factors {
+			f := &rows[i].Factors[j]
+			if code != "" && f.Code != code {
+				continue
+			}
+			rep := f.Reported.Avg
+			if f.Basis == quality.BasisReportedFolded {
+				rep = f.Reported.ZsAvg
+			}
+			e.add(isoOf(time.Unix(rows[i].At, 0)), int(o.ID), c.name(o.Name).Text, f.Code, f.Flag, f.NValid, f.NSeen, f.Valid, plain(f.Mean), plain(f.Folded), plain(rep),
+				plain(f.Judged), string(f.Basis), plain(f.Limit.Lo), plain(f.Limit.Hi), f.Over, plain(f.Times), unitOf(o, f.Code), rows[i].Rules)
+		}
+	}
+	return e
+}
+
+func (c *call) factorFilter(code string) string {
+	if code == "" {
+		return ""
+	}
+	return c.factor(code).Text
+}
+
+// dayLine is a day of the history.
+type dayLine struct {
+	Date  time.Time
+	Href  string
+	Cells []dayCell
+}
+
+type dayCell struct {
+	Text, Href string
+	Over       bool
+	NValid     int
+	Valid      bool
+}
+
+type historyView struct {
+	Head    outletHead
+	Factors []word
+	Units   []string
+	Lines   []dayLine
+	Export  string
+}
+
+// historyDays is how far the history page looks back.
+const historyDays = 30
+
+func (h *Handler) history(c *call) error {
+	o, err := h.find(c, c.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	v := &historyView{Export: c.path(outletPath(o.ID))}
+	if v.Head, err = h.head(c, o, "history"); err != nil {
+		return err
+	}
+	local := c.now.In(i18n.Zone)
+	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, i18n.Zone)
+	days, err := h.Quality.Days(o.ID, today.AddDate(0, 0, 1-historyDays), today.AddDate(0, 0, 1))
+	if err != nil {
+		return err
+	}
+	var codes []string
+	for i := range days {
+		for j := range days[i].Factors {
+			if code := days[i].Factors[j].Code; !slices.Contains(codes, code) {
+				codes = append(codes, code)
+			}
+		}
+	}
+	order := func(code string) int {
+		return slices.IndexFunc(o.Factors, func(f telemetry.OutletFactor) bool { return f.Code == code })
+	}
+	slices.SortStableFunc(codes, func(a, b string) int { return cmp.Compare(uint(order(a)), uint(order(b))) })
+	codes = codes[:min(len(codes), 10)]
+	for _, code := range codes {
+		v.Factors = append(v.Factors, c.factor(code))
+		v.Units = append(v.Units, unitOf(o, code))
+	}
+	for i := range slices.Backward(days) {
+		at := time.Unix(days[i].At, 0)
+		line := dayLine{Date: at, Href: c.path(outletPath(o.ID) + "/" + i18n.Short(at))}
+		for _, code := range codes {
+			f := days[i].Factor(code)
+			if f == nil {
+				line.Cells = append(line.Cells, dayCell{Text: i18n.Missing})
+				continue
+			}
+			x := f.Mean
+			if f.Judged.OK {
+				x = f.Judged
+			} else if f.Folded.OK {
+				x = f.Folded
+			}
+			cell := dayCell{Text: figure(x, code), Over: f.Over, NValid: f.NValid, Valid: f.Valid}
+			if x.OK {
+				cell.Href = c.path("/values/" + valueID(o.ID, code, quality.LevelDay, at))
+			}
+			line.Cells = append(line.Cells, cell)
+		}
+		v.Lines = append(v.Lines, line)
+	}
+	return h.render(c, http.StatusOK, "outlet_history.html", &web.Page{
+		Title: c.l.T("outlet.history_of", "name", v.Head.Name.Text), Module: "outlets", Wide: true, Crumbs: append(h.crumbs(c, o), web.Crumb{Text: v.Head.Name.Text, Path: outletPath(o.ID)}), Data: v,
+	})
+}
+
+// served is a period in which a logger served an outlet.
+type served struct {
+	MN       string
+	From, To time.Time
+	Now      bool
+	Status   *gateway.DeviceStatus
+}
+
+type outletDevicesView struct {
+	Head    outletHead
+	Periods []served
+}
+
+func (h *Handler) outletDevices(c *call) error {
+	o, err := h.find(c, c.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	v := &outletDevicesView{}
+	if v.Head, err = h.head(c, o, "devices"); err != nil {
+		return err
+	}
+	live := h.Gateway.Devices()
+	for mn, d := range c.snap.Devices {
+		if d.Outlet != o.ID {
+			continue
+		}
+		s := served{MN: mn, From: d.From, Now: true}
+		for i := range live {
+			if live[i].MN == mn {
+				s.Status = &live[i]
+			}
+		}
+		v.Periods = append(v.Periods, s)
+	}
+	for _, d := range c.snap.Past {
+		if d.Outlet == o.ID {
+			v.Periods = append(v.Periods, served{MN: d.MN, From: d.From, To: d.To})
+		}
+	}
+	slices.SortFunc(v.Periods, func(a, b served) int { return cmp.Or(b.From.Compare(a.From), cmp.Compare(a.MN, b.MN)) })
+	return h.render(c, http.StatusOK, "outlet_devices.html", &web.Page{
+		Title: c.l.T("outlet.devices_of", "name", v.Head.Name.Text), Module: "outlets", Crumbs: append(h.crumbs(c, o), web.Crumb{Text: v.Head.Name.Text, Path: outletPath(o.ID)}), Data: v,
+	})
+}

@@ -1,0 +1,307 @@
+package telemetryweb
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"plateau/internal/platform/errs"
+	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry"
+	"plateau/internal/web"
+)
+
+//go:embed all:templates
+var templates embed.FS
+
+// Templates returns the page templates for web.Options.
+func Templates() fs.FS {
+	sub, err := fs.Sub(templates, "templates")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return sub
+}
+
+// Links returns the module links of the top bar.
+func Links() []web.Link {
+	return []web.Link{{Key: "overview", Path: "/"}, {Key: "outlets", Path: "/outlets"}, {Key: "devices", Path: "/devices"}, {Key: "frames", Path: "/inspect"}, {Key: "registry", Path: "/registry"}}
+}
+
+// route is one address: method, pattern below the language, who may, handler.
+type route struct {
+	method, path string
+	may          Permission
+	serve        func(*Handler, *call) error
+}
+
+func routes() []route {
+	return []route{
+		{"GET", "/{$}", View, (*Handler).overview},
+		{"GET", "/overview", View, (*Handler).overviewAlias},
+		{"GET", "/overview.csv", View, (*Handler).overview},
+		{"GET", "/overview.json", View, (*Handler).overview},
+		{"GET", "/overview.xlsx", View, (*Handler).overview},
+		{"GET", "/outlets", View, (*Handler).outlets},
+		{"GET", "/outlets.csv", View, (*Handler).outlets},
+		{"GET", "/outlets.json", View, (*Handler).outlets},
+		{"GET", "/outlets.xlsx", View, (*Handler).outlets},
+		{"GET", "/outlets/{id}", View, (*Handler).outlet},
+		{"GET", "/outlets/{id}/{date}", View, (*Handler).outlet},
+		{"GET", "/outlets/{id}/{date}/series", View, (*Handler).series},
+		{"GET", "/outlets/{id}/history", View, (*Handler).history},
+		{"GET", "/outlets/{id}/devices", View, (*Handler).outletDevices},
+		{"GET", "/values/{id}", View, (*Handler).value},
+		{"GET", "/frames/{locator}", View, (*Handler).frame},
+		{"GET", "/devices", Devices, (*Handler).devices},
+		{"GET", "/devices/{mn}", Devices, (*Handler).device},
+		{"POST", "/devices/{mn}/commands", Devices, (*Handler).command},
+		{"GET", "/devices/{mn}/adopt", Devices, (*Handler).adoptForm},
+		{"POST", "/devices/{mn}/adopt", Devices, (*Handler).adopt},
+		{"POST", "/devices/{mn}/release", Devices, (*Handler).release},
+		{"GET", "/inspect", View, (*Handler).inspect},
+		{"POST", "/inspect", View, (*Handler).inspect},
+		{"GET", "/registry", ReadList, (*Handler).registryHome},
+		{"GET", "/registry/changes", ReadList, (*Handler).registryChanges},
+		{"GET", "/registry/{kind}", ReadList, (*Handler).registryList},
+		{"GET", "/registry/{kind}/import", EditList, (*Handler).registryImport},
+		{"POST", "/registry/{kind}/import", EditList, (*Handler).registryImport},
+		{"GET", "/registry/{kind}/{id}", ReadList, (*Handler).registryEntry},
+		{"POST", "/registry/{kind}/{id}", EditList, (*Handler).registrySave},
+		{"GET", "/login", Open, (*Handler).signInForm},
+		{"POST", "/login", Open, (*Handler).signIn},
+		{"POST", "/sign-out", Open, (*Handler).signOut},
+		{"POST", "/logout", Open, (*Handler).signOut},
+	}
+}
+
+// Pages lists the patterns that answer GET with a page, below the language;
+// browser tests walk them.
+func Pages() []string {
+	var out []string
+	for _, r := range routes() {
+		if r.method == "GET" && !strings.Contains(r.path, ".") && !strings.HasSuffix(r.path, "/series") {
+			out = append(out, r.path)
+		}
+	}
+	return out
+}
+
+// Register adds all routes: pages below each language, the same addresses
+// without one (303 to the reader's), and the interface.
+func (h *Handler) Register(mux *http.ServeMux) {
+	for _, rt := range routes() {
+		for _, lang := range i18n.Langs() {
+			mux.Handle(rt.method+" /"+string(lang)+rt.path, h.page(rt))
+		}
+		if rt.method == "GET" {
+			mux.HandleFunc("GET "+rt.path, web.RedirectLang)
+		}
+	}
+	mux.Handle("GET /api/v1/devices/{mn}/frames", h.api(Frames, (*Handler).apiFrames))
+	mux.Handle("GET /api/v1/outlets", h.api(View, (*Handler).apiOutlets))
+	mux.Handle("GET /api/v1/outlets/{id}/hours", h.api(View, (*Handler).apiHours))
+}
+
+// call is one request with what every page needs of it.
+type call struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	lang  i18n.Lang
+	l     *i18n.Localizer
+	actor Actor
+	now   time.Time
+	snap  *telemetry.Snapshot
+}
+
+func (h *Handler) call(w http.ResponseWriter, r *http.Request) *call {
+	lang := web.RequestLang(r)
+	return &call{w: w, r: r, lang: lang, l: h.Engine.Localizer(lang), now: h.Now(), snap: h.Registry.Snapshot()}
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+func (c *call) path(p string) string { return web.Path(c.lang, p) }
+
+func (c *call) query(name string) string { return strings.TrimSpace(c.r.URL.Query().Get(name)) }
+
+// see sends the reader on after a change; back then always works.
+func (c *call) see(path string) error {
+	http.Redirect(c.w, c.r, c.path(path), http.StatusSeeOther)
+	return nil
+}
+
+func (h *Handler) page(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := h.call(w, r)
+		who, in := h.Sessions.Actor(r)
+		if in {
+			c.actor = who
+		}
+		if rt.may != Open && !in {
+			to := url.Values{}
+			if rt.method == "GET" {
+				to.Set("next", r.URL.RequestURI())
+			}
+			w.Header().Add("Vary", "Cookie")
+			http.Redirect(w, r, c.path("/login")+"?"+to.Encode(), http.StatusSeeOther)
+			return
+		}
+		var err error
+		if c.actor.May(rt.may) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			err = rt.serve(h, c)
+		} else {
+			err = refused(c.l, rt.may)
+		}
+		if err != nil {
+			h.problem(c, err)
+		}
+	})
+}
+
+// maxBody bounds what a form may send; a pasted dump or a registry list fits.
+const maxBody = 4 << 20
+
+func (h *Handler) api(may Permission, serve func(*Handler, *call) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := h.call(w, r)
+		who, in := h.Sessions.Actor(r)
+		c.actor = who
+		var err error
+		switch {
+		case !in:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="plateau"`)
+			err = errs.New(errs.Unauthenticated, "problem.unauthenticated")
+		case !who.May(may):
+			err = refused(c.l, may)
+		default:
+			err = serve(h, c)
+		}
+		if err != nil {
+			h.problem(c, err)
+		}
+	})
+}
+
+// render serves a page with what all pages have.
+func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
+	if c.actor.Post != "" {
+		p.User = &web.User{Post: c.actor.Post}
+	}
+	p.Progress = h.progress(c)
+	if p.Links == nil {
+		p.Links = c.links()
+	}
+	return h.Engine.Serve(c.w, c.r, status, name, p)
+}
+
+// links are the modules the actor may open.
+func (c *call) links() []web.Link {
+	need := map[string]Permission{"devices": Devices, "registry": ReadList}
+	out := []web.Link{}
+	for _, l := range Links() {
+		if c.actor.Role != "" && c.actor.May(need[l.Key]) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (h *Handler) progress(c *call) *web.Progress {
+	if h.Filling == nil {
+		return nil
+	}
+	done, total := h.Filling()
+	if done >= total {
+		return nil
+	}
+	return &web.Progress{Text: c.l.T("overview.filling", "n", done, "all", total), Done: done, Total: total}
+}
+
+var statusOf = map[errs.Kind]int{
+	errs.Internal: 500, errs.Invalid: 422, errs.NotFound: 404, errs.Conflict: 409, errs.Forbidden: 403,
+	errs.Unauthenticated: 401, errs.TooLarge: 413, errs.Busy: 503, errs.Malformed: 400,
+}
+
+// Problem answers an error: a page to people, problem+json (RFC 9457) below
+// /api. The mux's own 404 and 405 can be sent through it.
+func (h *Handler) Problem(w http.ResponseWriter, r *http.Request, err error) {
+	c := h.call(w, r)
+	c.actor, _ = h.Sessions.Actor(r)
+	h.problem(c, err)
+}
+
+func (h *Handler) problem(c *call, err error) {
+	if errors.Is(err, context.Canceled) && c.r.Context().Err() != nil {
+		return // the reader went away
+	}
+	kind := errs.KindOf(err)
+	if _, big := errors.AsType[*http.MaxBytesError](err); big {
+		kind = errs.TooLarge
+	}
+	key, args := "problem."+kind.String(), []any(nil)
+	if kind == errs.Malformed {
+		key = "problem.invalid"
+	}
+	if e, ok := errors.AsType[*errs.Error](err); ok && e.Key != "" && kind != errs.Internal && c.l.Has(e.Key) {
+		key, args = e.Key, e.Args
+	}
+	text := c.l.T(key, args...)
+	instance := newInstance()
+	level := slog.LevelInfo
+	if kind == errs.Internal {
+		level = slog.LevelError
+	}
+	h.Logger.Log(c.ctx(), level, "request refused", slog.String("instance", instance), slog.String("path", c.r.URL.Path),
+		slog.String("kind", kind.String()), slog.String("error", err.Error()))
+	status := statusOf[kind]
+	if strings.HasPrefix(c.r.URL.Path, "/api/") || strings.HasSuffix(c.r.URL.Path, ".json") {
+		c.w.Header().Set("Content-Type", "application/problem+json")
+		c.w.WriteHeader(status)
+		_ = json.NewEncoder(c.w).Encode(map[string]any{ //nolint:errchkjson // the reader went away: nothing to do about it
+			"type": "about:blank#" + kind.String(), "title": text, "status": status, "instance": "urn:plateau:" + instance,
+		})
+		return
+	}
+	view := web.ProblemView{Text: text, Instance: instance}
+	switch kind { //nolint:exhaustive // the others need no hint
+	case errs.Forbidden:
+		view.Hint = c.l.T("problem_hint.forbidden")
+	case errs.NotFound:
+		view.Hint = c.l.T("problem_hint.not_found")
+	case errs.Internal, errs.Busy:
+		view.Hint = c.l.T("problem_hint.internal")
+	}
+	if err := h.render(c, status, web.ProblemPage, &web.Page{Title: c.l.T("problem_title." + kind.String()), Data: view}); err != nil {
+		h.Logger.ErrorContext(c.ctx(), "problem page not drawn", slog.String("error", err.Error()))
+		http.Error(c.w, text, status)
+	}
+}
+
+func newInstance() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func notFound() error { return errs.New(errs.NotFound, "problem.not_found") }
+
+// cutFormat takes .csv, .json or .xlsx off the end of an address.
+func cutFormat(s string) (base, format string) {
+	for _, f := range []string{"csv", "json", "xlsx"} {
+		if b, ok := strings.CutSuffix(s, "."+f); ok {
+			return b, f
+		}
+	}
+	return s, ""
+}

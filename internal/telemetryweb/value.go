@@ -1,0 +1,374 @@
+package telemetryweb
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"plateau/hj212"
+	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/store"
+	"plateau/internal/web"
+)
+
+// explainView is a value with the five steps it came about by.
+type explainView struct {
+	ID        string
+	Href      string
+	Name      word
+	Factor    word
+	Code      string
+	State     string
+	Value     string
+	Unit      string
+	Level     string
+	Range     string
+	Valid     bool
+	Running   bool
+	Over      bool
+	Times     string
+	Limit     string
+	Standard  string
+	Verdict   string
+	Frame     *frameRef
+	Frames    []frameRef
+	More      int
+	Revisions []frameRef
+	Steps     []stepView
+	Hours     []hourLine
+	Compare   string
+}
+
+// frameRef points to a frame page.
+type frameRef struct {
+	Href     string
+	Kind     string
+	At       time.Time
+	Received time.Time
+	RF       bool
+	Items    string
+	Bytes    int
+	Pieces   []piece
+}
+
+// piece is a stretch of a raw frame; Used ones are what the value was made of.
+type piece struct {
+	Text string
+	Used bool
+}
+
+type stepView struct {
+	Name    string // frame, validity, conversion, limit, verdict
+	Title   string
+	Rule    string // id and version
+	Clause  string
+	Formula string
+	Inputs  []quality.Input
+	Result  string
+	Notes   []string
+	Hash    string
+}
+
+// maxFrames is how many frames an explanation lists; the rest is counted.
+const maxFrames = 12
+
+func (h *Handler) value(c *call) error {
+	id, format := cutFormat(c.r.PathValue("id"))
+	outlet, factor, level, at, ok := parseValueID(id)
+	if !ok {
+		return notFound()
+	}
+	o, err := h.find(c, strconv.Itoa(int(outlet)))
+	if err != nil {
+		return err
+	}
+	x, err := h.Quality.Explain(outlet, factor, level, at)
+	if missing(err) {
+		return notFound()
+	}
+	if err != nil {
+		return err
+	}
+	v := h.explain(c, o, x)
+	if format != "" {
+		e := export{Name: "value-" + id, About: h.about(c, id), Codes: []string{"step", "rule", "clause", "formula", "result", "notes"}}
+		e.words(c)
+		for _, s := range v.Steps {
+			e.add(s.Name, s.Rule, s.Clause, s.Formula, s.Result, strings.Join(s.Notes, " "))
+		}
+		return e.send(c, format)
+	}
+	title := c.l.T("value.title", "name", v.Name.Text, "factor", v.Factor.Text, "range", v.Range)
+	return h.render(c, http.StatusOK, "value.html", &web.Page{
+		Title: title, Module: "outlets", Crumbs: append(h.crumbs(c, o), web.Crumb{Text: v.Name.Text, Path: outletPath(o.ID)}), Data: v,
+	})
+}
+
+func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *explainView {
+	v := &explainView{
+		ID: valueID(o.ID, x.Factor, x.Level, x.From), Name: c.name(o.Name), Factor: c.factor(x.Factor), Code: x.Factor, Value: figure(x.Value, x.Factor),
+		Unit: unit(x.Unit), Valid: x.Valid, Running: x.Running, Over: x.Over, Limit: limitText(x.Limit), Standard: x.Standard, State: "normal",
+	}
+	v.Href = c.path("/values/" + v.ID)
+	folded := x.Basis == quality.BasisFolded || x.Basis == quality.BasisReportedFolded
+	v.Level = c.levelText(x.Level, folded)
+	switch x.Level {
+	case quality.LevelDay:
+		v.Range = i18n.Short(x.From)
+	case quality.LevelHour:
+		v.Range = i18n.Short(x.From) + " " + i18n.Hours(x.From, x.To)
+	default:
+		v.Range = i18n.Short(x.From) + " " + i18n.Seconds(x.From)
+	}
+	h.verdict(c, v, x)
+	v.Frames, v.More = h.refs(c, x.Frames)
+	v.Revisions, _ = h.refs(c, x.Revisions)
+	if len(x.Frames) > 0 {
+		v.Frame = h.firstFrame(c, x)
+	}
+	for _, s := range x.Steps {
+		sv := stepView{Name: s.Name, Title: c.l.T("step." + s.Name), Clause: s.Clause, Formula: s.Formula, Inputs: s.Inputs, Result: s.Result, Hash: s.Hash}
+		if s.Rule != "" {
+			sv.Rule = s.Rule + " v" + strconv.Itoa(s.Version)
+		}
+		for _, n := range s.Notes {
+			sv.Notes = append(sv.Notes, c.reason(n))
+		}
+		v.Steps = append(v.Steps, sv)
+	}
+	if x.DiffPct.OK {
+		v.Compare = c.l.T("value.compare", "percent", i18n.Number(x.DiffPct.V, 2), "recomputed", figure(x.Recomputed, x.Factor))
+	}
+	for i := range x.Hours {
+		f := &x.Hours[i]
+		if i >= len(x.HourStarts) {
+			break
+		}
+		from := time.Unix(x.HourStarts[i], 0)
+		line := hourLine{From: from, Value: figure(shown(f), x.Factor), Valid: f.NValid, Flag: f.Flag, Over: f.Over, Short: !f.Valid}
+		if f.Mean.OK {
+			line.Href = c.path("/values/" + valueID(o.ID, x.Factor, quality.LevelHour, from))
+		}
+		v.Hours = append(v.Hours, line)
+	}
+	return v
+}
+
+// verdict puts the first line of the page: over or not, by how much.
+func (h *Handler) verdict(c *call, v *explainView, x quality.Explanation) {
+	switch {
+	case x.Over && x.Evidence:
+		v.State, v.Verdict = "exceed", c.l.T("value.over")
+	case x.Over:
+		v.State, v.Verdict = "warn", c.l.T("value.over_warning")
+	case x.Limit.IsZero():
+		v.Verdict = c.l.T("value.no_limit")
+	case !x.Valid && x.Running:
+		v.Verdict = c.l.T("value.running")
+	case !x.Valid:
+		v.State, v.Verdict = "offline", c.l.T("value.not_valid")
+	default:
+		v.Verdict = c.l.T("value.within")
+	}
+	if x.Over && x.Times.OK {
+		v.Times = i18n.Number(x.Times.V, 2)
+		v.Verdict = c.l.T("value.over_times", "times", v.Times)
+		if !x.Evidence {
+			v.Verdict = c.l.T("value.over_times_warning", "times", v.Times)
+		}
+	}
+}
+
+func (h *Handler) refs(c *call, list []quality.FrameRef) (out []frameRef, more int) {
+	for _, f := range list {
+		if len(out) == maxFrames {
+			return out, len(list) - maxFrames
+		}
+		r := frameRef{Href: c.path("/frames/" + f.Locator.String()), Kind: c.l.T("kind." + strconv.Itoa(int(f.Kind))), At: time.Unix(f.At, 0), RF: f.RF}
+		if f.Received > 0 {
+			r.Received = time.UnixMicro(f.Received)
+		}
+		var items []string
+		for i := range f.Items {
+			it := &f.Items[i]
+			name := it.Code
+			if it.Suffix != "" {
+				name += "-" + it.Suffix
+			}
+			items = append(items, name+"="+it.Source())
+		}
+		r.Items = strings.Join(items, ", ")
+		out = append(out, r)
+	}
+	return out, 0
+}
+
+// firstFrame shows the frame the value stands in, the used items marked.
+func (h *Handler) firstFrame(c *call, x quality.Explanation) *frameRef {
+	list, _ := h.refs(c, x.Frames[:1])
+	f := &list[0]
+	sf, err := h.Journal.FrameAt(x.Frames[0].Locator)
+	if err != nil {
+		return f // the page tells what it knows; the link says that the frame is not there
+	}
+	codes := []string{x.Factor}
+	for _, s := range x.Steps {
+		if s.Name == quality.StepConversion && s.Formula != "" {
+			codes = append(codes, "a19001")
+		}
+	}
+	f.Received, f.Bytes, f.Pieces = sf.Received, len(sf.Raw), pieces(sf.Raw, codes)
+	return f
+}
+
+// usedSuffixes are the statistics a judged value may be made of.
+var usedSuffixes = []string{"Avg", "ZsAvg", "Rtd", "ZsRtd", "Flag", "Cou"}
+
+// pieces cuts a raw frame at its items; the password is masked, because whoever
+// reads a value need not know how its logger signs in.
+func pieces(raw []byte, codes []string) []piece {
+	text := hj212.Text(raw)
+	var out []piece
+	add := func(s string, used bool) {
+		if n := len(out); n > 0 && out[n-1].Used == used {
+			out[n-1].Text += s
+			return
+		}
+		out = append(out, piece{s, used})
+	}
+	start := 0
+	flush := func(end int) {
+		item := text[start:end]
+		name, _, has := strings.Cut(item, "=")
+		lead := ""
+		if i := strings.LastIndex(name, "&&"); i >= 0 {
+			lead = item[:i+2]
+			item = item[i+2:]
+			name, _, has = strings.Cut(item, "=")
+		}
+		if lead != "" {
+			add(lead, false)
+		}
+		tail := ""
+		if i := strings.Index(item, "&&"); i >= 0 {
+			item, tail = item[:i], item[i:]
+		}
+		code, suffix, _ := strings.Cut(name, "-")
+		used := has && (name == "DataTime" || slices.Contains(codes, code) && slices.Contains(usedSuffixes, suffix))
+		add(item, used)
+		if tail != "" {
+			add(tail, false)
+		}
+	}
+	text = maskPassword(text)
+	for i := range len(text) {
+		if text[i] == ';' || text[i] == ',' {
+			flush(i)
+			add(text[i:i+1], false)
+			start = i + 1
+		}
+	}
+	flush(len(text))
+	return out
+}
+
+// maskPassword hides the value of PW (and of a changed one) in a frame.
+func maskPassword(s string) string {
+	for _, name := range []string{"PW=", "NewPW="} {
+		for from := 0; ; {
+			i := strings.Index(s[from:], name)
+			if i < 0 {
+				break
+			}
+			i += from
+			start := i + len(name)
+			if i > 0 && !strings.ContainsRune(";,&0123456789", rune(s[i-1])) {
+				from = start
+				continue
+			}
+			end := strings.IndexAny(s[start:], ";,&")
+			if end < 0 {
+				end = len(s) - start
+			}
+			s = s[:start] + strings.Repeat("·", min(end, 6)) + s[start+end:]
+			from = start
+		}
+	}
+	return s
+}
+
+// frameView is a received frame on its own page.
+type frameView struct {
+	Locator  string
+	MN       string
+	MNHref   string
+	Outlet   word
+	Href     string
+	Received time.Time
+	At       time.Time
+	Verdict  string
+	Hash     string
+	Bytes    int
+	Pieces   []piece
+	Decoded  decodedView
+}
+
+func (h *Handler) frame(c *call) error {
+	loc, err := store.ParseLocator(c.r.PathValue("locator"))
+	if err != nil {
+		return notFound()
+	}
+	f, err := h.Journal.FrameAt(loc)
+	if err != nil {
+		return notFound()
+	}
+	o := c.snap.Outlets[f.Outlet]
+	if o == nil || !c.actor.Sees(o) {
+		if !c.actor.May(Frames) {
+			return refused(c.l, Frames)
+		}
+	}
+	v := &frameView{
+		Locator: loc.String(), MN: f.MN, Received: f.Received, Verdict: c.verdictText(f.Verdict, f.Reason), Hash: hexShort(f.Hash[:]), Bytes: len(f.Raw),
+		Pieces: pieces(f.Raw, nil), Decoded: c.decode(f.Raw, nil),
+	}
+	if f.At != 0 {
+		v.At = time.Unix(f.At, 0)
+	}
+	if o != nil {
+		v.Outlet, v.Href = c.name(o.Name), c.path(outletPath(o.ID))
+	}
+	if c.actor.May(Devices) && f.MN != "" {
+		v.MNHref = c.path("/devices/" + f.MN)
+	}
+	return h.render(c, http.StatusOK, "frame.html", &web.Page{
+		Title: c.l.T("frame.title", "id", v.Locator), Module: "devices", Data: v,
+	})
+}
+
+func (c *call) verdictText(v telemetry.Verdict, reason string) string {
+	name := v.Text("")
+	name = strings.TrimSuffix(name, ":")
+	text := c.l.T("verdict." + name)
+	if reason != "" {
+		key := "fault." + reason
+		if c.l.Has(key) {
+			reason = c.l.T(key)
+		}
+		text = c.l.T("verdict.because", "verdict", text, "reason", reason)
+	}
+	return text
+}
+
+func hexShort(b []byte) string {
+	const digits = "0123456789abcdef"
+	out := make([]byte, 0, 16)
+	for _, x := range b[:min(8, len(b))] {
+		out = append(out, digits[x>>4], digits[x&15])
+	}
+	return string(out)
+}
