@@ -20,7 +20,7 @@ type Figure struct {
 
 func figure(unit, target string, values []float64) Figure {
 	s := slices.Sorted(slices.Values(values))
-	f := Figure{Median: s[len(s)/2], Min: s[0], Max: s[len(s)-1], Runs: len(s), Unit: unit, Target: target}
+	f := Figure{Median: (s[(len(s)-1)/2] + s[len(s)/2]) / 2, Min: s[0], Max: s[len(s)-1], Runs: len(s), Unit: unit, Target: target}
 	if f.Median != 0 {
 		f.Spread = (f.Max - f.Min) / f.Median
 	}

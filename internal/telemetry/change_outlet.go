@@ -10,11 +10,6 @@ import (
 // createOutlet stages a new outlet. Number 0 is chosen; a given number (from an
 // export or a prepared region) must be above all that were ever given.
 func (c *change) createOutlet(o Outlet) (OutletID, error) {
-	o = copyOutlet(&o)
-	normalise(&o)
-	if err := c.snapshot().checkOutlet(&o); err != nil {
-		return 0, err
-	}
 	top := c.snapshot().lastOutlet
 	switch {
 	case o.ID == 0:
@@ -23,6 +18,11 @@ func (c *change) createOutlet(o Outlet) (OutletID, error) {
 		return 0, taken("id", strconv.Itoa(int(o.ID)))
 	case o.ID <= top:
 		return 0, errs.InvalidField("id", "err.field.outlet_id", "value", strconv.Itoa(int(o.ID)))
+	}
+	o = copyOutlet(&o)
+	normalise(&o)
+	if err := c.snapshot().checkOutlet(&o); err != nil {
+		return 0, err
 	}
 	c.next.s.lastOutlet = o.ID
 	c.next.putOutlet(&o)

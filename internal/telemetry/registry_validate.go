@@ -231,7 +231,7 @@ func normalise(o *Outlet) {
 			l.Standard = "permit"
 		}
 		if l.ID == "" {
-			l.ID = strings.Join([]string{l.Standard, l.Factor, l.Statistic, l.EffectiveFrom}, "-")
+			l.ID = strings.Join([]string{o.ID.ref(), l.Standard, l.Factor, l.Statistic, l.EffectiveFrom}, "-")
 		}
 	}
 	slices.SortStableFunc(o.Limits, func(a, b Limit) int { return cmp.Compare(a.ID, b.ID) })

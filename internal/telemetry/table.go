@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,9 +83,11 @@ func enterpriseRows(s *Snapshot) [][]string {
 	return rows
 }
 
+// outletRowsOf goes by number, so that an import into an empty registry can
+// take the numbers over.
 func outletRowsOf(s *Snapshot) [][]string {
 	var rows [][]string
-	for _, id := range s.Order {
+	for _, id := range slices.Sorted(maps.Keys(s.Outlets)) {
 		o := s.Outlets[id]
 		rows = append(rows, []string{
 			id.ref(), o.Enterprise, o.Name.Zh, o.Name.Bo, o.Name.En, string(o.Medium), o.SourceType, o.Condition, o.Level,
@@ -270,8 +273,9 @@ func putDeviceRow(c *change, r *csvRow) error {
 	}
 	r.flag("accept_bad_crc", &d.AcceptBadCRC)
 	r.flag("accept_bad_length", &d.AcceptBadLength)
-	if old == nil && r.text("from") != "" {
-		r.time("from", &d.From)
+	former := c.snapshot().DeviceOf(id)
+	if old == nil && (r.text("from") != "" || former == nil) {
+		r.time("from", &d.From) // empty: since ever; without the column: since now
 	}
 	if r.bad() {
 		return nil
@@ -279,7 +283,7 @@ func putDeviceRow(c *change, r *csvRow) error {
 	if old != nil && old.Outlet == id {
 		return c.updateDevice(d)
 	}
-	if former := c.snapshot().DeviceOf(id); former != nil && old == nil {
+	if former != nil && old == nil {
 		if err := c.stopDevice(former.MN); err != nil {
 			return err
 		}

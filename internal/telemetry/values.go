@@ -109,7 +109,8 @@ func Intern(b []byte) string {
 }
 
 // ValuesOf appends the items of p to dst: one Value for each item that is
-// neither a mark (-Flag) nor DataTime, with the mark of its factor. A later
+// neither a mark (-Flag) nor DataTime, with the mark of its factor; a mark
+// without any value is a Value of its own, with the suffix Flag. A later
 // item of the same name goes before an earlier one.
 func ValuesOf(p *hj212.Packet, dst []Value) []Value {
 	first := len(dst)
@@ -138,8 +139,31 @@ func ValuesOf(p *hj212.Packet, dst []Value) []Value {
 	}
 	if late || apart(dst[first:]) {
 		assignMarks(p, dst[first:])
+		dst = bareMarks(p, dst, first)
 	}
 	return lastWins(dst, first)
+}
+
+// bareMarks adds a value for each factor of which only the mark was sent
+// (a stopped source, say), so that the mark is not lost.
+func bareMarks(p *hj212.Packet, dst []Value, first int) []Value {
+	for i := range p.Items {
+		it := &p.Items[i]
+		if string(p.Bytes(it.Suffix)) != "Flag" {
+			continue
+		}
+		code, mark := p.Bytes(it.Code), p.Bytes(it.Value)
+		alone := true
+		for k := first; k < len(dst) && alone; k++ {
+			alone = dst[k].Code != string(code)
+		}
+		if alone {
+			v := NewValue(Intern(code), "Flag", mark)
+			v.Flag = Intern(mark)
+			dst = append(dst, v)
+		}
+	}
+	return dst
 }
 
 // apart reports values of one code that do not stand together.

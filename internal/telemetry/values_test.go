@@ -39,7 +39,7 @@ func TestValuesOf(t *testing.T) {
 		{"mark before the value", "a-Flag=T,a-Rtd=1", []string{"a-Rtd=1[T] 1e-0"}},
 		{"items of a factor in separate groups", "a-Avg=1;b-Avg=2;a-Flag=N;b-Flag=D;a-Max=3", []string{"a-Avg=1[N] 1e-0", "b-Avg=2[D] 2e-0", "a-Max=3[N] 3e-0"}},
 		{"no mark", "a-Rtd=1;b-Rtd=2,b-Flag=N", []string{"a-Rtd=1[] 1e-0", "b-Rtd=2[N] 2e-0"}},
-		{"mark of a factor without values", "a-Flag=N", nil},
+		{"mark of a factor without values", "a-Flag=N", []string{"a-Flag=N[N]"}},
 		{"the later of equal names counts", "a-Rtd=1;b-Rtd=2;a-Rtd=3", []string{"a-Rtd=3[] 3e-0", "b-Rtd=2[] 2e-0"}},
 		{"bare parameter", "SB1=1;a-Rtd=2", []string{"SB1-=1[] 1e-0", "a-Rtd=2[] 2e-0"}},
 		{"no number", "a-Rtd=NaN,a-Flag=N;b-Rtd=,b-Flag=N", []string{"a-Rtd=NaN[N]", "b-Rtd=[N]"}},
@@ -99,4 +99,17 @@ func FuzzNewValue(f *testing.F) {
 			t.Fatalf("%q as a float is %v, want %v (exact %v)", text, v.Dec.Float(), got, exact)
 		}
 	})
+}
+
+// TestBareMark: a factor of which only the mark is sent keeps it.
+func TestBareMark(t *testing.T) {
+	t.Parallel()
+	var p hj212.Packet
+	if err := p.Parse([]byte("CN=2011;CP=&&DataTime=20261123000000;a-Flag=F;b-Rtd=1,b-Flag=N&&")); err != nil {
+		t.Fatal(err)
+	}
+	vs := ValuesOf(&p, nil)
+	if len(vs) != 2 || vs[0].Code != "b" || vs[0].Flag != "N" || vs[1].Code != "a" || vs[1].Suffix != "Flag" || vs[1].Flag != "F" || vs[1].Source() != "F" {
+		t.Errorf("values %+v", vs)
+	}
 }

@@ -112,7 +112,7 @@ func (h *Handler) deviceRow(c *call, d *telemetry.Device, s gateway.DeviceStatus
 		Frames: s.Frames, Refused: s.Refused + s.Quarantined, Auto: d.AutoAdopted, LastError: s.LastError,
 	}
 	if o := c.snap.Outlets[d.Outlet]; o != nil {
-		r.Outlet, r.OutletURL = c.name(o.Name), c.path(outletPath(o.ID))
+		r.Outlet, r.OutletURL = c.outletName(o), c.path(outletPath(o.ID))
 	}
 	if s.ClockKnown {
 		r.Clock, r.ClockBad = c.offset(s.ClockOffset), s.ClockOffset.Abs() >= badClock
@@ -533,7 +533,7 @@ func (h *Handler) adoptPage(c *call, status int, problems []web.FieldError) erro
 			continue
 		}
 		value := strconv.Itoa(int(id))
-		v.Outlet.Options = append(v.Outlet.Options, web.Option{Value: value, Text: c.name(o.Name).Text + " · " + c.place(o).Text, Selected: value == chosen})
+		v.Outlet.Options = append(v.Outlet.Options, web.Option{Value: value, Text: c.outletName(o).Text + " · " + c.place(o).Text, Selected: value == chosen})
 	}
 	v.Name = web.Field{Name: "name", Label: c.l.T("adopt.name"), Value: posted("name", c.l.T("adopt.name_default", "mn", mn[max(0, len(mn)-6):])), Width: "medium"}
 	v.Medium = web.Field{Name: "medium", Kind: "select", Label: c.l.T("outlets.medium"), Options: c.mediumOptions(posted("medium", string(medium)))[1:]}

@@ -281,13 +281,13 @@ func dumpLine(line string) ([]byte, bool) {
 		b, err := hex.DecodeString(s)
 		return b, err == nil
 	}
-	rest := line
+	rest, offset := line, false
 	if loc := dumpOffset.FindStringIndex(line); loc != nil {
 		token := strings.TrimSpace(line[:loc[1]])
 		body := strings.TrimLeft(line[loc[1]:], " \t")
 		quads := hexQuad.MatchString(token) && !strings.HasPrefix(line[loc[1]:], " ") && strings.Count(line, " ") > 0 && !pairAfter(body)
 		if !quads {
-			rest = body
+			rest, offset = body, true
 		}
 	}
 	if rest == "" {
@@ -312,7 +312,7 @@ func dumpLine(line string) ([]byte, bool) {
 		isHex := hexPair.MatchString(token) || len(token)%2 == 0 && onlyHex.MatchString(token) && len(token) <= 8
 		// Sixteen bytes are a full line; what follows a wide gap then is text,
 		// also where it happens to look like hexadecimal.
-		if !isHex || gap >= 2 && len(out) >= 16 {
+		if !isHex || gap >= 2 && len(out) >= 16 || gap >= 3 && offset {
 			break
 		}
 		b, err := hex.DecodeString(strings.TrimPrefix(token, "0x"))

@@ -93,7 +93,7 @@ func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (outletHead, er
 		return outletHead{}, err
 	}
 	hd := outletHead{
-		Outlet: o, Name: c.name(o.Name), Place: c.place(o), Sample: o.Sample, State: st.State.String(), Why: c.reason(st.Reason),
+		Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample, State: st.State.String(), Why: c.reason(st.Reason),
 		Since: st.Since, Devices: c.actor.May(Devices),
 	}
 	if !st.Since.IsZero() {
@@ -543,7 +543,7 @@ func (h *Handler) exportHours(c *call, o *telemetry.Outlet, rows []quality.HourR
 			if f.Basis == quality.BasisReportedFolded {
 				rep = f.Reported.ZsAvg
 			}
-			e.add(isoOf(time.Unix(rows[i].At, 0)), int(o.ID), c.name(o.Name).Text, f.Code, f.Flag, f.NValid, f.NSeen, f.Valid, plain(f.Mean), plain(f.Folded), plain(rep),
+			e.add(isoOf(time.Unix(rows[i].At, 0)), int(o.ID), c.outletName(o).Text, f.Code, f.Flag, f.NValid, f.NSeen, f.Valid, plain(f.Mean), plain(f.Folded), plain(rep),
 				plain(f.Judged), string(f.Basis), plain(f.Limit.Lo), plain(f.Limit.Hi), f.Over, plain(f.Times), unitOf(o, f.Code), rows[i].Rules)
 		}
 	}

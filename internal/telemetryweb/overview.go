@@ -195,7 +195,7 @@ func (h *Handler) mapOf(c *call, list []quality.StateResult) chart.Map {
 			continue
 		}
 		m.Symbols = append(m.Symbols, chart.Symbol{
-			Lon: o.Lon, Lat: o.Lat, State: s.State.String(), Name: c.name(o.Name).Text, Href: c.path(outletPath(o.ID)),
+			Lon: o.Lon, Lat: o.Lat, State: s.State.String(), Name: c.outletName(o).Text, Href: c.path(outletPath(o.ID)),
 			Area: o.Area, AreaName: c.area(o.Area).Text, AreaHref: c.path("/outlets") + "?area=" + url.QueryEscape(o.Area),
 		})
 		pref := c.prefecture(o.Area)
@@ -258,7 +258,7 @@ func (h *Handler) lost(c *call, v *overviewView, list []quality.StateResult) {
 			continue
 		}
 		l := lostHour{
-			Name: c.name(o.Name), Factor: c.factor(f.Code), Lost: f.Lost, Href: c.path(outletPath(o.ID)) + "?factor=" + url.QueryEscape(f.Code),
+			Name: c.outletName(o), Factor: c.factor(f.Code), Lost: f.Lost, Href: c.path(outletPath(o.ID)) + "?factor=" + url.QueryEscape(f.Code),
 			Valid: c.l.T("overview.valid_of", "n", f.NValid, "all", f.Elapsed),
 			Text:  c.l.T("overview.still_missing", "n", f.Missing, "left", f.Possible),
 		}

@@ -107,7 +107,7 @@ func (h *Handler) states(c *call, f filter) ([]quality.StateResult, error) {
 func (h *Handler) row(c *call, s quality.StateResult, spark bool) row {
 	o := c.snap.Outlets[s.Outlet]
 	r := row{
-		Outlet: o, State: s, Name: c.name(o.Name), Place: c.place(o), Sample: o.Sample, Href: c.path(outletPath(o.ID)),
+		Outlet: o, State: s, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample, Href: c.path(outletPath(o.ID)),
 		Limit: limitText(s.Limit), Value: figure(s.Value, s.Factor), Level: c.levelText(s.Level, s.Folded), Why: c.reason(s.Reason),
 		Bar: chart.Bar{Value: float(s.Value), Limit: upper(s.Limit)},
 	}

@@ -242,21 +242,16 @@ func pieces(raw []byte, codes []string) []piece {
 	}
 	start := 0
 	flush := func(end int) {
-		item := text[start:end]
-		name, _, has := strings.Cut(item, "=")
-		lead := ""
-		if i := strings.LastIndex(name, "&&"); i >= 0 {
-			lead = item[:i+2]
-			item = item[i+2:]
-			name, _, has = strings.Cut(item, "=")
+		item, tail := text[start:end], ""
+		// The first item stands behind CP=&&, the last before && and the CRC.
+		if i := strings.Index(item, "=&&"); i >= 0 {
+			add(item[:i+3], false)
+			item = item[i+3:]
 		}
-		if lead != "" {
-			add(lead, false)
-		}
-		tail := ""
 		if i := strings.Index(item, "&&"); i >= 0 {
 			item, tail = item[:i], item[i:]
 		}
+		name, _, has := strings.Cut(item, "=")
 		code, suffix, _ := strings.Cut(name, "-")
 		used := has && (name == "DataTime" || slices.Contains(codes, code) && slices.Contains(usedSuffixes, suffix))
 		add(item, used)

@@ -43,7 +43,10 @@ func (c *call) factor(code string) word {
 
 // unit writes units as people do.
 func unit(u string) string {
-	return strings.NewReplacer("m3", "m³", "m2", "m²", "^3", "³", "ug/", "μg/", "deg C", "℃").Replace(u)
+	if u == "1" { // pure numbers such as pH
+		return ""
+	}
+	return strings.NewReplacer("m3", "m³", "m2", "m²", "^3", "³", "ug/", "μg/", "deg C", "℃", "degC", "℃").Replace(u)
 }
 
 // unitOf is the unit of an outlet's factor.
@@ -150,6 +153,21 @@ func (c *call) reason(t quality.Text) string {
 		args = append(args, k, v)
 	}
 	return c.l.T(t.Key, args...)
+}
+
+// outletName names an outlet together with its enterprise: many enterprises
+// have a main outlet or a stack no. 1.
+func (c *call) outletName(o *telemetry.Outlet) word {
+	n := c.name(o.Name)
+	e := c.snap.Enterprises[o.Enterprise]
+	if e == nil {
+		return n
+	}
+	owner := c.name(e.Name)
+	if owner.Lang != n.Lang { // one name, one language
+		owner, n = word{e.Name.Zh, "zh"}, word{o.Name.Zh, "zh"}
+	}
+	return word{c.l.T("outlet.full", "enterprise", owner.Text, "outlet", n.Text), n.Lang}
 }
 
 func (c *call) name(n telemetry.Name) word {

@@ -34,8 +34,8 @@ var cluster struct {
 // starts from the machine's own binaries; Main must then be the package's
 // TestMain, to stop it. Without either, the test is skipped, but with CI=true
 // it fails.
-func Postgres(t testing.TB) string {
-	t.Helper()
+func Postgres(tb testing.TB) string {
+	tb.Helper()
 	cluster.once.Do(func() {
 		if cluster.url = os.Getenv("PLATEAU_TEST_POSTGRES"); cluster.url != "" {
 			return
@@ -46,33 +46,33 @@ func Postgres(t testing.TB) string {
 	})
 	if cluster.skip != "" {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("no PostgreSQL: %s", cluster.skip)
+			tb.Fatalf("no PostgreSQL: %s", cluster.skip)
 		}
-		t.Skipf("no PostgreSQL: %s; install postgresql or set PLATEAU_TEST_POSTGRES", cluster.skip)
+		tb.Skipf("no PostgreSQL: %s; install postgresql or set PLATEAU_TEST_POSTGRES", cluster.skip)
 	}
-	return freshSchema(t)
+	return freshSchema(tb)
 }
 
-func freshSchema(t testing.TB) string {
-	t.Helper()
+func freshSchema(tb testing.TB) string {
+	tb.Helper()
 	schema := "test_" + strings.ToLower(rand.Text()[:12])
 	run := func(query string) {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		pool, err := sql.Open("pgx", cluster.url)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
-		defer pool.Close()
+		defer func() { _ = pool.Close() }()
 		if _, err := pool.ExecContext(ctx, query); err != nil {
-			t.Errorf("%s: %v", query, err)
+			tb.Errorf("%s: %v", query, err)
 		}
 	}
 	run("CREATE SCHEMA " + schema)
-	t.Cleanup(func() { run("DROP SCHEMA " + schema + " CASCADE") })
+	tb.Cleanup(func() { run("DROP SCHEMA " + schema + " CASCADE") })
 	u, err := url.Parse(cluster.url)
 	if err != nil {
-		t.Fatalf("PLATEAU_TEST_POSTGRES: %v", err)
+		tb.Fatalf("PLATEAU_TEST_POSTGRES: %v", err)
 	}
 	q := u.Query()
 	q.Set("search_path", schema)
@@ -120,7 +120,7 @@ func startCluster() (err error) {
 	data := filepath.Join(dir, "data")
 	command := func(name string, args ...string) *exec.Cmd {
 		full := append(append(slices.Clone(as), filepath.Join(bin, name)), args...)
-		cmd := exec.Command(full[0], full[1:]...) //nolint:gosec // the program and its arguments are ours
+		cmd := exec.Command(full[0], full[1:]...)
 		cmd.Dir = dir
 		return cmd
 	}
@@ -128,22 +128,29 @@ func startCluster() (err error) {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	// fsync off: the data are worth nothing.
-	server := command("postgres", "-D", data, "-k", dir, "-h", "", "-F", "-c", "max_connections=200", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
+	// A shell stands between: it lives as long as this pipe, so the server goes
+	// with the test binary even when that is killed. fsync is off: the data are
+	// worth nothing.
+	const script = `"$1/postgres" -D "$2/data" -k "$2" -h "" -F -c max_connections=200 -c full_page_writes=off -c synchronous_commit=off &
+cat; kill -QUIT $!; wait; rm -rf "$2"`
+	full := append(slices.Clone(as), "/bin/sh", "-c", script, "sh", bin, dir)
+	server := exec.Command(full[0], full[1:]...)
 	var log bytes.Buffer
 	server.Stderr = &log
+	alive, err := server.StdinPipe()
+	if err != nil {
+		return err
+	}
 	if err := server.Start(); err != nil {
 		return err
 	}
-	exited := make(chan struct{})
-	go func() { _ = server.Wait(); close(exited) }()
 	cluster.stop = func() {
-		// runuser hands the signal on; pg_ctl waits for the end.
-		_ = command("pg_ctl", "stop", "-D", data, "-m", "immediate", "-w", "-t", "20").Run()
-		<-exited
+		_ = alive.Close()
+		_ = server.Wait()
 		_ = os.RemoveAll(dir)
 	}
 	cluster.url = (&url.URL{Scheme: "postgres", User: url.User("plateau"), Path: "/postgres", RawQuery: "host=" + url.QueryEscape(dir) + "&sslmode=disable"}).String()
-	if err := waitReady(exited); err != nil {
+	if err := waitReady(); err != nil {
 		cluster.stop()
 		cluster.stop = nil
 		return fmt.Errorf("postgres: %w: %s", err, log.String())
@@ -152,12 +159,12 @@ func startCluster() (err error) {
 }
 
 // waitReady returns when the server answers.
-func waitReady(exited <-chan struct{}) error {
+func waitReady() error {
 	pool, err := sql.Open("pgx", cluster.url)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer func() { _ = pool.Close() }()
 	deadline := time.After(30 * time.Second)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -166,8 +173,6 @@ func waitReady(exited <-chan struct{}) error {
 			return nil
 		}
 		select {
-		case <-exited:
-			return errors.New("ended at once")
 		case <-deadline:
 			return err
 		case <-tick.C:
@@ -208,16 +213,19 @@ func account() ([]string, error) {
 	return nil, errors.New("root cannot run PostgreSQL, and there is neither the account postgres nor nobody")
 }
 
-// Databases runs a test on SQLite and on PostgreSQL, each with a fresh
-// database, whose URL it gets.
-func Databases(t *testing.T, test func(t *testing.T, databaseURL string)) {
-	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, filepath.Join(t.TempDir(), "plateau.db"))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, Postgres(t))
-	})
+// Database is one of the databases that every statement must work on.
+type Database struct {
+	Name string
+	URL  func(tb testing.TB) string // of a fresh, empty one
+}
+
+// Databases lists them, for one subtest each.
+func Databases() []Database {
+	return []Database{
+		{"sqlite", func(tb testing.TB) string {
+			tb.Helper()
+			return filepath.Join(tb.TempDir(), "plateau.db")
+		}},
+		{"postgres", Postgres},
+	}
 }

@@ -140,7 +140,7 @@ func SetCookie(w http.ResponseWriter, r *http.Request, secret string) {
 func ClearCookie(w http.ResponseWriter, r *http.Request) { http.SetCookie(w, cookie(r, "", -1)) }
 
 func cookie(r *http.Request, value string, age int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure depends on the connection, see below
 		Name: CookieName, Value: value, Path: "/", MaxAge: age,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		// Behind a proxy that ends TLS, the proxy tells. A forged header can only

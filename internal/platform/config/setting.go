@@ -23,7 +23,7 @@ func (s setting) env() string {
 
 // set reads text into the field.
 func (s setting) set(text string) error {
-	if u, ok := s.value.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](s.value.Addr()); ok {
 		return u.UnmarshalText([]byte(text))
 	}
 	switch s.value.Kind() {
@@ -49,7 +49,7 @@ func (s setting) set(text string) error {
 
 // text writes the field as TOML.
 func (s setting) text() string {
-	if m, ok := s.value.Interface().(encoding.TextMarshaler); ok {
+	if m, ok := reflect.TypeAssert[encoding.TextMarshaler](s.value); ok {
 		b, err := m.MarshalText()
 		if err == nil {
 			return strconv.Quote(string(b))

@@ -115,136 +115,156 @@ func columns(t *testing.T, d *db.DB, query string) []column {
 
 func TestOpenTwice(t *testing.T) {
 	t.Parallel()
-	testkit.Databases(t, func(t *testing.T, url string) {
-		first := open(t, url)
-		if _, err := first.Exec(t.Context(), `INSERT INTO counters (name, value) VALUES ('kept', 7)`); err != nil {
-			t.Fatal(err)
-		}
-		second := open(t, url) // migrations must find nothing to do
-		var v int
-		if err := second.QueryRow(t.Context(), `SELECT value FROM counters WHERE name = 'kept'`).Scan(&v); err != nil || v != 7 {
-			t.Errorf("%d, %v", v, err)
-		}
-		if err := second.Ping(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			url := database.URL(t)
+			first := open(t, url)
+			if _, err := first.Exec(t.Context(), `INSERT INTO counters (name, value) VALUES ('kept', 7)`); err != nil {
+				t.Fatal(err)
+			}
+			second := open(t, url) // migrations must find nothing to do
+			var v int
+			if err := second.QueryRow(t.Context(), `SELECT value FROM counters WHERE name = 'kept'`).Scan(&v); err != nil || v != 7 {
+				t.Errorf("%d, %v", v, err)
+			}
+			if err := second.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 func TestErrorKinds(t *testing.T) {
 	t.Parallel()
-	testkit.Databases(t, func(t *testing.T, url string) {
-		d, ctx := open(t, url), t.Context()
-		insert := func(q string) error {
-			_, err := d.Exec(ctx, q)
-			return err
-		}
-		if err := insert(`INSERT INTO counters (name, value) VALUES ('a', 1)`); err != nil {
-			t.Fatal(err)
-		}
-		if err := insert(`INSERT INTO counters (name, value) VALUES ('a', 2)`); !errs.Is(err, errs.Conflict) {
-			t.Errorf("same key: %v", err)
-		}
-		if err := insert(`INSERT INTO intervals (outlet, from_at, realtime, minute) VALUES (99, 0, 60, 10)`); !errs.Is(err, errs.Conflict) {
-			t.Errorf("missing outlet: %v", err)
-		}
-		if err := insert(`INSERT INTO nowhere (a) VALUES (1)`); err == nil || !errs.Is(err, errs.Internal) {
-			t.Errorf("fault of the program: %v", err)
-		}
-		var v int
-		err := db.NotFound(d.QueryRow(ctx, `SELECT value FROM counters WHERE name = 'b'`).Scan(&v))
-		if !errs.Is(err, errs.NotFound) {
-			t.Errorf("no row: %v", err)
-		}
-		if db.NotFound(nil) != nil {
-			t.Error("no error became one")
-		}
-	})
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			url := database.URL(t)
+			d, ctx := open(t, url), t.Context()
+			insert := func(q string) error {
+				_, err := d.Exec(ctx, q)
+				return err
+			}
+			if err := insert(`INSERT INTO counters (name, value) VALUES ('a', 1)`); err != nil {
+				t.Fatal(err)
+			}
+			if err := insert(`INSERT INTO counters (name, value) VALUES ('a', 2)`); !errs.Is(err, errs.Conflict) {
+				t.Errorf("same key: %v", err)
+			}
+			if err := insert(`INSERT INTO intervals (outlet, from_at, realtime, minute) VALUES (99, 0, 60, 10)`); !errs.Is(err, errs.Conflict) {
+				t.Errorf("missing outlet: %v", err)
+			}
+			if err := insert(`INSERT INTO nowhere (a) VALUES (1)`); err == nil || !errs.Is(err, errs.Internal) {
+				t.Errorf("fault of the program: %v", err)
+			}
+			var v int
+			err := db.NotFound(d.QueryRow(ctx, `SELECT value FROM counters WHERE name = 'b'`).Scan(&v))
+			if !errs.Is(err, errs.NotFound) {
+				t.Errorf("no row: %v", err)
+			}
+			if db.NotFound(nil) != nil {
+				t.Error("no error became one")
+			}
+		})
+	}
 }
 
 func TestTxIsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	testkit.Databases(t, func(t *testing.T, url string) {
-		d, ctx := open(t, url), t.Context()
-		count := func() (n int) {
-			if err := d.QueryRow(ctx, `SELECT count(*) FROM counters`).Scan(&n); err != nil {
-				t.Fatal(err)
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			url := database.URL(t)
+			d, ctx := open(t, url), t.Context()
+			count := func() (n int) {
+				if err := d.QueryRow(ctx, `SELECT count(*) FROM counters`).Scan(&n); err != nil {
+					t.Fatal(err)
+				}
+				return n
 			}
-			return n
-		}
-		before := count()
-		boom := errors.New("boom")
-		err := d.Tx(ctx, func(tx *db.Tx) error {
-			if _, err := tx.Exec(ctx, `INSERT INTO counters (name, value) VALUES ('x', 1)`); err != nil {
-				return err
-			}
-			return boom
-		})
-		if !errors.Is(err, boom) || count() != before {
-			t.Errorf("after a failure: %v, %d rows", err, count())
-		}
-		func() {
-			defer func() { _ = recover() }()
-			_ = d.Tx(ctx, func(tx *db.Tx) error {
-				_, _ = tx.Exec(ctx, `INSERT INTO counters (name, value) VALUES ('y', 1)`)
-				panic("programmer error")
+			before := count()
+			boom := errors.New("boom")
+			err := d.Tx(ctx, func(tx *db.Tx) error {
+				if _, err := tx.Exec(ctx, `INSERT INTO counters (name, value) VALUES ('x', 1)`); err != nil {
+					return err
+				}
+				return boom
 			})
-		}()
-		if count() != before {
-			t.Error("a panic committed")
-		}
-		canceled, cancel := context.WithCancel(ctx)
-		cancel()
-		if err := d.Tx(canceled, func(*db.Tx) error { return nil }); err == nil {
-			t.Error("a canceled transaction ran")
-		}
-	})
+			if !errors.Is(err, boom) || count() != before {
+				t.Errorf("after a failure: %v, %d rows", err, count())
+			}
+			func() {
+				defer func() { _ = recover() }()
+				_ = d.Tx(ctx, func(tx *db.Tx) error {
+					_, _ = tx.Exec(ctx, `INSERT INTO counters (name, value) VALUES ('y', 1)`)
+					panic("programmer error")
+				})
+			}()
+			if count() != before {
+				t.Error("a panic committed")
+			}
+			canceled, cancel := context.WithCancel(ctx)
+			cancel()
+			if err := d.Tx(canceled, func(*db.Tx) error { return nil }); err == nil {
+				t.Error("a canceled transaction ran")
+			}
+		})
+	}
 }
 
 func TestBulkInsert(t *testing.T) {
 	t.Parallel()
-	testkit.Databases(t, func(t *testing.T, url string) {
-		d, ctx := open(t, url), t.Context()
-		const n = 1337 // not a multiple of any chunk
-		rows := make([][]any, n)
-		for i := range rows {
-			rows[i] = []any{fmt.Sprintf("c%04d", i), i}
-		}
-		insert := func(rows [][]any) error {
-			return d.Tx(ctx, func(tx *db.Tx) error { return tx.Insert(ctx, "counters", []string{"name", "value"}, rows) })
-		}
-		if err := insert(rows); err != nil {
-			t.Fatal(err)
-		}
-		var count, sum int
-		if err := d.QueryRow(ctx, `SELECT count(*), sum(value) FROM counters WHERE name LIKE 'c0%' OR name LIKE 'c1%'`).Scan(&count, &sum); err != nil {
-			t.Fatal(err)
-		}
-		if count != n || sum != n*(n-1)/2 {
-			t.Errorf("%d rows, sum %d", count, sum)
-		}
-		if err := insert(rows[:1]); !errs.Is(err, errs.Conflict) {
-			t.Errorf("same row again: %v", err)
-		}
-		if err := insert(nil); err != nil {
-			t.Errorf("no rows: %v", err)
-		}
-	})
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			url := database.URL(t)
+			d, ctx := open(t, url), t.Context()
+			const n = 1337 // not a multiple of any chunk
+			rows := make([][]any, n)
+			for i := range rows {
+				rows[i] = []any{fmt.Sprintf("c%04d", i), i}
+			}
+			insert := func(rows [][]any) error {
+				return d.Tx(ctx, func(tx *db.Tx) error { return tx.Insert(ctx, "counters", []string{"name", "value"}, rows) })
+			}
+			if err := insert(rows); err != nil {
+				t.Fatal(err)
+			}
+			var count, sum int
+			if err := d.QueryRow(ctx, `SELECT count(*), sum(value) FROM counters WHERE name LIKE 'c0%' OR name LIKE 'c1%'`).Scan(&count, &sum); err != nil {
+				t.Fatal(err)
+			}
+			if count != n || sum != n*(n-1)/2 {
+				t.Errorf("%d rows, sum %d", count, sum)
+			}
+			if err := insert(rows[:1]); !errs.Is(err, errs.Conflict) {
+				t.Errorf("same row again: %v", err)
+			}
+			if err := insert(nil); err != nil {
+				t.Errorf("no rows: %v", err)
+			}
+		})
+	}
 }
 
 func TestLogIsAppendOnly(t *testing.T) {
 	t.Parallel()
-	testkit.Databases(t, func(t *testing.T, url string) {
-		d, ctx := open(t, url), t.Context()
-		if _, err := d.Exec(ctx, `INSERT INTO registry_log (id, at, by_id, by_post, action, kind, ref) VALUES ('1', 1, 'a', 'b', 'create', 'area', '54')`); err != nil {
-			t.Fatal(err)
-		}
-		for _, q := range []string{`UPDATE registry_log SET by_id = 'c'`, `DELETE FROM registry_log`} {
-			if _, err := d.Exec(ctx, q); err == nil || !strings.Contains(err.Error(), "append-only") {
-				t.Errorf("%s: %v", q, err)
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			url := database.URL(t)
+			d, ctx := open(t, url), t.Context()
+			if _, err := d.Exec(ctx, `INSERT INTO registry_log (id, at, by_id, by_post, action, kind, ref) VALUES ('1', 1, 'a', 'b', 'create', 'area', '54')`); err != nil {
+				t.Fatal(err)
 			}
-		}
-	})
+			for _, q := range []string{`UPDATE registry_log SET by_id = 'c'`, `DELETE FROM registry_log`} {
+				if _, err := d.Exec(ctx, q); err == nil || !strings.Contains(err.Error(), "append-only") {
+					t.Errorf("%s: %v", q, err)
+				}
+			}
+		})
+	}
 }
 
 func TestSQLiteFileIsPrivate(t *testing.T) {

@@ -99,7 +99,7 @@ func (t *Tx) insertBy(ctx context.Context, size int, table string, columns []str
 	if err != nil {
 		return nil, err
 	}
-	defer stmt.Close()
+	defer func() { _ = stmt.Close() }()
 	args := make([]any, 0, size*len(columns))
 	for len(rows) >= size {
 		args = args[:0]
@@ -123,7 +123,11 @@ func insertText(table string, columns []string, rows int) string {
 			b.WriteByte(',')
 		}
 		for c := range columns {
-			b.WriteByte(" (,"[min(c+1, 2)])
+			if c == 0 {
+				b.WriteByte('(')
+			} else {
+				b.WriteByte(',')
+			}
 			n++
 			b.WriteString("$" + strconv.Itoa(n))
 		}

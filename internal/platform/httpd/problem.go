@@ -50,6 +50,8 @@ func Status(err error) int {
 		return http.StatusRequestEntityTooLarge
 	}
 	switch errs.KindOf(err) {
+	case errs.Internal:
+		return http.StatusInternalServerError
 	case errs.Invalid:
 		return http.StatusUnprocessableEntity
 	case errs.NotFound:

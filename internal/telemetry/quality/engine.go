@@ -684,6 +684,7 @@ func (e *Engine) publish(done []judgedOutlet, seen map[telemetry.OutletID]int64,
 			e.live(done[i].outlet)
 		}
 	}
+	e.forgetBefore(done)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for id, at := range seen {

@@ -270,6 +270,22 @@ func (e *Engine) RefreshBefore(ctx context.Context) error {
 	return nil
 }
 
+// forgetBefore lets the counts of yesterday be computed anew when hours that
+// old were judged: history was filled in, or a correction came.
+func (e *Engine) forgetBefore(done []judgedOutlet) {
+	old := e.o.Now().Unix() - daySeconds + 3600
+	for i := range done {
+		for k := range done[i].hours {
+			if done[i].hours[k].At < old {
+				e.before.Lock()
+				e.before.counts = nil
+				e.before.Unlock()
+				return
+			}
+		}
+	}
+}
+
 // Now is the running hour and day of an outlet.
 func (e *Engine) Now(outlet telemetry.OutletID, asOf time.Time) (View, error) {
 	snap := e.o.Registry.Snapshot()

@@ -1,0 +1,254 @@
+package telemetry
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"plateau/internal/platform/auth"
+	"plateau/internal/platform/errs"
+	"plateau/internal/testkit"
+)
+
+func export(t *testing.T, s *Snapshot, table Table) string {
+	t.Helper()
+	var b bytes.Buffer
+	words := func(column string) string { return "词 " + column }
+	if err := s.Export(&b, table, words); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestExportComesBack(t *testing.T) {
+	t.Parallel()
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			f := checked(t, database.URL(t))
+			f.load(t)
+			ctx := t.Context()
+			err := f.EditOutlet(ctx, 1, officer, func(o *Outlet) error { o.Name.En = "=1+1, \"quoted\""; o.SourceType = "-x"; return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := map[Table]string{}
+			for _, table := range Tables() {
+				files[table] = export(t, f.Snapshot(), table)
+				if !strings.HasPrefix(files[table], utf8BOM+table.Columns()[0]+",") {
+					t.Errorf("%s begins %q", table, files[table][:20])
+				}
+			}
+			for _, secret := range []string{"123456", "506c6174", "PlateauSample212"} {
+				if strings.Contains(files[DeviceTable], secret) {
+					t.Errorf("the export holds %s", secret)
+				}
+			}
+			if strings.Contains(files[OutletTable], ",\"=1") || !strings.Contains(files[OutletTable], "'=1+1") {
+				t.Error("a text could be taken for a formula")
+			}
+			// Into the same registry: nothing changes.
+			version := f.Snapshot().Version
+			for _, table := range Tables() {
+				rep, err := f.Import(ctx, table, strings.NewReader(files[table]), false, officer)
+				if err != nil || !rep.Applied || rep.Same != rep.Rows || rep.Rows == 0 {
+					t.Errorf("%s: %+v, %v", table, rep, err)
+				}
+			}
+			if f.Snapshot().Version != version {
+				t.Error("importing an export changed something")
+			}
+			// Into an empty one: all of it is there again.
+			other := newFixture(t, filepath.Join(t.TempDir(), "other.db"))
+			if err := other.Load(ctx, LoadInput{Areas: region.Areas}, auth.System); err != nil {
+				t.Fatal(err)
+			}
+			for _, table := range Tables() {
+				rep, err := other.Import(ctx, table, strings.NewReader(files[table]), false, officer)
+				if err != nil || !rep.Applied || rep.Added+rep.Changed != rep.Rows {
+					t.Errorf("%s: %+v, %v", table, rep, err)
+				}
+				if d := cmp.Diff(files[table], export(t, other.Snapshot(), table)); d != "" {
+					t.Errorf("%s: %s", table, d)
+				}
+			}
+			other.sameAsRead(t)
+		})
+	}
+}
+
+func TestImportForms(t *testing.T) {
+	t.Parallel()
+	const plain = "id,name_zh,area\r\nE7,\"示例,污水处理厂\",540102\r\n\r\n,,\r\n"
+	gbk, err := simplifiedchinese.GBK.NewEncoder().String(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, file := range map[string]string{
+		"plain":        plain,
+		"bom":          utf8BOM + plain,
+		"gbk":          gbk,
+		"both headers": "id,name_zh,area\n# 编号,名称,区划\nE7,\"示例,污水处理厂\",540102\n",
+		"other order":  "Area, NAME_ZH ,id\n540102,\"示例,污水处理厂\",E7\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, filepath.Join(t.TempDir(), "plateau.db"))
+			f.load(t)
+			rep, err := f.Import(t.Context(), EnterpriseTable, strings.NewReader(file), false, officer)
+			if err != nil || !rep.Applied || rep.Added != 1 || rep.Rows != 1 {
+				t.Fatalf("%+v, %v", rep, err)
+			}
+			if e := f.Snapshot().Enterprises["E7"]; e == nil || e.Name.Zh != "示例,污水处理厂" || e.Area != "540102" {
+				t.Errorf("%+v", e)
+			}
+			log, err := f.Log(t.Context(), "enterprise", "E7", 5)
+			if err != nil || len(log) != 1 || log[0].Action != "import" || log[0].By != "u1" {
+				t.Errorf("%+v, %v", log, err)
+			}
+		})
+	}
+}
+
+func TestImportIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			f := checked(t, database.URL(t))
+			f.load(t)
+			ctx := t.Context()
+			version := f.Snapshot().Version
+			const file = "outlet,code,range_lo,range_hi,order\n" +
+				"2,a01011,0,50,3\n" + // fine
+				"9,a01011,0,50,3\n" + // no such outlet
+				"2,,0,50,3\n" + // no code
+				"2,a01012,low,50,3\n" + // no number
+				"2,a01013,60,50,x\n" + // order is no number: told before the range is checked
+				"2,a01014,60,50,4\n" + // range upside down
+				"2,a01015,1\n" + // cells missing
+				"two,a01016,0,50,5\n"
+			want := []RowFault{
+				{3, "outlet", "err.field.unknown", []any{"value", "9"}},
+				{4, "code", "err.field.required", nil},
+				{5, "range_lo", "err.field.number", []any{"value", "low"}},
+				{6, "order", "err.field.number", []any{"value", "x"}},
+				{7, "range_hi", "err.field.above", nil},
+				{8, "", "err.import.cells", nil},
+				{9, "outlet", "err.field.outlet_id", []any{"value", "two"}},
+			}
+			for _, dry := range []bool{true, false} {
+				rep, err := f.Import(ctx, FactorTable, strings.NewReader(file), dry, officer)
+				if err != nil || rep.Applied || rep.Rows != 8 || rep.Added+rep.Changed != 1 {
+					t.Errorf("%+v, %v", rep, err)
+				}
+				if d := cmp.Diff(want, rep.Faults); d != "" {
+					t.Error(d)
+				}
+			}
+			// A dry run without faults changes nothing either.
+			good := file[:strings.Index(file, "9,a")]
+			rep, err := f.Import(ctx, FactorTable, strings.NewReader(good), true, officer)
+			if err != nil || rep.Applied || rep.Changed != 1 || len(rep.Faults) != 0 {
+				t.Errorf("%+v, %v", rep, err)
+			}
+			if f.Snapshot().Version != version {
+				t.Error("something was changed")
+			}
+			if rep, err = f.Import(ctx, FactorTable, strings.NewReader(good), false, officer); err != nil || !rep.Applied {
+				t.Errorf("%+v, %v", rep, err)
+			}
+			if got := f.Snapshot().Outlets[2].Factors; len(got) != 3 || *got[2].RangeHi != 50 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestImportRefusesFiles(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, filepath.Join(t.TempDir(), "plateau.db"))
+	for name, tt := range map[string]struct {
+		table Table
+		file  string
+		kind  errs.Kind
+		key   string
+	}{
+		"empty":           {EnterpriseTable, "", errs.Invalid, "err.import.empty"},
+		"unknown column":  {EnterpriseTable, "id,colour\n", errs.Invalid, "err.import.column"},
+		"column twice":    {EnterpriseTable, "id,id\n", errs.Invalid, "err.import.column"},
+		"missing key":     {FactorTable, "outlet,unit\n", errs.Invalid, "err.import.missing"},
+		"open quote":      {EnterpriseTable, "id,name_zh\nE1,\"x\n", errs.Invalid, "err.import.syntax"},
+		"a picture":       {EnterpriseTable, "\x89PNG\r\n\x1a\n\x00\xff\xff\xff\xff", errs.Invalid, ""},
+		"no such table":   {"people", "id\n", errs.NotFound, ""},
+		"far too large":   {EnterpriseTable, strings.Repeat("x", maxImport+1), errs.TooLarge, "err.import.large"},
+		"spreadsheet xls": {EnterpriseTable, "PK\x03\x04\x14\x00", errs.Invalid, ""},
+	} {
+		rep, err := f.Import(t.Context(), tt.table, strings.NewReader(tt.file), false, officer)
+		if !errs.Is(err, tt.kind) || rep.Applied || tt.key != "" && !strings.Contains(err.Error(), tt.key) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := f.Import(t.Context(), EnterpriseTable, strings.NewReader("id,name_zh\nE1,x\n"), false, auth.Principal{}); !errs.Is(err, errs.Unauthenticated) {
+		t.Errorf("nobody imported: %v", err)
+	}
+}
+
+func TestImportDevices(t *testing.T) {
+	t.Parallel()
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			f := checked(t, database.URL(t))
+			f.load(t)
+			ctx := t.Context()
+			// A new logger for outlet 2, another password for the one of outlet 1.
+			const file = "mn,outlet,password,networks,keys,accept_bad_crc\n" +
+				"MN-NEW,2,000000,10.1.2.3 192.168.0.0/24,00112233445566778899aabbccddeeff,是\nMN-ONE,1,999999,,,\n"
+			rep, err := f.Import(ctx, DeviceTable, strings.NewReader(file), false, officer)
+			if err != nil || !rep.Applied || rep.Added != 1 || rep.Changed != 1 {
+				t.Fatalf("%+v, %v", rep, err)
+			}
+			s := f.Snapshot()
+			d := s.DeviceOf(2)
+			if d.MN != "MN-NEW" || len(d.Networks) != 2 || d.Networks[0].Bits() != 32 || len(d.Keys) != 1 || !d.AcceptBadCRC {
+				t.Errorf("%+v", d)
+			}
+			if s.Devices["MN-TWO"] != nil || len(s.DevicesOf(2)) != 2 {
+				t.Error("the former logger's period has not ended")
+			}
+			if s.Devices["MN-ONE"].Password != "999999" {
+				t.Error("the password is the old one")
+			}
+			// An empty password keeps what is set; moving a serving logger is refused.
+			rep, err = f.Import(ctx, DeviceTable, strings.NewReader("mn,outlet,password\nMN-ONE,1,\nMN-ONE,2,\n"), true, officer)
+			if err != nil || rep.Same != 1 || len(rep.Faults) != 1 || rep.Faults[0].Key != "err.registry.mn_serves" {
+				t.Errorf("%+v, %v", rep, err)
+			}
+		})
+	}
+}
+
+func FuzzImport(f *testing.F) {
+	f.Add([]byte("id,name_zh\nE1,x\n"))
+	f.Add([]byte(utf8BOM + "id,name_zh,area\n#a,b,c\nE1,\"x\ny\",\n"))
+	f.Add([]byte("mn,outlet\n'=1,1\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, spec := range tables {
+			rows, err := readCSV(data, spec)
+			if err != nil && !errs.Is(err, errs.Invalid) {
+				t.Fatal(err)
+			}
+			c := newChange(&Snapshot{}, auth.System, region.Outlets[0].Since)
+			rep := ImportReport{}
+			rep.apply(c, spec, rows)
+			if rep.Added+rep.Changed+rep.Same > rep.Rows {
+				t.Fatalf("%+v", rep)
+			}
+		}
+	})
+}

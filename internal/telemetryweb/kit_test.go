@@ -1,0 +1,448 @@
+package telemetryweb
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"plateau/hj212"
+	"plateau/internal/platform/errs"
+	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/gateway"
+	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/store"
+	"plateau/internal/web"
+)
+
+// testNow is the instant of every test: 08:30 on the clock of the pages.
+var testNow = time.Date(2026, 11, 23, 8, 30, 0, 0, i18n.Zone)
+
+const (
+	testMN  = "54010320261100000000A217"
+	knockMN = "54010320261100000000K001"
+)
+
+// rig is a handler on fakes, which tests change before they ask.
+type rig struct {
+	*Handler
+	mux      *http.ServeMux
+	quality  *fakeQuality
+	journal  *fakeJournal
+	gateway  *fakeGateway
+	editor   *fakeEditor
+	registry *fakeRegistry
+}
+
+func newRig(tb testing.TB, outlets int) *rig {
+	tb.Helper()
+	engine, err := web.New(web.Options{Templates: []fs.FS{Templates()}, Links: Links(), Version: "test"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r := &rig{mux: http.NewServeMux(), registry: &fakeRegistry{snap: region(outlets)}}
+	r.quality = &fakeQuality{snap: r.registry.snap}
+	r.journal = newJournal()
+	r.gateway = &fakeGateway{}
+	r.editor = &fakeEditor{registry: r.registry}
+	r.Handler = New(Deps{
+		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Journal: r.journal, Gateway: r.gateway, Sessions: fakeSessions{},
+		SampleUsers: []SampleUser{{"officer", "officer-sample", "值班员（示例）"}}, Now: func() time.Time { return testNow },
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	tb.Cleanup(r.Close)
+	r.Register(r.mux)
+	return r
+}
+
+// ask sends a request as a role ("" = nobody).
+func (r *rig) ask(role, method, target string, body io.Reader, header ...string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest(method, target, body)
+	if role != "" {
+		req.Header.Set("X-Role", role)
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	r.mux.ServeHTTP(w, req)
+	return w
+}
+
+// region is a made-up part of a region: two prefectures with two counties each.
+func region(n int) *telemetry.Snapshot {
+	s := &telemetry.Snapshot{
+		Version: 1, Areas: map[string]*telemetry.Area{}, Enterprises: map[string]*telemetry.Enterprise{},
+		Outlets: map[telemetry.OutletID]*telemetry.Outlet{}, Devices: map[string]*telemetry.Device{},
+	}
+	add := func(code, parent, level, zh, bo, en string) {
+		s.Areas[code] = &telemetry.Area{Code: code, Parent: parent, Level: level, Name: telemetry.Name{Zh: zh, Bo: bo, En: en}}
+	}
+	add("540000", "", "province", "西藏自治区", "བོད་རང་སྐྱོང་ལྗོངས།", "Xizang")
+	var counties []string
+	for p := range 7 {
+		pref := "54" + strconv.Itoa(10 + p)[0:1] + strconv.Itoa(p+1) + "00"
+		add(pref, "540000", "prefecture", "第"+strconv.Itoa(p+1)+"市（示例）", "", "Prefecture "+strconv.Itoa(p+1))
+		for k := range 4 {
+			county := pref[:4] + "0" + strconv.Itoa(k+1)
+			add(county, pref, "county", "示例县"+strconv.Itoa(p+1)+strconv.Itoa(k+1), "", "County "+strconv.Itoa(p+1)+"-"+strconv.Itoa(k+1))
+			counties = append(counties, county)
+		}
+	}
+	hi, o2 := 50.0, 15.0
+	s.Limits = []telemetry.Limit{{ID: "gb.001", Standard: "GB 13223-2011", SourceType: "gas turbine", Factor: "a21002", Statistic: "hour", Op: "<=", Hi: &hi, RefO2: &o2, Unit: "mg/m3", EffectiveFrom: "2012-01-01"}}
+	for i := range n {
+		id := telemetry.OutletID(i + 1)
+		ent := "ent-" + strconv.Itoa(i/2+1)
+		s.Enterprises[ent] = &telemetry.Enterprise{ID: ent, Name: telemetry.Name{Zh: "燃气电厂" + strconv.Itoa(i/2+1) + "（示例）"}, Area: counties[i%len(counties)], Permit: "91540000X" + strconv.Itoa(i), Sample: true}
+		s.Outlets[id] = &telemetry.Outlet{
+			ID: id, Enterprise: ent, Name: telemetry.Name{Zh: "燃气电厂 " + strconv.Itoa(i+1) + " 号机组排口", En: "Unit " + strconv.Itoa(i+1)}, Medium: telemetry.Gas, SourceType: "gas turbine",
+			Area: counties[i%len(counties)], Lon: 80 + float64(i*37%170)/10, Lat: 28.5 + float64(i*13%60)/10, Sample: true,
+			Factors: []telemetry.OutletFactor{{Code: "a21002", Order: 1}, {Code: "a21026", Order: 2}, {Code: "a19001", Order: 3}},
+		}
+		s.Order = append(s.Order, id)
+		mn := testMN
+		if i > 0 {
+			mn = "5401032026110000" + strconv.Itoa(10000000+i)
+		}
+		s.Devices[mn] = &telemetry.Device{MN: mn, Outlet: id, Password: "secret1", From: testNow.AddDate(0, -1, 0)}
+	}
+	return s
+}
+
+type fakeRegistry struct {
+	mu   sync.Mutex
+	snap *telemetry.Snapshot
+}
+
+func (f *fakeRegistry) Snapshot() *telemetry.Snapshot {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.snap
+}
+
+// change replaces the snapshot by an edited copy, as the registry does.
+func (f *fakeRegistry) change(edit func(*telemetry.Snapshot)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := *f.snap
+	c.Devices = map[string]*telemetry.Device{}
+	for k, v := range f.snap.Devices {
+		c.Devices[k] = v
+	}
+	edit(&c)
+	f.snap = &c
+}
+
+type fakeSessions struct{}
+
+func (fakeSessions) Actor(r *http.Request) (Actor, bool) {
+	role := cmp.Or(r.Header.Get("X-Role"), strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	switch Role(role) {
+	case Officer:
+		return Actor{Role: Officer, Post: "值班员（示例）"}, true
+	case EnterpriseStaff:
+		return Actor{Role: EnterpriseStaff, Post: "环保专员（示例）", Enterprise: "ent-1"}, true
+	case Operator:
+		return Actor{Role: Operator, Post: "系统管理员（示例）"}, true
+	}
+	return Actor{}, false
+}
+
+func (fakeSessions) SignIn(w http.ResponseWriter, _ *http.Request, name, password string) error {
+	if name != "officer" || password != "officer-sample" {
+		return errs.New(errs.Unauthenticated, "err.auth.wrong")
+	}
+	w.Header().Set("Set-Cookie", "s=1")
+	return nil
+}
+
+func (fakeSessions) SignOut(http.ResponseWriter, *http.Request) error { return nil }
+
+// fakeQuality: the first outlets exceed, warn, are suspect, silent; the rest is
+// normal.
+type fakeQuality struct {
+	quality.Queries
+	snap *telemetry.Snapshot
+}
+
+var testLimit = quality.LimitRef{ID: "gb.001", Op: "<=", Hi: quality.Some(50), Statistic: "hour"}
+
+func (f *fakeQuality) State(id telemetry.OutletID, _ time.Time) (quality.StateResult, error) {
+	r := quality.StateResult{Outlet: id, State: quality.Normal, Reason: quality.Text{Key: "reason.normal"}, Seen: testNow.Unix() - 8, Rule: "state.order", Version: 1}
+	hour := testNow.Truncate(time.Hour).Add(-time.Hour)
+	switch {
+	case id <= 5:
+		r.State, r.Factor, r.Level, r.At, r.Value, r.Limit, r.Times = quality.Exceed, "a21002", quality.LevelHour, hour, quality.Some(62.4), testLimit, quality.Some(0.248)
+		r.Reason, r.Folded, r.Since = quality.Text{Key: "reason.over_hour"}, true, hour
+	case id <= 12:
+		r.State, r.Factor, r.Level, r.At, r.Value, r.Limit = quality.Warn, "a21002", quality.LevelHour, hour.Add(time.Hour), quality.Some(57), testLimit
+		r.Reason, r.Since = quality.Text{Key: "reason.warn_running_hour"}, testNow.Add(-12*time.Minute)
+	case id <= 18:
+		r.State, r.Factor = quality.Suspect, "a21026"
+		r.Reason, r.Since = quality.Text{Key: "reason.constant", Args: map[string]string{"factor": "a21026", "value": "9.1", "hours": "6"}}, testNow.Add(-6*time.Hour)
+	case id <= 27:
+		r.State, r.Reason, r.Since = quality.Offline, quality.Text{Key: "reason.offline", Args: map[string]string{"minutes": "90", "allowed": "10"}}, testNow.Add(-90*time.Minute)
+	}
+	return r, nil
+}
+
+func (f *fakeQuality) States(at time.Time) ([]quality.StateResult, error) {
+	var out []quality.StateResult
+	for _, id := range f.snap.Order {
+		s, _ := f.State(id, at)
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (f *fakeQuality) CountsBefore(time.Time) (quality.Counts, bool) {
+	return quality.Counts{quality.Exceed: 3, quality.Normal: 280}, true
+}
+
+func (f *fakeQuality) Forecasts(time.Time) ([]quality.Forecast, error) {
+	return []quality.Forecast{{Outlet: 1, Code: "a21002", NValid: 18, Elapsed: 30, Possible: 30, Missing: 34, Lost: true}, {Outlet: 2, Code: "a21002", NValid: 18, Elapsed: 30, Possible: 30, Missing: 27, AtRisk: true}}, nil
+}
+
+func (f *fakeQuality) Completeness(time.Time) map[string][]quality.Cell {
+	out := map[string][]quality.Cell{}
+	from := testNow.Truncate(time.Hour).Add(-23 * time.Hour)
+	for code, a := range f.snap.Areas {
+		if a.Level != "county" {
+			continue
+		}
+		for i := range 24 {
+			out[code] = append(out[code], quality.Cell{Hour: from.Add(time.Duration(i) * time.Hour).Unix(), Seen: 60 - i%7*8, Expected: 60})
+		}
+	}
+	return out
+}
+
+func (f *fakeQuality) Spark(telemetry.OutletID, string, time.Time) quality.Spark {
+	s := quality.Spark{Factor: "a21002", From: testNow.Add(-24 * time.Hour).Unix(), Limit: testLimit, Valid: 23, Due: 24}
+	for i := range s.Values {
+		s.Values[i] = quality.Some(40 + float64(i*i%23))
+	}
+	s.Values[7] = quality.Opt{}
+	return s
+}
+
+func testHour(at time.Time) quality.HourRow {
+	over := at.Equal(testNow.Truncate(time.Hour).Add(-time.Hour))
+	f := quality.FactorHour{Code: "a21002", Flag: "N", NSeen: 60, NValid: 60, NExpected: 60, Valid: true, Mean: quality.Some(40), Folded: quality.Some(42.5), Fold: quality.FoldOK, Judged: quality.Some(42.5), Basis: quality.BasisFolded, Limit: testLimit}
+	if over {
+		f.Mean, f.Folded, f.Judged, f.Over, f.Evidence, f.Times = quality.Some(66.1), quality.Some(62.36), quality.Some(62.36), true, true, quality.Some(0.2472)
+	}
+	if at.Hour() == 20 {
+		f.NValid, f.NSeen, f.Valid, f.Over, f.Flag = 38, 60, false, false, "C"
+	}
+	return quality.HourRow{Outlet: 1, At: at.Unix(), Rules: "0123456789abcdef", Factors: []quality.FactorHour{f, {Code: "a19001", Flag: "N", NSeen: 60, NValid: 60, NExpected: 60, Valid: true, Mean: quality.Some(14.64)}}}
+}
+
+func (f *fakeQuality) Hours(_ telemetry.OutletID, from, to time.Time) ([]quality.HourRow, error) {
+	var out []quality.HourRow
+	for t := from; t.Before(to) && !t.After(testNow); t = t.Add(time.Hour) {
+		out = append(out, testHour(t.In(i18n.Zone)))
+	}
+	return out, nil
+}
+
+func (f *fakeQuality) Days(_ telemetry.OutletID, from, to time.Time) ([]quality.DayRow, error) {
+	var out []quality.DayRow
+	for t := from; t.Before(to); t = t.AddDate(0, 0, 1) {
+		out = append(out, quality.DayRow{Outlet: 1, At: t.Unix(), Factors: []quality.FactorDay{{Code: "a21002", NValid: 24, NExpected: 24, Valid: true, Mean: quality.Some(43.21), Judged: quality.Some(43.21), Limit: testLimit}}})
+	}
+	return out, nil
+}
+
+func (f *fakeQuality) Now(id telemetry.OutletID, at time.Time) (quality.View, error) {
+	return quality.View{Outlet: id, Now: at, Tiles: []quality.Tile{
+		{Code: "a21002", Level: quality.LevelHour, Value: quality.Some(62.4), Folded: true, State: quality.Exceed, Limit: testLimit, NValid: 30},
+		{Code: "a19001", Level: quality.LevelHour, Value: quality.Some(14.64), State: quality.Normal},
+	}}, nil
+}
+
+func (f *fakeQuality) Explain(id telemetry.OutletID, factor, level string, at time.Time) (quality.Explanation, error) {
+	if factor != "a21002" {
+		return quality.Explanation{}, quality.ErrNotFound
+	}
+	return quality.Explanation{
+		Outlet: id, Factor: factor, Level: level, From: at, To: at.Add(time.Hour), Unit: "mg/m3", Value: quality.Some(62.36), Basis: quality.BasisFolded, Valid: true, Flag: "N",
+		Limit: testLimit, Standard: "GB 13223-2011", Over: true, Evidence: true, Times: quality.Some(0.2472),
+		Frames: []quality.FrameRef{{Locator: telemetry.Locator{Seq: 7}, Kind: telemetry.KindHour, At: at.Unix(), Received: testNow.UnixMicro(), Items: []telemetry.Value{telemetry.NewValue("a21002", "Avg", []byte("66.1"))}}},
+		Steps: quality.Trace{
+			{Name: quality.StepFrame}, {Name: quality.StepValidity, Rule: "cems.hour_mean", Version: 1, Clause: "HJ 76-2017", Result: "N", Notes: []quality.Text{{Key: "reason.hour_not_valid", Args: map[string]string{"n": "60", "need": "45"}}}},
+			{Name: quality.StepConversion, Rule: "cems.fold_o2", Version: 2, Formula: "66.1 × (21 − 15) ÷ (21 − 14.64) = 62.36", Inputs: []quality.Input{{Name: "C", Value: "66.1", Unit: "mg/m3"}}},
+			{Name: quality.StepLimit, Clause: "GB 13223-2011"}, {Name: quality.StepVerdict, Rule: "judge.exceed", Version: 3, Formula: "62.36 ÷ 50 − 1 = 0.25", Result: "exceeds"},
+		},
+	}, nil
+}
+
+// fakeJournal holds a few frames by locator.
+type fakeJournal struct{ frames []store.StoredFrame }
+
+const testSeg = "QN=20261123080012000;ST=31;CN=2061;PW=secret1;MN=" + testMN + ";Flag=5;CP=&&DataTime=20261123070000;a21002-Avg=66.1,a21002-ZsAvg=62.4,a21002-Flag=N;a19001-Avg=14.64,a19001-Flag=N&&"
+
+func newJournal() *fakeJournal {
+	raw := func(seg string) []byte { return []byte(strings.TrimSpace(string(hj212.AppendFrame(nil, []byte(seg))))) }
+	j := &fakeJournal{}
+	add := func(mn string, raw []byte, v telemetry.Verdict, reason string) {
+		j.frames = append(j.frames, store.StoredFrame{
+			Locator: telemetry.Locator{Seq: uint64(7 + len(j.frames))}, MN: mn, Outlet: 1, Kind: telemetry.KindHour, At: testNow.Add(-90 * time.Minute).Unix(),
+			Received: testNow.Add(time.Duration(len(j.frames)) * time.Second), Verdict: v, Reason: reason, Raw: raw,
+		})
+	}
+	add(testMN, raw(testSeg), telemetry.Stored, "")
+	add(testMN, []byte("##0136QN=\xd6\xd0\xce\xc4;CP=&&a<b>&&0000"), telemetry.Refused, hj212.CRCMismatch) // GBK text
+	add(testMN, []byte{'#', '#', 0xff, 0xfe, 0x80}, telemetry.Refused, hj212.Malformed)
+	add(knockMN, raw(strings.Replace(testSeg, testMN, knockMN, 1)), telemetry.Quarantined, "unknown")
+	j.frames[3].Outlet = 0
+	return j
+}
+
+func (j *fakeJournal) FrameAt(l telemetry.Locator) (store.StoredFrame, error) {
+	for _, f := range j.frames {
+		if f.Locator == l {
+			return f, nil
+		}
+	}
+	return store.StoredFrame{}, store.ErrNotFound
+}
+
+func (j *fakeJournal) Frames(mn string, from, to time.Time, cursor string, limit int) ([]store.StoredFrame, string, error) {
+	var out []store.StoredFrame
+	after, _ := store.ParseLocator(cursor)
+	for _, f := range j.frames {
+		if f.MN != mn || cursor != "" && f.Seq <= after.Seq || !from.IsZero() && f.Received.Before(from) || !to.IsZero() && !f.Received.Before(to) {
+			continue
+		}
+		if len(out) == limit {
+			return out, out[limit-1].Locator.String(), nil
+		}
+		out = append(out, f)
+	}
+	return out, "", nil
+}
+
+func (j *fakeJournal) LastFrames(mn string, n int) ([]store.StoredFrame, error) {
+	list, _, err := j.Frames(mn, time.Time{}, time.Time{}, "", max(n, 1))
+	return list, err
+}
+
+func (j *fakeJournal) Records(outlet telemetry.OutletID, kind telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error {
+	if kind != telemetry.KindRealtime {
+		return nil
+	}
+	for at := from; at < to && at <= testNow.Unix(); at += 60 {
+		v := telemetry.NewValue("a21002", "ZsRtd", strconv.AppendInt(nil, 40+at/60%9, 10))
+		v.Flag = "N"
+		if at/3600%11 == 0 {
+			v.Flag = "C"
+		}
+		if !fn(&telemetry.Record{Outlet: outlet, Kind: kind, At: at, Values: []telemetry.Value{v}}) {
+			return nil
+		}
+	}
+	return nil
+}
+
+type fakeGateway struct {
+	mu    sync.Mutex
+	asked []int
+	err   error
+}
+
+func (g *fakeGateway) Devices() []gateway.DeviceStatus {
+	return []gateway.DeviceStatus{{MN: testMN, Connected: true, Peer: "192.0.2.7:4001", Last: testNow.Add(-8 * time.Second), Version: "2017", Frames: 120, ClockOffset: 5 * time.Minute, ClockKnown: true}}
+}
+
+func (g *fakeGateway) Knocking() []gateway.Knock {
+	return []gateway.Knock{{MN: knockMN, Reason: gateway.ReasonUnknown, ST: "31", Version: "2017", Peer: "192.0.2.9:4100", First: testNow.Add(-time.Hour), Last: testNow, Count: 12, Kept: 3, Codes: []string{"a21002", "a19001"}}}
+}
+
+func (g *fakeGateway) Request(_ context.Context, mn string, cmd hj212.Command, progress func(gateway.Event)) (gateway.Dialogue, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked = append(g.asked, cmd.CN)
+	progress(gateway.Event{Step: gateway.StepSent, At: testNow})
+	progress(gateway.Event{Step: gateway.StepDone, At: testNow, Code: 1})
+	return gateway.Dialogue{MN: mn, Command: cmd, Values: map[string]string{"SystemTime": "20261123083000"}}, g.err
+}
+
+type fakeEditor struct {
+	registry *fakeRegistry
+	adopted  []string
+	saved    []any
+	imported int
+}
+
+func (e *fakeEditor) Adopt(_ context.Context, mn string, o telemetry.OutletID, by string) error {
+	e.adopted = append(e.adopted, mn+" "+strconv.Itoa(int(o))+" "+by)
+	e.registry.change(func(s *telemetry.Snapshot) { s.Devices[mn] = &telemetry.Device{MN: mn, Outlet: o, From: testNow} })
+	return nil
+}
+
+func (e *fakeEditor) Release(_ context.Context, mn, _ string) error {
+	e.registry.change(func(s *telemetry.Snapshot) { delete(s.Devices, mn) })
+	return nil
+}
+
+func (e *fakeEditor) SaveEnterprise(_ context.Context, x telemetry.Enterprise, _ string) error {
+	e.saved = append(e.saved, x)
+	return nil
+}
+
+func (e *fakeEditor) SaveOutlet(_ context.Context, o telemetry.Outlet, _ string) (telemetry.OutletID, error) {
+	e.saved = append(e.saved, o)
+	if o.ID == 0 {
+		o.ID = telemetry.OutletID(len(e.registry.Snapshot().Outlets) + 1)
+	}
+	return o.ID, nil
+}
+
+func (e *fakeEditor) SaveLimit(_ context.Context, l telemetry.Limit, _ string) error {
+	if l.ID == "taken" {
+		return errs.InvalidField("id", "field_error.id")
+	}
+	e.saved = append(e.saved, l)
+	return nil
+}
+
+func (e *fakeEditor) Import(_ context.Context, _ string, r io.Reader, dry bool, _ string) (ImportReport, error) {
+	rows, err := csv.NewReader(r).ReadAll()
+	if err != nil {
+		return ImportReport{}, errs.Wrap(err, errs.Invalid, "err.invalid")
+	}
+	rep := ImportReport{Rows: len(rows) - 1, Added: len(rows) - 1}
+	for i, row := range rows[1:] {
+		if row[0] == "bad" {
+			rep.Errors = append(rep.Errors, RowError{Row: i + 2, Column: "id", Key: "field_error.id"})
+		}
+	}
+	if len(rep.Errors) == 0 && !dry {
+		e.imported += rep.Rows
+	}
+	return rep, nil
+}
+
+func (e *fakeEditor) Export(_ context.Context, _ string, w io.Writer) error {
+	_, err := io.WriteString(w, "id,name_zh\nent-1,x\n")
+	return err
+}
+
+func (e *fakeEditor) Changes(context.Context, int) ([]Change, error) {
+	return []Change{{At: testNow, By: "系统管理员（示例）", Kind: "outlet", ID: "1", Action: "update", Details: `{"lon":91}`}}, nil
+}

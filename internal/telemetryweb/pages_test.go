@@ -1,0 +1,161 @@
+package telemetryweb
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io/fs"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry/quality"
+	"plateau/internal/web"
+)
+
+// examples gives an address for each pattern of Pages.
+var examples = map[string]string{
+	"/{$}": "/", "/outlets/{id}": "/outlets/1", "/outlets/{id}/{date}": "/outlets/1/2026-11-22?factor=a21002&hour=07", "/outlets/{id}/history": "/outlets/1/history",
+	"/outlets/{id}/devices": "/outlets/1/devices", "/values/{id}": "/values/1-a21002-hour-2026112307", "/frames/{locator}": "/frames/7-0", "/devices/{mn}": "/devices/" + testMN,
+	"/devices/{mn}/adopt": "/devices/" + knockMN + "/adopt", "/registry/{kind}": "/registry/limits", "/registry/{kind}/import": "/registry/outlets/import", "/registry/{kind}/{id}": "/registry/outlets/1",
+}
+
+var (
+	h1    = regexp.MustCompile(`(?s)<h1>(.*?)</h1>`)
+	title = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
+	tags  = regexp.MustCompile(`<[^>]*>`)
+	ids   = regexp.MustCompile(` id="([^"]*)"`)
+	// rawKey is a catalogue key that was shown instead of its words.
+	rawKey = regexp.MustCompile(`>[^<]*\b(overview|outlets|outlet|value|step|reason|devices|adopt|command|inspect|registry|field|column|kind|verdict|level|state)\.[a-z_]+[^<]*<`)
+)
+
+func TestEveryPageInThreeLanguages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 40)
+	for _, pattern := range Pages() {
+		path := examples[pattern]
+		if path == "" {
+			path = pattern
+		}
+		if pattern == "/overview" {
+			continue // leads on to "/"
+		}
+		for _, lang := range i18n.Langs() {
+			t.Run(string(lang)+path, func(t *testing.T) {
+				w := r.ask("operator", "GET", "/"+string(lang)+path, nil)
+				body := w.Body.String()
+				if w.Code != http.StatusOK {
+					t.Fatalf("status %d: %s", w.Code, body)
+				}
+				heads := h1.FindAllStringSubmatch(body, -1)
+				if len(heads) != 1 {
+					t.Fatalf("%d h1", len(heads))
+				}
+				if m := title.FindStringSubmatch(body); m == nil || !strings.HasPrefix(m[1], tags.ReplaceAllString(heads[0][1], "")) {
+					t.Errorf("title %q does not begin with h1 %q", m, heads[0][1])
+				}
+				if !strings.Contains(body, `<html lang="`+lang.Tag()+`"`) {
+					t.Error("lang of the page is wrong")
+				}
+				if m := rawKey.FindString(body); m != "" {
+					t.Errorf("untranslated: %s", m)
+				}
+				seen := map[string]bool{}
+				for _, m := range ids.FindAllStringSubmatch(body, -1) {
+					if seen[m[1]] {
+						t.Errorf("id %s stands twice", m[1])
+					}
+					seen[m[1]] = true
+				}
+				if strings.Contains(body, "secret1") {
+					t.Error("a password is shown")
+				}
+			})
+		}
+	}
+}
+
+func TestKeysOfTemplatesAndRules(t *testing.T) {
+	t.Parallel()
+	engine, err := web.New(web.Options{Templates: []fs.FS{Templates()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range engine.MissingKeys() {
+		t.Errorf("missing: %s", k)
+	}
+	for _, lang := range i18n.Langs() {
+		for _, k := range quality.ReasonKeys {
+			if !i18n.Default().Has(lang, k) {
+				t.Errorf("missing: %s %s", lang, k)
+			}
+		}
+	}
+}
+
+// zipped is the size of a page as the middleware sends it to a browser.
+func zipped(t testing.TB, page []byte) int {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write(page); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Len()
+}
+
+// TestOverviewBudget: with 300 outlets the page, its styles, script and map stay
+// below 70 KB gzip, and the page below 2,500 elements.
+func TestOverviewBudget(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 300)
+	body := r.ask("officer", "GET", "/zh/", nil).Body.String()
+	n := zipped(t, []byte(body))
+	elements := len(regexp.MustCompile(`<[a-z]`).FindAllString(body, -1))
+	t.Logf("page %d bytes gzip, %d bytes plain, %d elements", n, len(body), elements)
+	if n > 30<<10 {
+		t.Errorf("page alone is %d bytes gzip, more than the 30 KB of a repeated visit", n)
+	}
+	if elements > 2500 {
+		t.Errorf("%d elements, more than 2,500", elements)
+	}
+	assets, err := web.LoadAssets()
+	if err != nil {
+		t.Skipf("files of the browser are not built: %v", err)
+	}
+	sum := n
+	for _, name := range []string{"app.css", "app.js", "mark.svg", "basemap.svg"} {
+		sum += assets.Size(name)
+	}
+	t.Logf("first visit %d bytes gzip", sum)
+	if sum > 70<<10 {
+		t.Errorf("first visit is %d bytes gzip, more than 70 KB", sum)
+	}
+}
+
+func BenchmarkOverview(b *testing.B) {
+	r := newRig(b, 300)
+	for b.Loop() {
+		if w := r.ask("officer", "GET", "/zh/", nil); w.Code != http.StatusOK {
+			b.Fatal(w.Code)
+		}
+	}
+}
+
+func TestOverviewFragment(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 40)
+	w := r.ask("officer", "GET", "/zh/", nil, web.FragmentHeader, "live-overview")
+	body := w.Body.String()
+	if !strings.HasPrefix(strings.TrimSpace(body), `<div id="live-overview"`) || strings.Contains(body, "<html") {
+		t.Fatalf("not the fragment: %.200s", body)
+	}
+	again := r.ask("officer", "GET", "/zh/", nil, web.FragmentHeader, "live-overview", "If-None-Match", w.Header().Get("ETag"))
+	if again.Code != http.StatusNotModified || again.Body.Len() != 0 {
+		t.Fatalf("unchanged fragment: status %d, %d bytes", again.Code, again.Body.Len())
+	}
+}

@@ -1,0 +1,410 @@
+package telemetryweb
+
+import (
+	"bytes"
+	"encoding/json"
+	"html"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/xuri/excelize/v2"
+
+	"plateau/hj212"
+	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/gateway"
+)
+
+// scenario is one request and what must come of it.
+type scenario struct {
+	name, actor, method, target string
+	form                        url.Values
+	status                      int
+	location                    string
+	contains, lacks             []string
+}
+
+func (s scenario) run(t *testing.T, r *rig) {
+	t.Helper()
+	method, body := "GET", strings.NewReader("")
+	if s.form != nil {
+		method, body = "POST", strings.NewReader(s.form.Encode())
+	}
+	if s.method != "" {
+		method = s.method
+	}
+	w := r.ask(s.actor, method, s.target, body)
+	if w.Code != s.status {
+		t.Fatalf("status %d, want %d: %s", w.Code, s.status, w.Body)
+	}
+	if s.location != "" && w.Header().Get("Location") != s.location {
+		t.Errorf("location %q, want %q", w.Header().Get("Location"), s.location)
+	}
+	for _, want := range s.contains {
+		if !strings.Contains(html.UnescapeString(w.Body.String()), want) {
+			t.Errorf("body lacks %q", want)
+		}
+	}
+	for _, no := range s.lacks {
+		if strings.Contains(w.Body.String(), no) {
+			t.Errorf("body has %q", no)
+		}
+	}
+}
+
+func formOf(pairs ...string) url.Values {
+	v := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return v
+}
+
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	tests := []scenario{
+		{name: "nobody is sent to sign in", target: "/zh/outlets?state=exceed", status: 303, location: "/zh/login?next=%2Fzh%2Foutlets%3Fstate%3Dexceed"},
+		{name: "without a language", actor: "officer", target: "/outlets?state=warn", status: 303, location: "/zh/outlets?state=warn"},
+		{name: "overview counts", actor: "officer", target: "/zh/", status: 200, contains: []string{"早班交接", "需要处理 27", "超标 — 需要立即核实 · 5", "比昨日 +2", "62.4", "示例"}},
+		{name: "overview in english", actor: "officer", target: "/en/", status: 200, contains: []string{"Morning handover", "Needs action: 27", "+2 since yesterday"}},
+		{name: "overview filtered to nothing", actor: "officer", target: "/zh/?q=nowhere", status: 200, contains: []string{"按此条件没有结果：“nowhere”", "清除筛选"}},
+		{name: "enterprise sees its own", actor: "enterprise", target: "/zh/outlets", status: 200, contains: []string{"燃气电厂 1 号机组排口", "共 2 行"}, lacks: []string{"燃气电厂 3 号机组排口"}},
+		{name: "enterprise at another's outlet", actor: "enterprise", target: "/zh/outlets/9", status: 403, contains: []string{"查看其他企业的排放口", "管理员"}, lacks: []string{"燃气电厂 9"}},
+		{name: "enterprise at another's value", actor: "enterprise", target: "/zh/values/9-a21002-hour-2026112307", status: 403},
+		{name: "enterprise at loggers", actor: "enterprise", target: "/zh/devices", status: 403, contains: []string{"管理数采仪"}},
+		{name: "enterprise at a stranger's frame", actor: "enterprise", target: "/zh/frames/10-0", status: 403},
+		{name: "officer may not change the registry", actor: "officer", target: "/zh/registry/enterprises/new", status: 403, contains: []string{"修改名录"}},
+		{name: "officer's post is refused", actor: "officer", target: "/zh/registry/enterprises/ent-1", form: formOf("name_zh", "x"), status: 403},
+		{name: "no such outlet", actor: "officer", target: "/zh/outlets/99999", status: 404, contains: []string{"没有这一页"}},
+		{name: "outlet that is no number", actor: "officer", target: "/zh/outlets/abc", status: 404},
+		{name: "no such day", actor: "officer", target: "/zh/outlets/1/2026-13-01", status: 404},
+		{name: "list by state", actor: "officer", target: "/zh/outlets?state=suspect", status: 200, contains: []string{"共 6 行", "SO₂ 恒值 9.1，已 6 小时"}},
+		{name: "second page", actor: "officer", target: "/zh/outlets?page=2", status: 200, contains: []string{"第 2 页，共 2 页"}},
+		{name: "all rows", actor: "officer", target: "/zh/outlets?page=all", status: 200, contains: []string{"燃气电厂 60 号机组排口"}},
+		{name: "outlet page", actor: "officer", target: "/zh/outlets/1", status: 200, contains: []string{
+			"燃气电厂 1 号机组排口", "小时均值超过限值", "NOx 折算", "这个数怎么来的", "66.1 × (21 − 15) ÷ (21 − 14.64) = 62.36", "<mark>a21002-Avg=66.1</mark>", "PW=······", "HJ 212-2017", "今日",
+		}, lacks: []string{"secret1"}},
+		{name: "outlet table view", actor: "officer", target: "/zh/outlets/1?view=table", status: 200, contains: []string{"小时数值表", "/zh/values/1-a21002-hour-2026112307"}},
+		{name: "outlet of a day and hour", actor: "officer", target: "/zh/outlets/1/2026-11-22?factor=a21002&amp;hour=05", status: 200, contains: []string{"前一天", "校准"}},
+		{name: "explained value", actor: "enterprise", target: "/zh/values/1-a21002-hour-2026112307", status: 200, contains: []string{"超标 0.25 倍", "cems.fold_o2 v2", "judge.exceed v3", "/zh/frames/7-0", "<mark>DataTime=20261123070000</mark>"}, lacks: []string{"secret1"}},
+		{name: "value that is none", actor: "officer", target: "/zh/values/1-x-hour-2026112307", status: 404},
+		{name: "value id of another form", actor: "officer", target: "/zh/values/1-a21002-hour-20261123", status: 404},
+		{name: "frame", actor: "officer", target: "/zh/frames/7-0", status: 200, contains: []string{"小时数据", "数采仪唯一标识", "折算均值"}, lacks: []string{"secret1"}},
+		{name: "frame that is not there", actor: "officer", target: "/zh/frames/999-0", status: 404},
+		{name: "devices", actor: "officer", target: "/zh/devices", status: 200, contains: []string{knockMN, "MN 未登记", "接纳 " + knockMN, "快 5 分"}, lacks: []string{"secret1"}},
+		{name: "device page", actor: "operator", target: "/zh/devices/" + testMN, status: 200, contains: []string{"校时", "补要历史数据", "撤销接纳"}},
+		{name: "unknown device", actor: "operator", target: "/zh/devices/NOBODY", status: 404},
+		{name: "command with a wrong time", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("action", "history", "from", "yesterday", "to", "2026-11-23 08:00", "cn", "2051"),
+			status: 422, contains: []string{"有误：", "请按 2026-11-23 07:00 的格式填写时间", `value="yesterday"`, `aria-invalid="true"`}},
+		{name: "command with wrong intervals", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("action", "intervals", "realtime", "5", "minute", "7"),
+			status: 422, contains: []string{"30 到 3600", "整除 60"}},
+		{name: "inspector", actor: "enterprise", target: "/zh/inspect", form: formOf("frames", strings.TrimSpace(string(hj212.AppendFrame(nil, []byte(testSeg))))),
+			status: 200, contains: []string{"报文正确", "大气环境污染源", "折算均值", "NOx", "mg/m³"}},
+		{name: "inspector names a wrong CRC", actor: "officer", target: "/en/inspect", form: formOf("frames", "##0136QN=1;CP=&&&&0000"), status: 200, contains: []string{"length is wrong", "CRC is wrong"}},
+		{name: "inspector wants something", actor: "officer", target: "/zh/inspect", form: formOf("frames", " "), status: 422, contains: []string{"请粘贴至少一帧"}},
+		{name: "inspector keeps input", actor: "officer", target: "/zh/inspect", form: formOf("frames", "##kept", "key", "zz"), status: 422, contains: []string{"##kept", "密钥须为 32 位十六进制"}},
+		{name: "sign in", target: "/zh/login", form: formOf("name", "officer", "password", "officer-sample", "next", "/zh/devices"), status: 303, location: "/zh/devices"},
+		{name: "sign in and away is refused", target: "/zh/login", form: formOf("name", "officer", "password", "officer-sample", "next", "//evil.example"), status: 303, location: "/zh/"},
+		{name: "wrong password", target: "/zh/login", form: formOf("name", "officer", "password", "x"), status: 422, contains: []string{"登录名或口令不对", `value="officer"`}, lacks: []string{`value="x"`}},
+		{name: "sign-in page offers posts", target: "/en/login", status: 200, contains: []string{"值班员（示例）", `lang="zh-Hans"`}},
+		{name: "limit with faults", actor: "operator", target: "/zh/registry/limits/new", form: formOf("id", "p1", "standard", "permit", "factor", "nope", "statistic", "hour", "op", "<=", "unit", "mg/m3", "hi", "fifty", "effective_from", "2026"),
+			status: 422, contains: []string{"请填上限，例如 50", `value="fifty"`, "请填编码表中的因子"}},
+		{name: "limit saved, digits of any kind", actor: "operator", target: "/zh/registry/limits/new", form: formOf("id", "p1", "standard", "permit", "factor", "a21002", "statistic", "hour", "op", "<=", "unit", "mg/m3", "hi", "༤༥.５", "effective_from", "2026-01-01"), status: 303, location: "/zh/registry/limits"},
+		{name: "fault found by the registry", actor: "operator", target: "/zh/registry/limits/new", form: formOf("id", "taken", "standard", "permit", "factor", "a21002", "statistic", "hour", "op", "<=", "unit", "mg/m3", "hi", "5", "effective_from", "2026-01-01"), status: 422, contains: []string{"还没有用过的编号"}},
+		{name: "outlet's form", actor: "officer", target: "/zh/registry/outlets/1", status: 200, lacks: []string{"<button class=\"primary\""}},
+		{name: "api wants a token", target: "/api/v1/outlets", status: 401, contains: []string{`"status":401`}},
+		{name: "api refuses the enterprise frames", actor: "enterprise", target: "/api/v1/devices/" + testMN + "/frames", status: 403},
+		{name: "api outlets of the enterprise", actor: "enterprise", target: "/api/v1/outlets", status: 200, contains: []string{`"id":1`, `"id":2`}, lacks: []string{`"id":3`}},
+		{name: "api hours", actor: "officer", target: "/api/v1/outlets/1/hours?from=2026-11-23T07:00:00%2B08:00&to=2026-11-23T08:00:00%2B08:00", status: 200, contains: []string{`"judged":62.36`}},
+		{name: "api hours with a bad time", actor: "officer", target: "/api/v1/outlets/1/hours?from=7", status: 400, contains: []string{"RFC 3339"}},
+		{name: "wrong method", actor: "officer", method: "POST", target: "/zh/outlets", status: 405},
+	}
+	for _, s := range tests {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			s.run(t, newRig(t, 60))
+		})
+	}
+}
+
+func TestAdoptionInTwoClicks(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 4)
+	page := r.ask("officer", "GET", "/zh/devices", nil).Body.String()
+	link := "/zh/devices/" + knockMN + "/adopt"
+	if !strings.Contains(page, `href="`+link+`"`) {
+		t.Fatal("no link to adopt")
+	}
+	page = r.ask("officer", "GET", link, nil).Body.String()
+	if !strings.Contains(page, "确认接纳 "+knockMN) || !strings.Contains(page, `value="new" selected`) {
+		t.Fatal("the page does not propose a new outlet, as every outlet has its logger")
+	}
+	// The second click sends the form as it stands.
+	w := r.ask("officer", "POST", link, strings.NewReader(formOf("outlet", "new", "name", "新排放口 00K001", "area", "541101", "medium", "gas", "enterprise", "ent-1").Encode()))
+	if w.Code != http.StatusSeeOther {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	if diff := cmp.Diff([]string{knockMN + " 5 值班员（示例）"}, r.editor.adopted); diff != "" {
+		t.Fatal(diff)
+	}
+	o, ok := r.editor.saved[0].(telemetry.Outlet)
+	if !ok || len(o.Factors) != 2 || o.Factors[0].Code != "a21002" || o.Medium != telemetry.Gas {
+		t.Fatalf("new outlet: %+v", r.editor.saved[0])
+	}
+	if w = r.ask("officer", "POST", "/zh/devices/"+knockMN+"/release", nil); w.Code != http.StatusSeeOther {
+		t.Fatalf("undo: status %d", w.Code)
+	}
+	if r.registry.Snapshot().Devices[knockMN] != nil {
+		t.Fatal("adoption was not undone")
+	}
+	bad := r.ask("officer", "POST", link, strings.NewReader(formOf("outlet", "new", "name", " ", "area", "").Encode()))
+	if bad.Code != http.StatusUnprocessableEntity || !strings.Contains(bad.Body.String(), "请填写名称") || !strings.Contains(bad.Body.String(), "请选一个县区") {
+		t.Fatalf("status %d: %s", bad.Code, bad.Body)
+	}
+}
+
+func TestCommandShowsItsDialogue(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		form url.Values
+		err  error
+		cns  []int
+		want string
+	}{
+		{"clock", formOf("action", "set_clock"), nil, []int{1012}, "完成"},
+		{"history", formOf("action", "history", "from", "2026-11-23 06:00", "to", "2026-11-23 08:00", "cn", "2061"), gateway.ErrNoData, []int{2061}, "数采仪没有这些数据"},
+		{"intervals", formOf("action", "intervals", "realtime", "60", "minute", "10"), nil, []int{1062, 1064}, "完成"},
+		{"no connection", formOf("action", "get_clock"), gateway.ErrNotConnected, []int{1011}, "数采仪没有连接"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 2)
+			r.gateway.err = tc.err
+			w := r.ask("officer", "POST", "/zh/devices/"+testMN+"/commands", strings.NewReader(tc.form.Encode()))
+			if w.Code != http.StatusSeeOther {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			r.wait.Wait()
+			page := r.ask("officer", "GET", "/zh/devices/"+testMN, nil).Body.String()
+			if !strings.Contains(page, tc.want) || !strings.Contains(page, "已发出请求") {
+				t.Errorf("the dialogue is not shown")
+			}
+			if diff := cmp.Diff(tc.cns, r.gateway.asked); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	send := func(text, button string, file bool) *httptest.ResponseRecorder {
+		var b bytes.Buffer
+		m := multipart.NewWriter(&b)
+		if file {
+			part, err := m.CreateFormFile("file", "list.csv")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = part.Write([]byte(text))
+		} else {
+			_ = m.WriteField("text", text)
+		}
+		_ = m.WriteField(button, "1")
+		_ = m.Close()
+		return r.ask("operator", "POST", "/zh/registry/enterprises/import", &b, "Content-Type", m.FormDataContentType())
+	}
+	w := send("id,name_zh\nbad,x\n", "dry", true)
+	if w.Code != 422 || !strings.Contains(w.Body.String(), "还没有用过的编号") || !strings.Contains(w.Body.String(), "bad,x") {
+		t.Fatalf("row with a fault: %d", w.Code)
+	}
+	w = send("\xef\xbb\xbfid,name_zh\nent-9,\xd6\xd0\n", "dry", true)
+	if w.Code != 422 && w.Code != 400 && r.editor.imported != 0 {
+		t.Fatal("a dry run saved something")
+	}
+	w = send("id,name_zh\nent-9,\xd6\xd0\xce\xc4\n", "dry", true)
+	if w.Code != 200 || !strings.Contains(w.Body.String(), "检查通过") || !strings.Contains(w.Body.String(), "ent-9,中文") || r.editor.imported != 0 {
+		t.Fatalf("dry run of GBK: %d, saved %d", w.Code, r.editor.imported)
+	}
+	if w = send("id,name_zh\nent-9,x\n", "save", false); w.Code != 303 || r.editor.imported != 1 {
+		t.Fatalf("save: %d, saved %d", w.Code, r.editor.imported)
+	}
+}
+
+func TestFramesInterface(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	base := "/api/v1/devices/" + testMN + "/frames"
+	w := r.ask("", "GET", base, nil, "Authorization", "Bearer operator")
+	if w.Code != 200 || w.Header().Get("Content-Type") != "application/x-ndjson" || w.Header().Get("Next-Cursor") != "" {
+		t.Fatalf("%d %v", w.Code, w.Header())
+	}
+	lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("%d lines", len(lines))
+	}
+	if !strings.Contains(lines[1], `"raw":"##0136QN=中文;CP=&&a<b>&&0000"`) || !strings.Contains(lines[1], `"verdict":"refused:crc_mismatch"`) {
+		t.Errorf("GBK frame: %s", lines[1])
+	}
+	var odd struct {
+		Seq      uint64
+		Index    *int
+		Received time.Time
+		Raw      map[string]string
+	}
+	if err := json.Unmarshal([]byte(lines[2]), &odd); err != nil || odd.Raw["hex"] != "2323FFFE80" || odd.Index == nil || odd.Seq != 9 {
+		t.Errorf("binary frame: %v %+v", err, odd)
+	}
+	w = r.ask("operator", "GET", base+"?limit=2", nil)
+	cursor := w.Header().Get("Next-Cursor")
+	if strings.Count(w.Body.String(), "\n") != 2 || cursor == "" {
+		t.Fatalf("first page: cursor %q, %s", cursor, w.Body)
+	}
+	w = r.ask("operator", "GET", base+"?limit=2&cursor="+cursor, nil)
+	if strings.Count(w.Body.String(), "\n") != 1 || w.Header().Get("Next-Cursor") != "" {
+		t.Fatalf("second page: %s", w.Body)
+	}
+	for _, tc := range []struct {
+		query  string
+		status int
+		lines  int
+	}{
+		{"?limit=999999999999", 200, 3}, {"?limit=0", 400, -1}, {"?limit=x", 400, -1}, {"?cursor=no", 400, -1}, {"?from=yesterday", 400, -1},
+		{"?from=2026-11-23T00:30:01Z", 200, 2}, {"?to=2026-11-23T08:30:01%2B08:00", 200, 1}, {"?from=2030-01-01T00:00:00Z", 200, 0},
+	} {
+		w := r.ask("operator", "GET", base+tc.query, nil)
+		if w.Code != tc.status || tc.lines >= 0 && strings.Count(w.Body.String(), "\n") != tc.lines {
+			t.Errorf("%s: %d %s", tc.query, w.Code, w.Body)
+		}
+		if tc.status != 200 && w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %s", tc.query, w.Header().Get("Content-Type"))
+		}
+	}
+	if w := r.ask("operator", "GET", "/api/v1/devices/NOBODY/frames", nil); w.Code != 404 {
+		t.Errorf("unknown logger: %d", w.Code)
+	}
+}
+
+func TestExports(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 60)
+	w := r.ask("officer", "GET", "/zh/outlets.csv?state=exceed", nil)
+	lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n")
+	if w.Code != 200 || len(lines) != 2+5 || !strings.HasPrefix(lines[0], "\ufeffoutlet,name,") || !strings.Contains(lines[2], ",exceed,2026-11-23T07:00:00+08:00,a21002,") {
+		t.Fatalf("%d, %d lines: %s", w.Code, len(lines), w.Body)
+	}
+	w = r.ask("officer", "GET", "/zh/outlets.json?page=2", nil)
+	var list struct{ Rows []map[string]any }
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list.Rows) != 60 {
+		t.Fatalf("%v, %d rows: the export is the filtered view, not its page", err, len(list.Rows))
+	}
+	for _, target := range []string{"/zh/outlets.xlsx", "/zh/overview.xlsx", "/zh/outlets/1/2026-11-22.xlsx", "/zh/outlets/1.xlsx"} {
+		w = r.ask("officer", "GET", target, nil)
+		f, err := excelize.OpenReader(w.Body)
+		if err != nil {
+			t.Fatalf("%s: %v", target, err)
+		}
+		if diff := cmp.Diff([]string{"data", "about"}, f.GetSheetList()); diff != "" {
+			t.Error(diff)
+		}
+		if rows, _ := f.GetRows("data"); len(rows) < 3 {
+			t.Errorf("%s: %d rows", target, len(rows))
+		}
+	}
+	w = r.ask("officer", "GET", "/zh/outlets/1/2026-11-23/series?factor=a21002", nil)
+	var z struct {
+		From, Step int64
+		Series     []struct {
+			Code string
+			D    []*int64
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &z); err != nil || z.Step != 60 || len(z.Series) != 1 || len(z.Series[0].D) != 1440 {
+		t.Fatalf("%v %s", err, w.Body)
+	}
+	if got := cellText("=1+1"); got != "'=1+1" {
+		t.Errorf("formula in a cell: %s", got)
+	}
+}
+
+func TestParseDump(t *testing.T) {
+	t.Parallel()
+	want := "##0050QN=20261123080012000;CN=9014;MN=A;CP=&&&&ABCD"
+	hexOf := func(from, to int) string {
+		var b strings.Builder
+		for i := from; i < to; i++ {
+			b.WriteString(hexShort([]byte{want[i]}))
+			if i+1 < to {
+				b.WriteByte(' ')
+			}
+		}
+		return b.String()
+	}
+	xxd := "00000000: 2323 3030 3530 514e 3d32 3032 3631 3132  ##0050QN=2026112\n00000010: 3330 3830 3031 3230 3030 3b43 4e3d 3930  30800 12000;CN=90\n"
+	for _, tc := range []struct {
+		name, in, out string
+		ok            bool
+	}{
+		{"pairs", hexOf(0, len(want)), want, true},
+		{"plain", strings.ReplaceAll(hexOf(0, len(want)), " ", ""), want, true},
+		{"xxd", xxd, want[:32], true},
+		{"hexdump -C", "00000000  " + hexOf(0, 8) + "  " + hexOf(8, 16) + "  |" + want[:16] + "|\n00000010\n", want[:16], true},
+		{"wireshark", "0000   " + hexOf(0, 16) + "   " + want[:16] + "\n0010   " + hexOf(16, 20) + "   " + want[16:20], want[:20], true},
+		{"text that looks like hex behind a full line", "0000  " + hexOf(0, 16) + "  ab cd ef 01\n", want[:16], true},
+		{"frames", want, "", false},
+		{"words", "hello there", "", false},
+		{"empty", "", "", false},
+	} {
+		got, ok := parseDump(tc.in)
+		if ok != tc.ok || string(got) != tc.out {
+			t.Errorf("%s: %q, %v; want %q", tc.name, got, ok, tc.out)
+		}
+	}
+}
+
+func FuzzParseValueID(f *testing.F) {
+	f.Add("1-a21002-hour-2026112307")
+	f.Add("4294967295-w01018-day-20260101")
+	f.Add("0-a-hour-x")
+	f.Fuzz(func(t *testing.T, s string) {
+		o, factor, level, at, ok := parseValueID(s)
+		if !ok {
+			return
+		}
+		o2, factor2, level2, at2, ok2 := parseValueID(valueID(o, factor, level, at))
+		if !ok2 || o != o2 || factor != factor2 || level != level2 || !at.Equal(at2) {
+			t.Fatalf("%q: %v %s %s %v", s, o2, factor2, level2, at2)
+		}
+	})
+}
+
+func FuzzParseDump(f *testing.F) {
+	f.Add("0000  23 23 30 |##0|")
+	f.Add("2323")
+	f.Fuzz(func(t *testing.T, s string) {
+		if b, ok := parseDump(s); ok && len(b) > len(s) {
+			t.Fatalf("%d bytes out of %d characters", len(b), len(s))
+		}
+	})
+}
+
+func TestMaskPassword(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"##0010PW=123456;MN=A":            "##0010PW=······;MN=A",
+		"QN=1;PW=ab;CP=&&NewPW=longer7&&": "QN=1;PW=··;CP=&&NewPW=······&&",
+		"a;xPW=1":                         "a;xPW=1",
+		"PW=":                             "PW=",
+	} {
+		if got := maskPassword(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
