@@ -157,7 +157,7 @@ func run(m *testing.M) int {
 	var cancelBrowser context.CancelFunc
 	browser, cancelBrowser = chromedp.NewContext(alloc)
 	defer cancelBrowser()
-	if err := chromedp.Run(browser); err != nil {
+	if err := chromedp.Do(browser); err != nil {
 		fmt.Fprintln(os.Stderr, "Chromium did not start:", err)
 		return 1
 	}

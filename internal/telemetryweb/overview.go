@@ -300,7 +300,7 @@ func (h *Handler) heat(c *call) chart.Heat {
 	heat := chart.Heat{From: from}
 	for _, p := range sortedKeys(seen) {
 		name := c.area(p)
-		r := chart.HeatRow{Name: name.Text, Lang: name.Lang, Href: c.path("/outlets") + "?area=" + p, Percent: make([]float64, 24)}
+		r := chart.HeatRow{Name: name.Text, Lang: name.Lang, Percent: make([]float64, 24)}
 		for i := range r.Percent {
 			r.Percent[i] = math.NaN()
 			if due[p][i] > 0 {

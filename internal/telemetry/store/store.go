@@ -177,6 +177,9 @@ func (s *Store) lockDir() error {
 
 func (s *Store) unlockDir() {
 	if s.lock != nil {
+		// Closing alone would not do: a child process between fork and exec still
+		// holds a copy of the descriptor, and with it the lock.
+		_ = syscall.Flock(int(s.lock.Fd()), syscall.LOCK_UN)
 		_ = s.lock.Close()
 		s.lock = nil
 	}

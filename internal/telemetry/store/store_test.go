@@ -178,7 +178,11 @@ func TestAgainstModel(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		defer func() { _ = s.Close() }()
+		defer func() {
+			if s != nil { // nil when a restart failed
+				_ = s.Close()
+			}
+		}()
 		type key struct {
 			outlet telemetry.OutletID
 			at     int64

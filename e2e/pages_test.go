@@ -1,0 +1,280 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"plateau/hj212"
+	"plateau/internal/telemetryweb"
+	"plateau/internal/testkit"
+)
+
+// traffic is what a tab loaded since the last reset, and which scripts failed.
+type traffic struct {
+	mu      sync.Mutex
+	urls    []string
+	bytes   float64 // as they came over the wire, headers included
+	foreign []string
+	failed  []string
+}
+
+func (tr *traffic) note(ev any) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	switch ev := ev.(type) {
+	case *network.EventRequestWillBeSent:
+		u := ev.Request.URL
+		switch {
+		case strings.HasPrefix(u, "data:"), strings.HasPrefix(u, "about:"):
+		case strings.HasPrefix(u, demo.http+"/"):
+			tr.urls = append(tr.urls, strings.TrimPrefix(u, demo.http))
+		default:
+			tr.foreign = append(tr.foreign, u)
+		}
+	case *network.EventLoadingFinished:
+		tr.bytes += ev.EncodedDataLength
+	case *runtime.EventExceptionThrown:
+		text := ev.ExceptionDetails.Text
+		if e := ev.ExceptionDetails.Exception; e != nil {
+			text += " " + e.Description
+		}
+		tr.failed = append(tr.failed, text)
+	}
+}
+
+// take returns what was loaded and begins anew.
+func (tr *traffic) take() (urls []string, bytes float64) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	urls, bytes = tr.urls, tr.bytes
+	tr.urls, tr.bytes = nil, 0
+	return urls, bytes
+}
+
+func record(ctx context.Context, t *testing.T) *traffic {
+	t.Helper()
+	tr := &traffic{}
+	if err := chromedp.Do(ctx, call(network.Enable, network.EnableParams{}), call(runtime.Enable, cdp.Empty{})); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Listen(ctx, tr.note); err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// TestBudgets holds the first and the repeated visit to the byte and request
+// budgets, and the page to its number of elements.
+func TestBudgets(t *testing.T) {
+	ctx := tab(t)
+	tr := record(ctx, t)
+	signIn(ctx, t, "officer")
+	open(ctx, t, "/zh/")
+	outlet := follow(ctx, t, "main table", `^/zh/outlets/\d+`)
+	for _, tt := range []struct {
+		path                    string
+		first, repeat, requests int
+		font                    bool
+	}{
+		{"/zh/", 70_000, 30_000, 6, false},
+		{outlet, 110_000, 45_000, 7, false},
+		{"/zh/devices", 40_000, 15_000, 4, false},
+		{"/en/", 70_000, 30_000, 6, false},
+		{"/bo/", 100_000, 30_000, 6, true}, // the 63 KB Tibetan font beside the same page
+	} {
+		if err := chromedp.Do(ctx, call(network.ClearBrowserCache, cdp.Empty{}), chromedp.Navigate("about:blank")); err != nil {
+			t.Fatal(err)
+		}
+		for i, most := range []int{tt.first, tt.repeat} {
+			tr.take()
+			open(ctx, t, tt.path)
+			eval[bool](ctx, t, `document.fonts.ready.then(() => new Promise(done => setTimeout(() => done(true), 300)))`)
+			urls, bytes := tr.take()
+			t.Logf("%s, visit %d: %.0f bytes, %d requests", tt.path, i+1, bytes, len(urls))
+			if int(bytes) > most || bytes == 0 {
+				t.Errorf("%s, visit %d: %.0f bytes, at most %d", tt.path, i+1, bytes, most)
+			}
+			if len(urls) > tt.requests {
+				t.Errorf("%s, visit %d: %d requests, at most %d: %v", tt.path, i+1, len(urls), tt.requests, urls)
+			}
+			if font := strings.Contains(strings.Join(urls, " "), ".woff2"); font && !tt.font || i == 0 && font != tt.font {
+				t.Errorf("%s, visit %d: font loaded: %t", tt.path, i+1, font)
+			}
+		}
+		if n := eval[int](ctx, t, `document.querySelectorAll("*").length`); n > 2500 {
+			t.Errorf("%s: %d elements, at most 2500", tt.path, n)
+		}
+	}
+}
+
+// places fills the patterns of pages with what exists.
+func places(ctx context.Context, t *testing.T) []string {
+	t.Helper()
+	below := func(href string) string {
+		href, _, _ = strings.Cut(strings.TrimPrefix(href, "/zh"), "?")
+		return href
+	}
+	open(ctx, t, "/zh/")
+	outlet := below(follow(ctx, t, "main table", `^/zh/outlets/\d+`))
+	value := below(follow(ctx, t, "main", `^/zh/values/`))
+	frame := below(follow(ctx, t, "main", `^/zh/frames/`))
+	open(ctx, t, "/zh/devices")
+	device := below(follow(ctx, t, "main", `^/zh/devices/[^/]+$`))
+	const stranger = "/devices/E2E0000000000000000000B2"
+	knock(t, strings.TrimPrefix(stranger, "/devices/"), "9.5", 200*time.Millisecond)
+	id := strings.Split(strings.TrimPrefix(outlet, "/outlets/"), "/")[0]
+
+	out := []string{"/login"}
+	edited := []string{"enterprises", "outlets"} // factors and limits come with the program
+	for _, p := range telemetryweb.Pages() {
+		switch {
+		case p == "/{$}":
+			out = append(out, "/")
+		case p == "/overview", p == "/login": // the first sends on to /
+		case p == "/values/{id}":
+			out = append(out, value)
+		case p == "/frames/{locator}":
+			out = append(out, frame)
+		case p == "/devices/{mn}/adopt":
+			out = append(out, stranger+"/adopt")
+		case strings.HasPrefix(p, "/devices/{mn}"):
+			out = append(out, strings.Replace(p, "/devices/{mn}", device, 1))
+		case strings.HasPrefix(p, "/outlets/{id}"):
+			date := time.Now().In(hj212.Zone).Format(time.DateOnly)
+			out = append(out, strings.NewReplacer("{id}", id, "{date}", date).Replace(p))
+		case p == "/registry/{kind}/{id}":
+			for _, kind := range edited {
+				open(ctx, t, "/zh/registry/"+kind)
+				out = append(out, below(follow(ctx, t, "main table", `^/zh/registry/`+kind+`/[^/.?]+$`)))
+			}
+			out = append(out, "/registry/outlets/new")
+		case strings.HasPrefix(p, "/registry/{kind}"):
+			kinds := edited
+			if p == "/registry/{kind}" {
+				kinds = append(slices.Clone(edited), "factors", "limits")
+			}
+			for _, kind := range kinds {
+				out = append(out, strings.Replace(p, "{kind}", kind, 1))
+			}
+		case strings.Contains(p, "{"):
+			t.Errorf("no example for the page %s", p)
+		default:
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// fault is one violation as axe reports it, cut to what helps to find it.
+type fault struct {
+	ID, Help string
+	Nodes    []string
+}
+
+const runAxe = `axe.run({resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+	.then(r => JSON.stringify(r.violations.map(v => ({ID: v.id, Help: v.help, Nodes: v.nodes.map(n => n.html.slice(0, 300) + "\n    " + n.failureSummary)}))))`
+
+// TestPages opens every page in three languages and two widths: axe finds
+// nothing, nothing is loaded from elsewhere, no script fails, the page does not
+// scroll sideways, its title begins with its only h1. Pictures go to e2e/out.
+func TestPages(t *testing.T) {
+	axe, err := os.ReadFile(filepath.Join(testkit.Root(), "web", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatalf("axe-core is not installed (make assets): %v", err)
+	}
+	out := filepath.Join(testkit.Root(), "e2e", "out")
+	if err := os.MkdirAll(out, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	ctx := tab(t)
+	tr := record(ctx, t)
+	signIn(ctx, t, "operator")
+	pages := places(ctx, t)
+	for _, size := range [][2]int64{{1440, 900}, {390, 844}} {
+		if err := chromedp.Do(ctx, chromedp.EmulateViewport(size[0], size[1])); err != nil {
+			t.Fatal(err)
+		}
+		for _, lang := range []string{"zh", "bo", "en"} {
+			for _, page := range pages {
+				t.Run(fmt.Sprintf("%s%s %d", lang, page, size[0]), func(t *testing.T) {
+					open(ctx, t, "/"+lang+page)
+					look(ctx, t, lang)
+					picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(80))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := os.WriteFile(filepath.Join(out, fmt.Sprintf("%s-%s-%d.jpg", fileName(page), lang, size[0])), picture, 0o600); err != nil {
+						t.Error(err)
+					}
+					eval[bool](ctx, t, string(axe)+";true")
+					var found []fault
+					if err := json.Unmarshal([]byte(eval[string](ctx, t, runAxe)), &found); err != nil {
+						t.Fatal(err)
+					}
+					for _, f := range found {
+						t.Errorf("axe %s (%s), %d places:\n  %s", f.ID, f.Help, len(f.Nodes), strings.Join(f.Nodes[:min(3, len(f.Nodes))], "\n  "))
+					}
+				})
+			}
+		}
+	}
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if len(tr.foreign) > 0 {
+		t.Errorf("loaded from elsewhere: %v", tr.foreign)
+	}
+	if len(tr.failed) > 0 {
+		t.Errorf("scripts failed: %v", tr.failed)
+	}
+}
+
+// look checks what holds for every page.
+func look(ctx context.Context, t *testing.T, lang string) {
+	t.Helper()
+	facts := eval[struct {
+		Title, H1, Lang    string
+		Headings, Overflow int
+		Wide               []string
+	}](ctx, t, `document.fonts.ready.then(() => {
+		const root = document.documentElement;
+		const h1 = document.querySelectorAll("h1");
+		const wide = root.scrollWidth > root.clientWidth ? [...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > root.clientWidth + 1 && !e.closest(".scroll, pre, nav")).slice(0, 3).map(e => e.outerHTML.slice(0, 200)) : [];
+		return {Title: document.title, H1: h1.length ? h1[0].textContent.trim().replace(/\s+/g, " ") : "", Lang: root.lang, Headings: h1.length, Overflow: root.scrollWidth - root.clientWidth, Wide: wide};
+	})`)
+	if facts.Headings != 1 || facts.H1 == "" || !strings.HasPrefix(facts.Title, facts.H1) {
+		t.Errorf("title %q, %d h1, the first %q", facts.Title, facts.Headings, facts.H1)
+	}
+	if want := map[string]string{"zh": "zh-Hans", "bo": "bo", "en": "en"}[lang]; facts.Lang != want {
+		t.Errorf("html lang %q, want %q", facts.Lang, want)
+	}
+	if facts.Overflow > 0 {
+		t.Errorf("the page scrolls %d px sideways: %q", facts.Overflow, facts.Wide)
+	}
+}
+
+// fileName makes a picture's name of a page's path.
+func fileName(page string) string {
+	name := strings.ReplaceAll(strings.Trim(page, "/"), "/", "-")
+	if name == "" {
+		return "overview"
+	}
+	if strings.HasPrefix(name, "values-") {
+		return "value"
+	}
+	return name
+}
