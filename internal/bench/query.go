@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -12,9 +13,9 @@ import (
 )
 
 // Query measures what pages ask: a day of one outlet, the latest of all.
-func Query(ctx context.Context, c Config) (Report, error) {
+func Query(ctx context.Context, c Config) (r Report, err error) {
 	c.defaults()
-	r := newReport("query")
+	r = newReport("query")
 	dir, remove, err := c.tempDir()
 	if err != nil {
 		return r, err
@@ -24,7 +25,7 @@ func Query(ctx context.Context, c Config) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	defer s.Close()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	const outlets, records = 50_000, 2880
 	now := c.Now().Truncate(time.Second)
 	if err := fillLoggers(ctx, s, 1, records, now); err != nil {
@@ -63,7 +64,7 @@ func Query(ctx context.Context, c Config) (Report, error) {
 	r.Figures["day_of_one_outlet"] = figure("ms", "< 5", day)
 	r.Figures["latest_of_50000_outlets"] = figure("ms", "< 50", latest)
 	r.Notes = append(r.Notes, fmt.Sprintf("a day is %d records of %d values from the store, decoded", records, len(codes)))
-	return r, nil
+	return r, pages(ctx, &c, &r)
 }
 
 // fillLoggers stores records of n outlets, 30 s apart, the last at now.

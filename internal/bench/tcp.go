@@ -38,13 +38,13 @@ const TCPConns = 1000
 // TCP measures frames through sockets: from the logger's write to the
 // acknowledgement after the sync, gateway, store and load generator on the same
 // cores. It returns acknowledged frames a second.
-func TCP(ctx context.Context, c Config, dir string) (float64, error) {
+func TCP(ctx context.Context, c Config, dir string) (rate float64, err error) {
 	c.defaults()
 	s, err := store.Open(dir, store.Options{Now: c.Now})
 	if err != nil {
 		return 0, err
 	}
-	defer s.Close()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	g, err := gateway.New(gateway.Options{Addr: "127.0.0.1:0", Store: s, Registry: newFixed(TCPConns), Now: c.Now, AdoptUnknown: true})
 	if err != nil {
 		return 0, err

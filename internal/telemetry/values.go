@@ -28,7 +28,10 @@ var pow10 = func() (t [19]float64) {
 }()
 
 // String prints the decimal as it was sent.
-func (d Decimal) String() string { return string(hj212.AppendDecimal(nil, d.Coef, d.Scale)) }
+func (d Decimal) String() string { return string(d.Append(nil)) }
+
+// Append appends the decimal as it was sent.
+func (d Decimal) Append(dst []byte) []byte { return hj212.AppendDecimal(dst, d.Coef, d.Scale) }
 
 // Rat returns the exact value.
 func (d Decimal) Rat() *big.Rat {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/web"
@@ -110,6 +111,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	mux.Handle("GET /api/v1/devices/{mn}/frames", h.api(Frames, (*Handler).apiFrames))
 	mux.Handle("GET /api/v1/outlets", h.api(View, (*Handler).apiOutlets))
 	mux.Handle("GET /api/v1/outlets/{id}/hours", h.api(View, (*Handler).apiHours))
+	mux.Handle("GET /api/v1/outlets/{id}/records", h.api(View, (*Handler).apiRecords))
 }
 
 // call is one request with what every page needs of it.
@@ -136,7 +138,7 @@ func (c *call) query(name string) string { return strings.TrimSpace(c.r.URL.Quer
 
 // see sends the reader on after a change; back then always works.
 func (c *call) see(path string) error {
-	http.Redirect(c.w, c.r, c.path(path), http.StatusSeeOther)
+	http.Redirect(c.w, c.r, c.path(path), http.StatusSeeOther) //nolint:gosec // begins with "/" and one of three languages
 	return nil
 }
 
@@ -153,24 +155,42 @@ func (h *Handler) page(rt route) http.Handler {
 				to.Set("next", r.URL.RequestURI())
 			}
 			w.Header().Add("Vary", "Cookie")
-			http.Redirect(w, r, c.path("/login")+"?"+to.Encode(), http.StatusSeeOther)
+			http.Redirect(w, r, c.path("/login")+"?"+to.Encode(), http.StatusSeeOther) //nolint:gosec // the sign-in page of this host
 			return
 		}
 		var err error
 		if c.actor.May(rt.may) {
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-			err = rt.serve(h, c)
+			if err = readForm(w, r); err == nil {
+				err = rt.serve(h, c)
+			}
 		} else {
 			err = refused(c.l, rt.may)
 		}
 		if err != nil {
-			h.problem(c, err)
+			httpd.Problem(w, r, err)
 		}
 	})
 }
 
 // maxBody bounds what a form may send; a pasted dump or a registry list fits.
 const maxBody = 4 << 20
+
+// readForm reads what a form sent, so that no page takes a form that arrived in
+// part for one with empty fields.
+func readForm(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	err := r.ParseForm()
+	if err == nil {
+		err = r.ParseMultipartForm(maxBody)
+	}
+	if errors.Is(err, http.ErrNotMultipart) {
+		return nil
+	}
+	return errs.Wrap(err, errs.Malformed, "")
+}
 
 func (h *Handler) api(may Permission, serve func(*Handler, *call) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -188,7 +208,7 @@ func (h *Handler) api(may Permission, serve func(*Handler, *call) error) http.Ha
 			err = serve(h, c)
 		}
 		if err != nil {
-			h.problem(c, err)
+			httpd.Problem(w, r, err)
 		}
 	})
 }
@@ -226,72 +246,6 @@ func (h *Handler) progress(c *call) *web.Progress {
 		return nil
 	}
 	return &web.Progress{Text: c.l.T("overview.filling", "n", done, "all", total), Done: done, Total: total}
-}
-
-var statusOf = map[errs.Kind]int{
-	errs.Internal: 500, errs.Invalid: 422, errs.NotFound: 404, errs.Conflict: 409, errs.Forbidden: 403,
-	errs.Unauthenticated: 401, errs.TooLarge: 413, errs.Busy: 503, errs.Malformed: 400,
-}
-
-// Problem answers an error: a page to people, problem+json (RFC 9457) below
-// /api. The mux's own 404 and 405 can be sent through it.
-func (h *Handler) Problem(w http.ResponseWriter, r *http.Request, err error) {
-	c := h.call(w, r)
-	c.actor, _ = h.Sessions.Actor(r)
-	h.problem(c, err)
-}
-
-func (h *Handler) problem(c *call, err error) {
-	if errors.Is(err, context.Canceled) && c.r.Context().Err() != nil {
-		return // the reader went away
-	}
-	kind := errs.KindOf(err)
-	if _, big := errors.AsType[*http.MaxBytesError](err); big {
-		kind = errs.TooLarge
-	}
-	key, args := "problem."+kind.String(), []any(nil)
-	if kind == errs.Malformed {
-		key = "problem.invalid"
-	}
-	if e, ok := errors.AsType[*errs.Error](err); ok && e.Key != "" && kind != errs.Internal && c.l.Has(e.Key) {
-		key, args = e.Key, e.Args
-	}
-	text := c.l.T(key, args...)
-	instance := newInstance()
-	level := slog.LevelInfo
-	if kind == errs.Internal {
-		level = slog.LevelError
-	}
-	h.Logger.Log(c.ctx(), level, "request refused", slog.String("instance", instance), slog.String("path", c.r.URL.Path),
-		slog.String("kind", kind.String()), slog.String("error", err.Error()))
-	status := statusOf[kind]
-	if strings.HasPrefix(c.r.URL.Path, "/api/") || strings.HasSuffix(c.r.URL.Path, ".json") {
-		c.w.Header().Set("Content-Type", "application/problem+json")
-		c.w.WriteHeader(status)
-		_ = json.NewEncoder(c.w).Encode(map[string]any{ //nolint:errchkjson // the reader went away: nothing to do about it
-			"type": "about:blank#" + kind.String(), "title": text, "status": status, "instance": "urn:plateau:" + instance,
-		})
-		return
-	}
-	view := web.ProblemView{Text: text, Instance: instance}
-	switch kind { //nolint:exhaustive // the others need no hint
-	case errs.Forbidden:
-		view.Hint = c.l.T("problem_hint.forbidden")
-	case errs.NotFound:
-		view.Hint = c.l.T("problem_hint.not_found")
-	case errs.Internal, errs.Busy:
-		view.Hint = c.l.T("problem_hint.internal")
-	}
-	if err := h.render(c, status, web.ProblemPage, &web.Page{Title: c.l.T("problem_title." + kind.String()), Data: view}); err != nil {
-		h.Logger.ErrorContext(c.ctx(), "problem page not drawn", slog.String("error", err.Error()))
-		http.Error(c.w, text, status)
-	}
-}
-
-func newInstance() string {
-	var b [6]byte
-	_, _ = rand.Read(b[:])
-	return hex.EncodeToString(b[:])
 }
 
 func notFound() error { return errs.New(errs.NotFound, "problem.not_found") }

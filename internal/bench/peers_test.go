@@ -1,0 +1,154 @@
+package bench
+
+import (
+	"database/sql"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	_ "modernc.org/sqlite" // driver "sqlite"
+
+	"plateau/hj212"
+	"plateau/internal/telemetry"
+	"plateau/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// BenchmarkIngestPeers does the store's work with other stores: frames decoded,
+// the raw frame and one row of ten values kept, a synced commit for each
+// thousand frames. Compare with BenchmarkIngest of the same run.
+func BenchmarkIngestPeers(b *testing.B) {
+	const frames, group = 100_000, 1000
+	conf := Config{Frames: frames, Outlets: 1000, Now: time.Now}
+	raws := rawFrames(&conf)
+	type row struct {
+		raw    []byte
+		outlet int32
+		at     int64
+		values []byte // compact: mark and decimal of each value, one after another
+	}
+	// rows decodes one group as the store's callers do.
+	rows := func(b *testing.B, from int, out []row) []row {
+		b.Helper()
+		var p hj212.Packet
+		for i := from; i < from+group; i++ {
+			f, err := decode(&p, telemetry.OutletID(i%conf.Outlets+1), raws[i], nil, time.Now())
+			if err != nil {
+				b.Fatal(err)
+			}
+			var packed []byte
+			for k := range f.Values {
+				packed = append(f.Values[k].Dec.Append(packed), f.Values[k].Flag...)
+			}
+			out = append(out, row{f.Raw, int32(f.Outlet), f.At, packed})
+		}
+		return out
+	}
+	report := func(b *testing.B) {
+		b.Helper()
+		b.ReportMetric(float64(frames)*float64(b.N)/b.Elapsed().Seconds(), "frames/s")
+	}
+
+	b.Run("postgresql", func(b *testing.B) {
+		url := testkit.Postgres(b)
+		for b.Loop() {
+			// Two connections write side by side, each with COPY into both tables.
+			var wg sync.WaitGroup
+			for part := range 2 {
+				conn, err := pgx.Connect(b.Context(), url)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if part == 0 {
+					if _, err := conn.Exec(b.Context(), `DROP TABLE IF EXISTS journal, series;
+						CREATE TABLE journal (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, raw BYTEA NOT NULL);
+						CREATE TABLE series (outlet INTEGER, at BIGINT, vals BYTEA NOT NULL, PRIMARY KEY (outlet, at))`); err != nil {
+						b.Fatal(err)
+					}
+				}
+				wg.Go(func() {
+					defer func() { _ = conn.Close(b.Context()) }()
+					var buf []row
+					for from := part * group; from < frames; from += 2 * group {
+						buf = rows(b, from, buf[:0])
+						tx, err := conn.Begin(b.Context())
+						if err != nil {
+							b.Error(err)
+							return
+						}
+						_, err = tx.CopyFrom(b.Context(), pgx.Identifier{"journal"}, []string{"raw"}, pgx.CopyFromSlice(len(buf), func(i int) ([]any, error) { return []any{buf[i].raw}, nil }))
+						if err == nil {
+							_, err = tx.CopyFrom(b.Context(), pgx.Identifier{"series"}, []string{"outlet", "at", "vals"}, pgx.CopyFromSlice(len(buf), func(i int) ([]any, error) { return []any{buf[i].outlet, buf[i].at, buf[i].values}, nil }))
+						}
+						if err == nil {
+							err = tx.Commit(b.Context())
+						}
+						if err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		}
+		report(b)
+	})
+
+	b.Run("sqlite", func(b *testing.B) {
+		for b.Loop() {
+			db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "peer.db")+"?_pragma=journal_mode(wal)&_pragma=synchronous(full)")
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := db.ExecContext(b.Context(), `CREATE TABLE journal (id INTEGER PRIMARY KEY, raw BLOB NOT NULL) STRICT;
+				CREATE TABLE series (outlet INTEGER, at INTEGER, vals BLOB NOT NULL, PRIMARY KEY (outlet, at)) STRICT, WITHOUT ROWID`); err != nil {
+				b.Fatal(err)
+			}
+			var buf []row
+			for from := 0; from < frames; from += group {
+				buf = rows(b, from, buf[:0])
+				if err := sqliteGroup(b, db, len(buf), func(i int) (raw []byte, key [2]int64, vals []byte) {
+					return buf[i].raw, [2]int64{int64(buf[i].outlet), buf[i].at}, buf[i].values
+				}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			_ = db.Close()
+		}
+		report(b)
+	})
+}
+
+// sqliteGroup writes one group: prepared single rows in one transaction.
+func sqliteGroup(b *testing.B, db *sql.DB, n int, at func(int) ([]byte, [2]int64, []byte)) error {
+	b.Helper()
+	tx, err := db.BeginTx(b.Context(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	journal, err := tx.PrepareContext(b.Context(), `INSERT INTO journal (raw) VALUES ($1)`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = journal.Close() }()
+	series, err := tx.PrepareContext(b.Context(), `INSERT INTO series (outlet, at, vals) VALUES ($1, $2, $3)`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = series.Close() }()
+	for i := range n {
+		raw, key, vals := at(i)
+		if _, err := journal.ExecContext(b.Context(), raw); err != nil {
+			return err
+		}
+		if _, err := series.ExecContext(b.Context(), key[0], key[1], vals); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
