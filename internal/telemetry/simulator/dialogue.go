@@ -3,6 +3,7 @@ package simulator
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,7 +34,19 @@ type request struct {
 	dev hj212.Logger // as of the request: acks of a password change still carry the old one
 }
 
+// text is a parameter of the request; how the versions and the standard's
+// misprints write capitals does not matter.
 func (r *request) text(name string) string { v, _ := r.p.Param(name); return string(v) }
+
+// info is the value of an i-code.
+func (r *request) info(code string) string {
+	for i := range r.p.Items {
+		if it := &r.p.Items[i]; string(r.p.Bytes(it.Code)) == code && string(r.p.Bytes(it.Suffix)) == "Info" {
+			return string(r.p.Bytes(it.Value))
+		}
+	}
+	return ""
+}
 
 // command answers a request (9011, data, 9012) or a notice (9013).
 func (l *Logger) command(conn net.Conn, p *hj212.Packet) error {
@@ -48,7 +61,9 @@ func (l *Logger) command(conn net.Conn, p *hj212.Packet) error {
 	}
 	code := r.dev.Check(p)
 	if code == hj212.QnReady && !l.knows(r.cn) {
-		code = hj212.QnBadCommand
+		if code = hj212.QnBadCommand; l.p.Version == 2005 { // which has no such reason
+			code = hj212.QnRefused
+		}
 	}
 	if code != hj212.QnReady {
 		l.stats.Refused.Add(1)
@@ -61,7 +76,11 @@ func (l *Logger) command(conn net.Conn, p *hj212.Packet) error {
 	if err := l.say(conn, r.dev.Ready(p, hj212.QnReady, announce)); err != nil {
 		return err
 	}
-	frame, err := encode(r.dev.Result(p, l.execute(r)))
+	done := l.execute(r)
+	if done == exeCondition && l.p.Version == 2005 {
+		done = hj212.ExeFailed
+	}
+	frame, err := encode(r.dev.Result(p, done))
 	if err != nil {
 		return err
 	}
@@ -71,13 +90,20 @@ func (l *Logger) command(conn net.Conn, p *hj212.Packet) error {
 
 // knows tells which requests this logger's version has (reference 7.1 to 7.3).
 func (l *Logger) knows(cn int) bool {
+	v := l.p.Version
 	switch cn {
 	case 1000, 1011, 1012, 1061, 1062, 1072, 2011, 2021, 2031, 2041, 2051, 2061, 3011, 3012, 3013:
 		return true
-	case 1063, 1064, 3015, 3019, 3020, 3021:
-		return l.p.Version != 2005
-	case 1014:
-		return l.p.Version == 2025
+	case 1001, 1021, 1022, 1031, 1032, 1041, 1042, 2071:
+		return v == 2005
+	case 1063, 1064, 3018, 3019, 3020, 3021:
+		return v != 2005
+	case 3014:
+		return v != 2025
+	case 3015, 3016, 3017:
+		return v == 2017
+	case 1002, 1014, 2013, 2062, 3022, 3024:
+		return v == 2025
 	}
 	return false
 }
@@ -85,16 +111,34 @@ func (l *Logger) knows(cn int) bool {
 // execute carries a request out, queues its data, and returns ExeRtn.
 func (l *Logger) execute(r *request) int {
 	switch r.cn {
+	case 2011:
+		l.realtimeOn = true
+	case 2021:
+		l.stateOn = true
+	case 2031, 2051, 2061:
+		return l.sendHistory(r, map[int]telemetry.Kind{2031: telemetry.KindDay, 2051: telemetry.KindMinute, 2061: telemetry.KindHour}[r.cn])
+	case 2041:
+		return l.sendRunTimes(r)
+	case 2013, 2062, 2071: // it keeps none of those
+		return hj212.ExeNoData
+	default:
+		if r.cn >= 3000 {
+			return l.control(r)
+		}
+		return l.configure(r)
+	}
+	return hj212.ExeDone
+}
+
+// configure carries out the requests 1000 to 1072 about the logger itself.
+func (l *Logger) configure(r *request) int {
+	switch r.cn {
 	case 1000:
 		return l.setTimeouts(r)
-	case 1011:
-		l.answer(r, hj212.KV{Name: "SystemTime", Value: l.stamp(l.skew)})
-	case 1012:
-		t, err := hj212.ParseTime([]byte(r.text("SystemTime")))
-		if err != nil {
-			return exeCondition
-		}
-		l.skew = t.Sub(time.UnixMilli(l.now()))
+	case 1002:
+		return l.setMN(r)
+	case 1011, 1012:
+		return l.clock(r)
 	case 1014:
 		key := r.text("NewSK")
 		if len(key) != 16 {
@@ -120,30 +164,41 @@ func (l *Logger) execute(r *request) int {
 		l.minuteEvery, l.minuteFrom = n, (l.walk.next/60+1)*60
 	case 1072:
 		return l.setPassword(r)
-	case 2011:
-		l.realtimeOn = true
-	case 2021:
-		l.stateOn = true
-	case 2031, 2051, 2061:
-		return l.sendHistory(r, map[int]telemetry.Kind{2031: telemetry.KindDay, 2051: telemetry.KindMinute, 2061: telemetry.KindHour}[r.cn])
-	case 2041:
-		return l.sendRunTimes(r)
-	case 3015:
-		l.answer(r, hj212.KV{Name: "DataTime", Value: l.stamp(0)}, hj212.KV{Name: "VaseNo", Value: "1"})
-	case 3019:
-		pol := r.text("PolId")
-		l.answer(r, hj212.KV{Name: "PolId", Value: pol}, hj212.KV{Name: pol + "-SN", Value: serialNumber(l.f.mn, pol)})
-	case 3020:
-		return l.sendInfo(r)
+	default:
+		return l.configure2005(r)
 	}
-	return hj212.ExeDone // 3011, 3012, 3013, 3021: done as told, nothing to return
+	return hj212.ExeDone
+}
+
+// clock gets or sets the clock of the logger, or, with PolId, of an analyser.
+func (l *Logger) clock(r *request) int {
+	pol := r.text("PolId")
+	if pol != "" && !l.measures(pol) {
+		return exeCondition
+	}
+	if r.cn == 1012 {
+		t, err := hj212.ParseTime([]byte(r.text("SystemTime")))
+		if err != nil {
+			return exeCondition
+		}
+		l.skew[pol] = t.Sub(time.UnixMilli(l.now()))
+		return hj212.ExeDone
+	}
+	var items []hj212.KV
+	if pol != "" {
+		items = append(items, hj212.KV{Name: "PolId", Value: pol})
+	}
+	l.answer(r, append(items, hj212.KV{Name: "SystemTime", Value: l.stamp(l.skew[pol])})...)
+	return hj212.ExeDone
+}
+
+// measures tells whether a factor, by its code on the wire, is one of the logger's.
+func (l *Logger) measures(pol string) bool {
+	return slices.ContainsFunc(l.p.factors, func(f plantFactor) bool { return f.wire == pol })
 }
 
 func (l *Logger) setTimeouts(r *request) int {
 	over, err := strconv.Atoi(r.text("OverTime"))
-	if err != nil {
-		over, err = strconv.Atoi(r.text("Overtime")) // the standard's own misprint
-	}
 	count, err2 := strconv.Atoi(r.text("ReCount"))
 	if err != nil || err2 != nil || over < 1 || over > 99 || count < 1 || count > 99 {
 		return exeCondition
@@ -164,15 +219,31 @@ func (l *Logger) setPassword(r *request) int {
 	return hj212.ExeDone
 }
 
-// maxAnswer bounds the records of one history request.
-const maxAnswer = 5000
+// setMN takes the code that the host assigned (2025, field i23005).
+func (l *Logger) setMN(r *request) int {
+	mn := r.info("i23005")
+	if len(mn) != 24 {
+		return exeCondition
+	}
+	l.f.mn = mn
+	return hj212.ExeDone
+}
+
+// maxAnswer and maxRange bound the records and the time of one history request.
+const (
+	maxAnswer = 5000
+	maxRange  = 400 * 24 * time.Hour
+)
 
 // sendHistory queues the records of [BeginTime, EndTime], both inclusive.
 func (l *Logger) sendHistory(r *request, kind telemetry.Kind) int {
 	begin, err1 := hj212.ParseTime([]byte(r.text("BeginTime")))
 	end, err2 := hj212.ParseTime([]byte(r.text("EndTime")))
-	if err1 != nil || err2 != nil || end.Before(begin) || end.Sub(begin) > 40*24*time.Hour {
+	if err1 != nil || err2 != nil || end.Before(begin) || end.Sub(begin) > maxRange {
 		return exeCondition
+	}
+	if len(l.p.factors) == 0 { // a playlist is all it has
+		return hj212.ExeNoData
 	}
 	w := newWalker(l.p, l.sched, floorDiv(begin.Unix(), 60))
 	w.interval = l.minuteInterval
@@ -195,49 +266,41 @@ func (l *Logger) sendHistory(r *request, kind telemetry.Kind) int {
 	return hj212.ExeDone
 }
 
-// sendRunTimes answers 2041 with the hours that the equipment ran on each day.
+// sendRunTimes answers 2041 with the hours that the equipment ran on each day
+// that begins in [BeginTime, EndTime] and has ended.
 func (l *Logger) sendRunTimes(r *request) int {
 	begin, err1 := hj212.ParseTime([]byte(r.text("BeginTime")))
 	end, err2 := hj212.ParseTime([]byte(r.text("EndTime")))
-	if err1 != nil || err2 != nil || end.Before(begin) || end.Sub(begin) > 400*24*time.Hour {
+	if err1 != nil || err2 != nil || end.Before(begin) || end.Sub(begin) > maxRange {
 		return exeCondition
 	}
 	if l.p.prof.equipment == 0 {
 		return hj212.ExeNoData
 	}
-	for t := begin; !t.After(end) && t.UnixMilli() < l.now(); t = t.AddDate(0, 0, 1) {
-		day := floorDiv(t.Unix()+zone*3600, 86400)
-		_, frames := l.f.equipment(nil, 2041, day*86400-zone*3600, l.uniqueQN(l.now()), func(n int) string {
-			for _, e := range l.sched.day(l.p.index, day) {
-				if e.role == stopped {
-					return "0.00"
-				}
-			}
-			return strconv.FormatFloat(23.5+float64(n)/10, 'f', 2, 64)
-		})
-		for _, f := range frames {
+	const length = 86400
+	first := floorDiv(begin.Unix()+zone*3600+length-1, length)
+	last := floorDiv(min(end.Unix(), l.now()/1000-length)+zone*3600, length)
+	for day := first; day <= last; day++ {
+		for _, f := range l.runTimes(day) {
 			l.replies = append(l.replies, l.upload(f))
 		}
+	}
+	if last < first {
+		return hj212.ExeNoData
 	}
 	return hj212.ExeDone
 }
 
-// sendInfo answers 3020: logs, state and parameters of an analyser.
-func (l *Logger) sendInfo(r *request) int {
-	pol, info := r.text("PolId"), r.text("InfoId")
-	var value string
-	switch {
-	case len(info) != 6 || info[0] != 'i':
-		return exeCondition
-	case info[2] == '1': // a log: text between // and //
-		value = "//analyser started, self-test passed//"
-	case info[2] == '2': // a state: 0 running
-		value = "0"
-	default:
-		value = "168.0"
-	}
-	l.answer(r, hj212.KV{Name: "DataTime", Value: l.stamp(0)}, hj212.KV{Name: "PolId", Value: pol}, hj212.KV{Name: info + "-Info", Value: value})
-	return hj212.ExeDone
+// runTimes makes the 2041 upload of a local day (days since 1970).
+func (l *Logger) runTimes(day int64) []outFrame {
+	stood := slices.ContainsFunc(l.sched.day(l.p.index, day), func(e episode) bool { return e.role == stopped })
+	_, frames := l.f.equipment(nil, 2041, day*86400-zone*3600, l.uniqueQN(l.now()), func(n int) string {
+		if stood {
+			return "0.00"
+		}
+		return strconv.FormatFloat(23.5+float64(n)/10, 'f', 2, 64)
+	})
+	return frames
 }
 
 // answer queues a data frame that returns parameters.
@@ -246,6 +309,10 @@ func (l *Logger) answer(r *request, items ...hj212.KV) {
 	for _, kv := range items {
 		groups = append(groups, hj212.Group{kv})
 	}
+	l.answerGroups(r, groups...)
+}
+
+func (l *Logger) answerGroups(r *request, groups ...hj212.Group) {
 	qn := "" // 2005 has only the request's number, inside CP
 	if l.p.Version != 2005 {
 		qn = string(hj212.AppendQN(nil, time.UnixMilli(l.uniqueQN(l.now()))))
@@ -277,18 +344,4 @@ func (l *Logger) say(conn net.Conn, m hj212.Message) error {
 	}
 	_, err = conn.Write(append(raw, "\r\n"...))
 	return err
-}
-
-// serialNumber makes the 24 hexadecimal digits of an analyser's identity.
-func serialNumber(mn, pol string) string {
-	h := mix(hashText(mn + pol))
-	const digits = 24
-	b := make([]byte, digits)
-	for i := range b {
-		if i%16 == 0 {
-			h = mix(h)
-		}
-		b[i] = hexDigits[h>>(4*(i%16))&15]
-	}
-	return string(b)
 }

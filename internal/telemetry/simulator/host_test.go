@@ -137,7 +137,8 @@ func (h *testHost) request(p *Plant, qn string, cn int, pw, mn, cp string) {
 	if mn == "" {
 		mn = p.Device.MN
 	}
-	seg := fmt.Sprintf("QN=%s;ST=31;CN=%d;PW=%s;MN=%s;Flag=5;CP=&&%s&&", qn, cn, pw, mn, cp)
+	flag := map[int]int{2005: 3, 2017: 5, 2025: 9}[p.Version]
+	seg := fmt.Sprintf("QN=%s;ST=31;CN=%d;PW=%s;MN=%s;Flag=%d;CP=&&%s&&", qn, cn, pw, mn, flag, cp)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, err := h.conn.Write(hj212.AppendFrame(nil, []byte(seg))); err != nil {
@@ -323,45 +324,21 @@ func TestLoggerGivesUp(t *testing.T) {
 	}
 }
 
-func TestLoggerCommands(t *testing.T) {
-	t.Parallel()
-	w := testWorld(t, WorldOptions{Calm: true})
-	h := newTestHost(t)
-	i := plantOf(t, w, func(p *Plant) bool { return isPlain2017(p) && len(p.factors) < 10 }) // hours fit one frame
-	p := w.Plants[i]
-	runLogger(t, w, i, LoggerOptions{Addr: h.addr(), Epoch: testNow, Realtime: time.Hour})
-	h.wait("a connection", func(fs []hostFrame) bool { return len(find(fs, 2081)) > 0 })
-	for k, c := range []struct {
-		name       string
-		cn         int
-		pw, mn, cp string
-		qnRtn      string
-		exeRtn     string
-		data       []string // texts of a returned frame of the same CN
-		n          int      // of how many
-	}{
-		{name: "wrong password", cn: 1011, pw: "000000", qnRtn: "3"},
-		{name: "wrong MN", cn: 1011, mn: "0000000000000000000000FF", qnRtn: "4"},
-		{name: "unknown command", cn: 1099, qnRtn: "8"},
-		{name: "clock", cn: 1011, qnRtn: "1", exeRtn: "1", data: []string{"SystemTime=2026112410"}, n: 1},
-		{name: "set clock", cn: 1012, cp: "SystemTime=20300101000000", qnRtn: "1", exeRtn: "1"},
-		{name: "clock again", cn: 1011, qnRtn: "1", exeRtn: "1", data: []string{"SystemTime=203001010000"}, n: 1},
-		{name: "real-time interval", cn: 1061, qnRtn: "1", exeRtn: "1", data: []string{"RtdInterval=3600"}, n: 1},
-		{name: "set real-time interval", cn: 1062, cp: "RtdInterval=45", qnRtn: "1", exeRtn: "1"},
-		{name: "real-time interval too short", cn: 1062, cp: "RtdInterval=5", qnRtn: "1", exeRtn: "3"},
-		{name: "set minute interval", cn: 1064, cp: "MinInterval=5", qnRtn: "1", exeRtn: "1"},
-		{name: "minute interval no divisor", cn: 1064, cp: "MinInterval=7", qnRtn: "1", exeRtn: "3"},
-		{name: "timeouts", cn: 1000, cp: "OverTime=7;ReCount=2", qnRtn: "1", exeRtn: "1"},
-		{name: "hours, both ends", cn: 2061, cp: "BeginTime=20261123000000;EndTime=20261123050000", qnRtn: "1", exeRtn: "1", data: []string{"DataTime=20261123", "-Avg="}, n: 6},
-		{name: "a day", cn: 2031, cp: "BeginTime=20261122000000;EndTime=20261122000000", qnRtn: "1", exeRtn: "1", data: []string{"DataTime=20261122000000"}, n: 1},
-		{name: "minutes", cn: 2051, cp: "BeginTime=20261124080000;EndTime=20261124080900", qnRtn: "1", exeRtn: "1", data: []string{"DataTime=2026112408"}, n: 10},
-		{name: "run times", cn: 2041, cp: "BeginTime=20261122000000;EndTime=20261123000000", qnRtn: "1", exeRtn: "1", data: []string{"SB1-RT="}, n: 2},
-		{name: "future", cn: 2061, cp: "BeginTime=20271123000000;EndTime=20271123050000", qnRtn: "1", exeRtn: "100"},
-		{name: "identity", cn: 3019, cp: "PolId=a21026", qnRtn: "1", exeRtn: "1", data: []string{"a21026-SN="}, n: 1},
-		{name: "set password", cn: 1072, cp: "NewPW=654321", qnRtn: "1", exeRtn: "1"},
-		{name: "old password", cn: 1011, qnRtn: "3"},
-		{name: "new password", cn: 1011, pw: "654321", qnRtn: "1", exeRtn: "1"},
-	} {
+// dialogue is a request of the host and what the logger should make of it.
+type dialogue struct {
+	name       string
+	cn         int
+	pw, mn, cp string
+	qnRtn      string
+	exeRtn     string   // "" = the exchange ends with the 9011
+	data       []string // texts of a returned frame of the same CN
+	n          int      // of how many
+}
+
+// hold goes through dialogues with plant i's logger.
+func hold(t *testing.T, h *testHost, p *Plant, list []dialogue) {
+	t.Helper()
+	for k, c := range list {
 		qn := fmt.Sprintf("2026112410%07d", k)
 		h.mu.Lock()
 		h.frames = nil
@@ -379,16 +356,126 @@ func TestLoggerCommands(t *testing.T) {
 		if got := find(fs, 9012, "ExeRtn="+c.exeRtn+"&&"); len(got) != 1 {
 			t.Errorf("%s: want ExeRtn=%s, got %v", c.name, c.exeRtn, find(fs, 9012))
 		}
-		if got := find(fs, c.cn, c.data...); c.n > 0 && len(got) != c.n {
+		if got := find(fs, c.cn, c.data...); len(got) != c.n {
 			t.Errorf("%s: %d frames with %v, want %d; got %v", c.name, len(got), c.data, c.n, find(fs, c.cn))
 		}
 		if fs[len(fs)-1].cn != 9012 && c.n > 0 {
 			t.Errorf("%s: 9012 was not the last: %v", c.name, fs)
 		}
 	}
+}
+
+func TestLoggerCommands(t *testing.T) {
+	t.Parallel()
+	w := testWorld(t, WorldOptions{Calm: true})
+	h := newTestHost(t)
+	i := plantOf(t, w, func(p *Plant) bool { return isPlain2017(p) && len(p.factors) < 10 }) // hours fit one frame
+	p := w.Plants[i]
+	runLogger(t, w, i, LoggerOptions{Addr: h.addr(), Epoch: testNow, Realtime: time.Hour})
+	h.wait("a connection", func(fs []hostFrame) bool { return len(find(fs, 2081)) > 0 })
+	hold(t, h, p, []dialogue{
+		{name: "wrong password", cn: 1011, pw: "000000", qnRtn: "3"},
+		{name: "wrong MN", cn: 1011, mn: "0000000000000000000000FF", qnRtn: "4"},
+		{name: "unknown command", cn: 1099, qnRtn: "8"},
+		{name: "clock", cn: 1011, qnRtn: "1", exeRtn: "1", data: []string{"SystemTime=2026112410"}, n: 1},
+		{name: "set clock", cn: 1012, cp: "SystemTime=20300101000000", qnRtn: "1", exeRtn: "1"},
+		{name: "clock again", cn: 1011, qnRtn: "1", exeRtn: "1", data: []string{"SystemTime=203001010000"}, n: 1},
+		{name: "real-time interval", cn: 1061, qnRtn: "1", exeRtn: "1", data: []string{"RtdInterval=3600"}, n: 1},
+		{name: "set real-time interval", cn: 1062, cp: "RtdInterval=45", qnRtn: "1", exeRtn: "1"},
+		{name: "real-time interval too short", cn: 1062, cp: "RtdInterval=5", qnRtn: "1", exeRtn: "3"},
+		{name: "set minute interval", cn: 1064, cp: "MinInterval=5", qnRtn: "1", exeRtn: "1"},
+		{name: "minute interval no divisor", cn: 1064, cp: "MinInterval=7", qnRtn: "1", exeRtn: "3"},
+		{name: "timeouts", cn: 1000, cp: "OverTime=7;ReCount=2", qnRtn: "1", exeRtn: "1"},
+		{name: "hours, both ends", cn: 2061, cp: "BeginTime=20261123000000;EndTime=20261123050000", qnRtn: "1", exeRtn: "1", data: []string{"DataTime=20261123", "-Avg="}, n: 6},
+		{name: "a day", cn: 2031, cp: "BeginTime=20261122000000;EndTime=20261122000000", qnRtn: "1", exeRtn: "1", data: []string{"DataTime=20261122000000"}, n: 1},
+		{name: "minutes", cn: 2051, cp: "BeginTime=20261124080000;EndTime=20261124080900", qnRtn: "1", exeRtn: "1", data: []string{"DataTime=2026112408"}, n: 10},
+		{name: "run times", cn: 2041, cp: "BeginTime=20261122000000;EndTime=20261123000000", qnRtn: "1", exeRtn: "1", data: []string{"SB1-RT="}, n: 2},
+		{name: "future", cn: 2061, cp: "BeginTime=20271123000000;EndTime=20271123050000", qnRtn: "1", exeRtn: "100"},
+		{name: "run times of days not over", cn: 2041, cp: "BeginTime=20261124000000;EndTime=20261124000000", qnRtn: "1", exeRtn: "100"},
+		{name: "clock of an analyser", cn: 1011, cp: "PolId=a21026", qnRtn: "1", exeRtn: "1", data: []string{"PolId=a21026;SystemTime=20261124"}, n: 1},
+		{name: "calibrate", cn: 3011, cp: "PolId=a21026", qnRtn: "1", exeRtn: "1"},
+		{name: "calibrate nothing", cn: 3011, qnRtn: "1", exeRtn: "3"},
+		{name: "compare", cn: 3014, cp: "PolId=a21026", qnRtn: "1", exeRtn: "1"},
+		{name: "keep a sample", cn: 3015, qnRtn: "1", exeRtn: "1", data: []string{"VaseNo=1&&"}, n: 1},
+		{name: "keep another", cn: 3015, qnRtn: "1", exeRtn: "1", data: []string{"VaseNo=2&&"}, n: 1},
+		{name: "set sampling", cn: 3016, cp: "PolId=a21026;CstartTime=083000;CTime=4", qnRtn: "1", exeRtn: "1"},
+		{name: "sampling", cn: 3017, cp: "PolId=a21026", qnRtn: "1", exeRtn: "1", data: []string{"PolId=a21026;CstartTime=083000;Ctime=4"}, n: 1},
+		{name: "sampling too seldom", cn: 3016, cp: "PolId=a21026;CstartTime=083000;Ctime=25", qnRtn: "1", exeRtn: "3"},
+		{name: "result delay", cn: 3018, cp: "PolId=a21026", qnRtn: "1", exeRtn: "1", data: []string{"Stime=40"}, n: 1},
+		{name: "a log", cn: 3020, cp: "PolId=a21026;InfoId=i11001;BeginTime=20261122000000;EndTime=20261123000000", qnRtn: "1", exeRtn: "1", data: []string{"i11001-Info=//"}, n: 1},
+		{name: "set a parameter", cn: 3021, cp: "PolId=a21026;InfoId=i13004;i13004-Info=170.0", qnRtn: "1", exeRtn: "1"},
+		{name: "the parameter", cn: 3020, cp: "PolId=a21026;InfoId=i13004", qnRtn: "1", exeRtn: "1", data: []string{"i13004-Info=170.0"}, n: 1},
+		{name: "set a log", cn: 3021, cp: "PolId=a21026;InfoId=i11001;i11001-Info=x", qnRtn: "1", exeRtn: "3"},
+		{name: "identity", cn: 3019, cp: "PolId=a21026", qnRtn: "1", exeRtn: "1", data: []string{"a21026-SN="}, n: 1},
+		{name: "set password", cn: 1072, cp: "NewPW=654321", qnRtn: "1", exeRtn: "1"},
+		{name: "old password", cn: 1011, qnRtn: "3"},
+		{name: "new password", cn: 1011, pw: "654321", qnRtn: "1", exeRtn: "1", data: []string{"SystemTime="}, n: 1},
+	})
 	// 2012 is a notice: 9013, and no 2011 afterwards.
 	h.request(p, "20261124105000000", 2012, "654321", "", "")
 	h.wait("9013", func(fs []hostFrame) bool { return len(find(fs, 9013, "QN=20261124105000000")) == 1 })
+}
+
+func TestLoggerCommands2005(t *testing.T) {
+	t.Parallel()
+	w := testWorld(t, WorldOptions{Calm: true})
+	h := newTestHost(t)
+	i := plantOf(t, w, func(p *Plant) bool { return p.Version == 2005 && p.Quirk == "" && len(p.limited) > 0 })
+	p := w.Plants[i]
+	pol := p.factors[p.limited[0]].wire
+	runLogger(t, w, i, LoggerOptions{Addr: h.addr(), Epoch: testNow, Realtime: time.Hour})
+	h.wait("a connection", func([]hostFrame) bool { h.mu.Lock(); defer h.mu.Unlock(); return h.conn != nil })
+	hold(t, h, p, []dialogue{
+		{name: "wrong password", cn: 1011, pw: "000000", qnRtn: "3"},
+		{name: "wrong MN", cn: 1011, mn: "00000000000000", qnRtn: "2"},
+		{name: "command of 2017", cn: 1063, qnRtn: "2"},
+		{name: "clock", cn: 1011, qnRtn: "1", exeRtn: "1", data: []string{"CP=&&QN=", "SystemTime=2026112410"}, n: 1},
+		{name: "alarm time", cn: 1001, cp: "WarnTime=5", qnRtn: "1", exeRtn: "1"},
+		{name: "limits", cn: 1021, cp: "PolId=" + pol, qnRtn: "1", exeRtn: "1", data: []string{pol + "-LowValue=0," + pol + "-UpValue="}, n: 1},
+		{name: "set limits", cn: 1022, cp: pol + "-LowValue=1.1," + pol + "-UpValue=9.9", qnRtn: "1", exeRtn: "1"},
+		{name: "limits again", cn: 1021, cp: "PolId=" + pol, qnRtn: "1", exeRtn: "1", data: []string{pol + "-LowValue=1.1," + pol + "-UpValue=9.9"}, n: 1},
+		{name: "limits of a foreign factor", cn: 1021, cp: "PolId=999", qnRtn: "1", exeRtn: "2"},
+		{name: "set host address", cn: 1032, cp: "ReportTarget=3882566", qnRtn: "1", exeRtn: "1"},
+		{name: "host address", cn: 1031, qnRtn: "1", exeRtn: "1", data: []string{"AlarmTarget=3882566"}, n: 1},
+		{name: "set report time", cn: 1042, cp: "ReportTime=0101", qnRtn: "1", exeRtn: "1"},
+		{name: "report time", cn: 1041, qnRtn: "1", exeRtn: "1", data: []string{"ReportTime=0101"}, n: 1},
+		{name: "alarms", cn: 2071, cp: "BeginTime=20261122000000,EndTime=20261123000000", qnRtn: "1", exeRtn: "100"},
+		{name: "calibrate", cn: 3011, cp: "PolID=" + pol, qnRtn: "1", exeRtn: "1"},
+		{name: "sampling cycle", cn: 3014, cp: "PolID=" + pol + ",CTime=04,CTime=10", qnRtn: "1", exeRtn: "1"},
+		{name: "hours", cn: 2061, cp: "BeginTime=20261123000000,EndTime=20261123050000", qnRtn: "1", exeRtn: "1", data: []string{"DataTime=20261123", "-Avg="}, n: 6},
+		{name: "set password", cn: 1072, cp: "PW=654321", qnRtn: "1", exeRtn: "1"},
+		{name: "new password", cn: 1061, pw: "654321", qnRtn: "1", exeRtn: "1", data: []string{"RtdInterval=3600"}, n: 1},
+	})
+}
+
+func TestLoggerCommands2025(t *testing.T) {
+	t.Parallel()
+	w := testWorld(t, WorldOptions{Calm: true})
+	h := newTestHost(t)
+	i := plantOf(t, w, func(p *Plant) bool { return p.Quirk == "encrypted" })
+	p := w.Plants[i]
+	const next, mn = "NewKeyOfTheTests", "0102030405060708090A0B0C"
+	h.keys[p.Device.MN] = p.Device.Keys[0]
+	runLogger(t, w, i, LoggerOptions{Addr: h.addr(), Epoch: testNow, Realtime: time.Hour})
+	h.wait("a connection", func(fs []hostFrame) bool { return len(find(fs, 2081)) > 0 })
+	hold(t, h, p, []dialogue{
+		{name: "command of 2017", cn: 3015, qnRtn: "8"},
+		{name: "keep a sample", cn: 3022, cp: "PolId=a21026", qnRtn: "1", exeRtn: "1"},
+		{name: "standard check", cn: 3024, cp: "PolId=a21026", qnRtn: "1", exeRtn: "1"},
+		{name: "results of checks", cn: 2062, cp: "BeginTime=20261122000000;EndTime=20261123000000", qnRtn: "1", exeRtn: "100"},
+		{name: "key too short", cn: 1014, cp: "SKCreateTime=20261124100000000;NewSK=short", qnRtn: "1", exeRtn: "3"},
+		{name: "a day", cn: 2031, cp: "BeginTime=20261122000000;EndTime=20261122000000", qnRtn: "1", exeRtn: "1", data: []string{"PNUM=2"}, n: 2},
+	})
+	h.mu.Lock()
+	h.keys[p.Device.MN] = []byte(next)
+	h.mu.Unlock()
+	hold(t, h, p, []dialogue{
+		{name: "new key", cn: 1014, cp: "SKCreateTime=20261124100000000,NewSK=" + next, qnRtn: "1", exeRtn: "1"},
+		{name: "a day with it", cn: 2031, cp: "BeginTime=20261122000000;EndTime=20261122000000", qnRtn: "1", exeRtn: "1", data: []string{"PNUM=2"}, n: 2},
+		{name: "new MN", cn: 1002, cp: "i23005-Info=" + mn, qnRtn: "1", exeRtn: "1"},
+		{name: "old MN", cn: 1011, qnRtn: "4"},
+		{name: "by the new MN", cn: 1011, mn: mn, qnRtn: "1", exeRtn: "1", data: []string{"MN=" + mn}, n: 1},
+	})
 }
 
 // TestLoggerFaults lets a logger with all faults talk to a host: everything

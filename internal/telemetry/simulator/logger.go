@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -98,7 +99,8 @@ type Logger struct {
 	minuteEvery         int   // 0 = the outlet's own
 	overTime            time.Duration
 	reCount             int
-	skew                time.Duration // what 1012 added to the logger's clock
+	skew                map[string]time.Duration // what 1012 added to the clock of the logger ("") or an analyser
+	kept                kept
 	booted              bool
 	sendings            uint64
 	ackedHere           int64 // by this logger
@@ -140,6 +142,7 @@ func (w *World) Logger(i int, o LoggerOptions, stats *Stats) *Logger {
 		o: o, p: p, sched: w.sched, stats: stats, f: newFramer(p), pending: map[string]*upload{},
 		realtimeOn: true, stateOn: true, overTime: o.OverTime, reCount: o.ReCount,
 		deliver: delivery{p: p, sched: w.sched}, live: newCursor(p, w.sched),
+		skew: map[string]time.Duration{}, kept: kept{},
 	}
 	l.key, l.f.key = l.f.key, nil
 	l.realtimeEvery = o.Realtime
@@ -363,6 +366,9 @@ func (l *Logger) collect(now int64) {
 			return
 		}
 		_, frames := l.f.record(nil, k, start, at, false, w)
+		if k == telemetry.KindDay && l.p.prof.equipment > 0 {
+			frames = append(slices.Clone(frames), l.runTimes(floorDiv(start+zone*3600, 86400))...)
+		}
 		for _, f := range frames {
 			u := l.upload(f)
 			u.at, u.keep, u.resend = at, true, late
