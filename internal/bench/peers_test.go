@@ -19,7 +19,9 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 // BenchmarkIngestPeers does the store's work with other stores: frames decoded,
 // the raw frame and one row of ten values kept, a synced commit for each
-// thousand frames. Compare with BenchmarkIngest of the same run.
+// thousand frames. Compare with BenchmarkIngest of the same run. The throw-away
+// PostgreSQL of the tests syncs nothing, which its name then says; give a server
+// that does in PLATEAU_TEST_POSTGRES.
 func BenchmarkIngestPeers(b *testing.B) {
 	const frames, group = 100_000, 1000
 	conf := Config{Frames: frames, Outlets: 1000, Now: time.Now}
@@ -52,8 +54,18 @@ func BenchmarkIngestPeers(b *testing.B) {
 		b.ReportMetric(float64(frames)*float64(b.N)/b.Elapsed().Seconds(), "frames/s")
 	}
 
-	b.Run("postgresql", func(b *testing.B) {
-		url := testkit.Postgres(b)
+	url := testkit.Postgres(b)
+	conn, err := pgx.Connect(b.Context(), url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var fsync, commit string
+	err = conn.QueryRow(b.Context(), `SELECT current_setting('fsync'), current_setting('synchronous_commit')`).Scan(&fsync, &commit)
+	_ = conn.Close(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("postgresql/fsync="+fsync+",synchronous_commit="+commit, func(b *testing.B) {
 		for b.Loop() {
 			// Two connections write side by side, each with COPY into both tables.
 			var wg sync.WaitGroup
