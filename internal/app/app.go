@@ -247,6 +247,7 @@ func (a *App) handler() (http.Handler, error) {
 	a.pages.Register(mux)
 	edge := &httpd.Edge{
 		Translate: func(r *http.Request) func(string, ...any) string { return catalogue.For(web.RequestLang(r)).T },
+		Page:      a.pages.ProblemPage,
 	}
 	return httpd.Wrap(a.auth.Middleware(httpd.Mux(mux)), edge, a.log, a.now), nil
 }
@@ -320,11 +321,11 @@ func RaiseFileLimit() {
 }
 
 // Verify checks the journal of a server that is not running.
-func Verify(ctx context.Context, data string) (store.Report, error) {
+func Verify(ctx context.Context, data string) (r store.Report, err error) {
 	s, err := store.Open(filepath.Join(data, TelemetryDir), store.Options{})
 	if err != nil {
-		return store.Report{}, err
+		return r, err
 	}
-	defer s.Close()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	return s.Verify(ctx, store.DecodePlain)
 }

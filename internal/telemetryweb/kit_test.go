@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 
 	"plateau/hj212"
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/gateway"
@@ -37,6 +39,7 @@ const (
 type rig struct {
 	*Handler
 	mux      *http.ServeMux
+	edge     http.Handler
 	quality  *fakeQuality
 	journal  *fakeJournal
 	gateway  *fakeGateway
@@ -62,6 +65,11 @@ func newRig(tb testing.TB, outlets int) *rig {
 	})
 	tb.Cleanup(r.Close)
 	r.Register(r.mux)
+	edge := &httpd.Edge{
+		Translate: func(r *http.Request) func(string, ...any) string { return i18n.Default().For(web.RequestLang(r)).T },
+		Page:      r.ProblemPage,
+	}
+	r.edge = httpd.Wrap(httpd.Mux(r.mux), edge, slog.New(slog.DiscardHandler), func() time.Time { return testNow })
 	return r
 }
 
@@ -74,11 +82,12 @@ func (r *rig) ask(role, method, target string, body io.Reader, header ...string)
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	req.Header.Set("Accept", "text/html,*/*")
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	r.mux.ServeHTTP(w, req)
+	r.edge.ServeHTTP(w, req)
 	return w
 }
 
@@ -139,10 +148,7 @@ func (f *fakeRegistry) change(edit func(*telemetry.Snapshot)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := *f.snap
-	c.Devices = map[string]*telemetry.Device{}
-	for k, v := range f.snap.Devices {
-		c.Devices[k] = v
-	}
+	c.Devices = maps.Clone(f.snap.Devices)
 	edit(&c)
 	f.snap = &c
 }
@@ -284,9 +290,11 @@ func (f *fakeQuality) Explain(id telemetry.OutletID, factor, level string, at ti
 		Limit: testLimit, Standard: "GB 13223-2011", Over: true, Evidence: true, Times: quality.Some(0.2472),
 		Frames: []quality.FrameRef{{Locator: telemetry.Locator{Seq: 7}, Kind: telemetry.KindHour, At: at.Unix(), Received: testNow.UnixMicro(), Items: []telemetry.Value{telemetry.NewValue("a21002", "Avg", []byte("66.1"))}}},
 		Steps: quality.Trace{
-			{Name: quality.StepFrame}, {Name: quality.StepValidity, Rule: "cems.hour_mean", Version: 1, Clause: "HJ 76-2017", Result: "N", Notes: []quality.Text{{Key: "reason.hour_not_valid", Args: map[string]string{"n": "60", "need": "45"}}}},
+			{Name: quality.StepFrame},
+			{Name: quality.StepValidity, Rule: "cems.hour_mean", Version: 1, Clause: "HJ 76-2017", Result: "N", Notes: []quality.Text{{Key: "reason.hour_not_valid", Args: map[string]string{"n": "60", "need": "45"}}}},
 			{Name: quality.StepConversion, Rule: "cems.fold_o2", Version: 2, Formula: "66.1 × (21 − 15) ÷ (21 − 14.64) = 62.36", Inputs: []quality.Input{{Name: "C", Value: "66.1", Unit: "mg/m3"}}},
-			{Name: quality.StepLimit, Clause: "GB 13223-2011"}, {Name: quality.StepVerdict, Rule: "judge.exceed", Version: 3, Formula: "62.36 ÷ 50 − 1 = 0.25", Result: "exceeds"},
+			{Name: quality.StepLimit, Clause: "GB 13223-2011"},
+			{Name: quality.StepVerdict, Rule: "judge.exceed", Version: 3, Formula: "62.36 ÷ 50 − 1 = 0.25", Result: "exceeds"},
 		},
 	}, nil
 }
@@ -330,7 +338,7 @@ func (j *fakeJournal) Frames(mn string, from, to time.Time, cursor string, limit
 			continue
 		}
 		if len(out) == limit {
-			return out, out[limit-1].Locator.String(), nil
+			return out, out[limit-1].String(), nil
 		}
 		out = append(out, f)
 	}

@@ -2,13 +2,9 @@ package telemetryweb
 
 import (
 	"context"
-	"crypto/rand"
 	"embed"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -189,7 +185,11 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 	if errors.Is(err, http.ErrNotMultipart) {
 		return nil
 	}
-	return errs.Wrap(err, errs.Malformed, "")
+	kind := errs.Malformed
+	if _, big := errors.AsType[*http.MaxBytesError](err); big {
+		kind = errs.TooLarge
+	}
+	return errs.Wrap(err, kind, "")
 }
 
 func (h *Handler) api(may Permission, serve func(*Handler, *call) error) http.Handler {

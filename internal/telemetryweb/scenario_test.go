@@ -99,12 +99,18 @@ func TestScenarios(t *testing.T) {
 		{name: "devices", actor: "officer", target: "/zh/devices", status: 200, contains: []string{knockMN, "MN 未登记", "接纳 " + knockMN, "快 5 分"}, lacks: []string{"secret1"}},
 		{name: "device page", actor: "operator", target: "/zh/devices/" + testMN, status: 200, contains: []string{"校时", "补要历史数据", "撤销接纳"}},
 		{name: "unknown device", actor: "operator", target: "/zh/devices/NOBODY", status: 404},
-		{name: "command with a wrong time", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("action", "history", "from", "yesterday", "to", "2026-11-23 08:00", "cn", "2051"),
-			status: 422, contains: []string{"有误：", "请按 2026-11-23 07:00 的格式填写时间", `value="yesterday"`, `aria-invalid="true"`}},
-		{name: "command with wrong intervals", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("action", "intervals", "realtime", "5", "minute", "7"),
-			status: 422, contains: []string{"30 到 3600", "整除 60"}},
-		{name: "inspector", actor: "enterprise", target: "/zh/inspect", form: formOf("frames", strings.TrimSpace(string(hj212.AppendFrame(nil, []byte(testSeg))))),
-			status: 200, contains: []string{"报文正确", "大气环境污染源", "折算均值", "NOx", "mg/m³"}},
+		{
+			name: "command with a wrong time", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("action", "history", "from", "yesterday", "to", "2026-11-23 08:00", "cn", "2051"),
+			status: 422, contains: []string{"有误：", "请按 2026-11-23 07:00 的格式填写时间", `value="yesterday"`, `aria-invalid="true"`},
+		},
+		{
+			name: "command with wrong intervals", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("action", "intervals", "realtime", "5", "minute", "7"),
+			status: 422, contains: []string{"30 到 3600", "整除 60"},
+		},
+		{
+			name: "inspector", actor: "enterprise", target: "/zh/inspect", form: formOf("frames", strings.TrimSpace(string(hj212.AppendFrame(nil, []byte(testSeg))))),
+			status: 200, contains: []string{"报文正确", "大气环境污染源", "折算均值", "NOx", "mg/m³"},
+		},
 		{name: "inspector names a wrong CRC", actor: "officer", target: "/en/inspect", form: formOf("frames", "##0136QN=1;CP=&&&&0000"), status: 200, contains: []string{"length is wrong", "CRC is wrong"}},
 		{name: "inspector wants something", actor: "officer", target: "/zh/inspect", form: formOf("frames", " "), status: 422, contains: []string{"请粘贴至少一帧"}},
 		{name: "inspector keeps input", actor: "officer", target: "/zh/inspect", form: formOf("frames", "##kept", "key", "zz"), status: 422, contains: []string{"##kept", "密钥须为 32 位十六进制"}},
@@ -112,8 +118,10 @@ func TestScenarios(t *testing.T) {
 		{name: "sign in and away is refused", target: "/zh/login", form: formOf("name", "officer", "password", "officer-sample", "next", "//evil.example"), status: 303, location: "/zh/"},
 		{name: "wrong password", target: "/zh/login", form: formOf("name", "officer", "password", "x"), status: 422, contains: []string{"登录名或口令不对", `value="officer"`}, lacks: []string{`value="x"`}},
 		{name: "sign-in page offers posts", target: "/en/login", status: 200, contains: []string{"值班员（示例）", `lang="zh-Hans"`}},
-		{name: "limit with faults", actor: "operator", target: "/zh/registry/limits/new", form: formOf("id", "p1", "standard", "permit", "factor", "nope", "statistic", "hour", "op", "<=", "unit", "mg/m3", "hi", "fifty", "effective_from", "2026"),
-			status: 422, contains: []string{"请填上限，例如 50", `value="fifty"`, "请填编码表中的因子"}},
+		{
+			name: "limit with faults", actor: "operator", target: "/zh/registry/limits/new", form: formOf("id", "p1", "standard", "permit", "factor", "nope", "statistic", "hour", "op", "<=", "unit", "mg/m3", "hi", "fifty", "effective_from", "2026"),
+			status: 422, contains: []string{"请填上限，例如 50", `value="fifty"`, "请填编码表中的因子"},
+		},
 		{name: "limit saved, digits of any kind", actor: "operator", target: "/zh/registry/limits/new", form: formOf("id", "p1", "standard", "permit", "factor", "a21002", "statistic", "hour", "op", "<=", "unit", "mg/m3", "hi", "༤༥.５", "effective_from", "2026-01-01"), status: 303, location: "/zh/registry/limits"},
 		{name: "fault found by the registry", actor: "operator", target: "/zh/registry/limits/new", form: formOf("id", "taken", "standard", "permit", "factor", "a21002", "statistic", "hour", "op", "<=", "unit", "mg/m3", "hi", "5", "effective_from", "2026-01-01"), status: 422, contains: []string{"还没有用过的编号"}},
 		{name: "outlet's form", actor: "officer", target: "/zh/registry/outlets/1", status: 200, lacks: []string{"<button class=\"primary\""}},
@@ -122,7 +130,10 @@ func TestScenarios(t *testing.T) {
 		{name: "api outlets of the enterprise", actor: "enterprise", target: "/api/v1/outlets", status: 200, contains: []string{`"id":1`, `"id":2`}, lacks: []string{`"id":3`}},
 		{name: "api hours", actor: "officer", target: "/api/v1/outlets/1/hours?from=2026-11-23T07:00:00%2B08:00&to=2026-11-23T08:00:00%2B08:00", status: 200, contains: []string{`"judged":62.36`}},
 		{name: "api hours with a bad time", actor: "officer", target: "/api/v1/outlets/1/hours?from=7", status: 400, contains: []string{"RFC 3339"}},
-		{name: "wrong method", actor: "officer", method: "POST", target: "/zh/outlets", status: 405},
+		{name: "wrong method", actor: "officer", method: "POST", target: "/zh/outlets", status: 405, contains: []string{"不接受这种请求", "GET, HEAD", `href="/zh/registry"`}},
+		{name: "no such address", actor: "officer", target: "/en/nothing/here", status: 404, contains: []string{"No such page", `href="/zh/nothing/here"`, "Number "}},
+		{name: "no such address, nobody signed in", target: "/bo/nothing", status: 404, contains: []string{`<html lang="bo"`}},
+		{name: "api without such an address", actor: "officer", target: "/api/v1/nothing", status: 404, contains: []string{`"status":404`, `"instance":"urn:uuid:`}},
 	}
 	for _, s := range tests {
 		t.Run(s.name, func(t *testing.T) {
@@ -276,8 +287,14 @@ func TestFramesInterface(t *testing.T) {
 		status int
 		lines  int
 	}{
-		{"?limit=999999999999", 200, 3}, {"?limit=0", 400, -1}, {"?limit=x", 400, -1}, {"?cursor=no", 400, -1}, {"?from=yesterday", 400, -1},
-		{"?from=2026-11-23T00:30:01Z", 200, 2}, {"?to=2026-11-23T08:30:01%2B08:00", 200, 1}, {"?from=2030-01-01T00:00:00Z", 200, 0},
+		{"?limit=999999999999", 200, 3},
+		{"?limit=0", 400, -1},
+		{"?limit=x", 400, -1},
+		{"?cursor=no", 400, -1},
+		{"?from=yesterday", 400, -1},
+		{"?from=2026-11-23T00:30:01Z", 200, 2},
+		{"?to=2026-11-23T08:30:01%2B08:00", 200, 1},
+		{"?from=2030-01-01T00:00:00Z", 200, 0},
 	} {
 		w := r.ask("operator", "GET", base+tc.query, nil)
 		if w.Code != tc.status || tc.lines >= 0 && strings.Count(w.Body.String(), "\n") != tc.lines {
@@ -406,5 +423,41 @@ func TestMaskPassword(t *testing.T) {
 		if got := maskPassword(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// TestUnreadableForm: a form that did not arrive whole is refused as such; its
+// fields are not taken for empty ones.
+func TestUnreadableForm(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		body   string
+		status int
+		says   string
+	}{
+		"too large": {"frames=" + strings.Repeat("1", maxBody), 413, "Too large"},
+		"broken":    {"frames=%zz", 400, "The request cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newRig(t, 1).ask("officer", "POST", "/en/inspect", strings.NewReader(tc.body))
+			if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.says) {
+				t.Errorf("status %d, want %d and %q: %s", w.Code, tc.status, tc.says, w.Body)
+			}
+		})
+	}
+}
+
+// TestCrossOriginPost: a form on another site does nothing here, and a person
+// gets a page that says so.
+func TestCrossOriginPost(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	w := r.ask("operator", "POST", "/en/devices/"+testMN+"/release", nil, "Origin", "https://elsewhere.example", "Sec-Fetch-Site", "cross-site")
+	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "sent from another site") || !strings.Contains(w.Body.String(), "<h1>Not allowed</h1>") {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+	if r.registry.Snapshot().Devices[testMN] == nil {
+		t.Error("the form was carried out")
 	}
 }

@@ -97,9 +97,13 @@ func Describe(r *http.Request, err error) Details {
 
 func describe(r *http.Request, err error, status int) Details {
 	say := Words(r)
+	kind := errs.KindOf(err)
+	if status == http.StatusRequestEntityTooLarge {
+		kind = errs.TooLarge // a body that was cut is told by its status only
+	}
 	d := Details{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Instance: "urn:uuid:" + uuid.NewString(), Kind: errs.KindOf(err).String(),
+		Instance: "urn:uuid:" + uuid.NewString(), Kind: kind.String(),
 	}
 	d.Detail = say(kindKeys[status])
 	// An internal error's own sentence is shown only when somebody gave it one.
