@@ -72,7 +72,7 @@ func start(ctx context.Context, args ...string) (*program, error) {
 		}
 	}
 	go func() {
-		for sc.Scan() { //nolint:revive // keeps the pipe empty
+		for sc.Scan() { // keeps the pipe empty
 		}
 	}()
 	if p.http == "" || p.hj212 == "" {

@@ -62,6 +62,7 @@ func BenchmarkCRC(b *testing.B) {
 // CP split into code, suffix and value.
 func BenchmarkParse(b *testing.B) {
 	eachKind(b, func(b *testing.B, frame []byte, items int) {
+		b.Helper()
 		var p hj212.Packet
 		for b.Loop() {
 			seg, err := hj212.Segment(frame)
@@ -83,6 +84,7 @@ func BenchmarkParsePlain(b *testing.B) {
 		table[i] = plainStep(uint16(i))
 	}
 	eachKind(b, func(b *testing.B, frame []byte, items int) {
+		b.Helper()
 		type pair struct{ name, value []byte }
 		type item struct{ name, suffix, value []byte }
 		header, found := make([]pair, 0, 16), make([]item, 0, 64)

@@ -141,12 +141,12 @@ func CRCAlternatives(seg, got []byte) string {
 		}
 		return ""
 	}
-	switch modbus := crcModbus(seg); {
-	case v == modbus:
+	switch modbus := crcModbus(seg); v {
+	case modbus:
 		return "equals plain CRC-16/MODBUS"
-	case v == modbus<<8|modbus>>8:
+	case modbus<<8 | modbus>>8:
 		return "equals CRC-16/MODBUS with its bytes swapped"
-	case v == want<<8|want>>8:
+	case want<<8 | want>>8:
 		return "bytes swapped"
 	}
 	switch v {

@@ -67,9 +67,13 @@ func DecodeLine(line []byte, o DecodeOptions) Decoded {
 		return d
 	}
 	var p Packet
-	if err := p.Parse(f.seg); err != nil && !f.headless {
-		e := err.(*Error) //nolint:errcheck,errorlint,forcetypeassert // Parse fails with nothing else
-		f.add(e.Name, e.Off+f.start, e.Name)
+	if err := p.Parse(f.seg); err != nil && !f.headless && f.declared != 0 {
+		e := err.(*Error) //nolint:errorlint // Parse fails with nothing else
+		name := e.Name
+		if name == MissingFields { // bytes were declared: what came is cut off
+			name = CPNotClosed
+		}
+		f.add(name, e.Off+f.start, name)
 	}
 	if len(f.reasons) > 0 {
 		return Decoded{Reasons: f.reasons, Detail: strings.Join(f.details, "; "), Offset: f.off, Remedy: remedies[f.reasons[0]]}
@@ -82,7 +86,7 @@ type finding struct {
 	seg      []byte
 	start    int  // of the segment in the line
 	declared int  // length, -1 when it is no number
-	headless bool // no "##" and length: nothing else can be judged
+	headless bool // no "##": nothing else can be judged
 	crc      uint16
 	crcText  string
 	reasons  []string
@@ -104,6 +108,11 @@ func (f *finding) decrypt(key []byte) []byte {
 	if key == nil || f.crcText == "" || f.headless || len(f.reasons) == 0 && looksLikeText(f.seg) {
 		return nil
 	}
+	for _, name := range f.reasons {
+		if name != CRCMismatch && name != LengthMismatch {
+			return nil
+		}
+	}
 	plain, err := DecryptCP(f.seg, key)
 	if err != nil || CRC16(plain) != f.crc || f.declared != len(f.seg) && f.declared != len(plain) || !looksLikeText(plain) {
 		return nil
@@ -114,13 +123,17 @@ func (f *finding) decrypt(key []byte) []byte {
 // judge checks head, length, structure and CRC of one line.
 func judge(line []byte) finding {
 	f := finding{start: 6, declared: -1}
-	if len(line) < 6 || line[0] != '#' || line[1] != '#' {
+	if !bytes.HasPrefix(line, []byte("##")) {
 		f.headless = true
-		f.add(Malformed, 0, "does not begin with ## and a length")
+		detail := "does not begin with ##"
+		if len(line) == 0 {
+			detail = "the line is empty"
+		}
+		f.add(Malformed, 0, detail)
 		return f
 	}
 	end := len(line)
-	if crc, ok := hex4(line[max(6, end-4):]); ok {
+	if crc, ok := hex4(line[min(end, max(6, end-4)):]); ok {
 		end -= 4
 		f.crc, f.crcText = crc, string(line[end:])
 	}
@@ -132,14 +145,12 @@ func judge(line []byte) finding {
 		digits++
 	}
 	switch {
-	case digits == 6 || digits > 6 && !fits(digits, end):
-		f.declared = two(line[2:])*100 + two(line[4:])
+	case digits == 6, digits > 6 && (fits(6, end) || !fits(digits, end)):
+		f.declared = number(line[2:6])
 	default: // with fewer digits, or more, the segment begins behind them unless the CRC says otherwise
 		if !fits(6, end) {
 			f.start = digits
-		} else if digits > 6 {
-			f.declared = two(line[2:])*100 + two(line[4:])
-			break
+			f.declared = number(line[2:digits])
 		}
 		f.add(LengthNotDigits, 2, LengthNotDigits)
 	}
@@ -166,8 +177,10 @@ func judge(line []byte) finding {
 		real--
 		f.add(StraySemicolon, real, StraySemicolon)
 		right = right || fits(f.start, real)
+	case f.declared == 0 && real == f.start:
+		f.add(MissingFields, 2, MissingFields)
 	case f.declared >= 0 && f.start+f.declared != real && (f.crcText != "" || f.start+f.declared != len(line)):
-		f.add(LengthMismatch, 2, "length_mismatch(declared "+string(line[2:6])+", real "+itoa(real-f.start)+")")
+		f.add(LengthMismatch, 2, "length_mismatch(declared "+string(line[2:f.start])+", real "+itoa(real-f.start)+")")
 	}
 	f.seg = line[f.start:real]
 	switch {
@@ -321,10 +334,10 @@ func headerFields(h []byte) (fields []field, stray bool) {
 // startsField reports whether b begins with name= or is empty up to the next comma.
 func startsField(b []byte) bool {
 	for i, c := range b {
-		switch {
-		case c == '=':
+		switch c {
+		case '=':
 			return i > 0
-		case c == ',':
+		case ',':
 			return len(bytes.TrimSpace(b[:i])) == 0
 		}
 	}
@@ -400,7 +413,7 @@ func blanksOutsideLogs(body []byte) bool {
 		switch c {
 		case ';', ',', '=':
 			edge = true
-		case ' ', '\t', '\r', '\n':
+		case ' ', '\t', '\r', '\n': // isBlank
 			rest := bytes.TrimLeft(body[i:], " \t\r\n")
 			if edge || len(rest) == 0 || rest[0] == ';' || rest[0] == ',' || rest[0] == '=' {
 				return true

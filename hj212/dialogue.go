@@ -261,7 +261,7 @@ type Reply struct {
 // ReplyOf reads an answer of a device.
 func ReplyOf(p *Packet) Reply {
 	r := Reply{CN: p.Command(), QN: p.RequestNumber(), Code: -1}
-	name := ""
+	var name string
 	switch r.CN {
 	case CNRequestAck:
 		name = "QnRtn"

@@ -18,11 +18,11 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // read returns a file of testdata.
-func read(t testing.TB, name string) string {
-	t.Helper()
+func read(tb testing.TB, name string) string {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }
@@ -71,7 +71,7 @@ func TestErrorSaysWhatToDo(t *testing.T) {
 	if err == nil {
 		t.Fatal("an open CP was accepted")
 	}
-	if got, want := err.Error(), "cp_not_closed at byte 14: no closing && (close CP with &&)"; got != want {
+	if got, want := err.Error(), "cp_not_closed at byte 14: no closing && (open CP with CP=&& and close it with &&)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

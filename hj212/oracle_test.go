@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,8 +64,7 @@ func scanPlainly(b []byte, limit int) hj212.StreamResult {
 			noise()
 			continue
 		}
-		var n int
-		fmt.Sscanf(string(b[2:6]), "%d", &n)
+		n, _ := strconv.Atoi(string(b[2:6])) // the pattern has digits only
 		need := 6 + n + 4
 		if n == 0 {
 			if len(b) < 10 || !hexPattern.Match(b[6:10]) {
@@ -106,7 +106,7 @@ func scanPlainly(b []byte, limit int) hj212.StreamResult {
 			name = hj212.CRCMismatch
 		}
 		switch {
-		case head > 0 && head < need:
+		case head > 0 && head+6 <= need:
 			fault(name, head, false)
 		case hexPattern.Match(c) && (len(b) == need || b[need] == '\r' || b[need] == '\n'):
 			fault(name, need, false)
@@ -268,11 +268,11 @@ func itemsPlainly(cp string) (items []string) {
 	return items
 }
 
-func blank(r rune) bool { return r <= ' ' }
+func blank(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }
 
 // checkItems compares Parse with itemsPlainly.
-func checkItems(t testing.TB, seg []byte) {
-	t.Helper()
+func checkItems(tb testing.TB, seg []byte) {
+	tb.Helper()
 	var p hj212.Packet
 	if p.Parse(seg) != nil {
 		return
@@ -282,7 +282,7 @@ func checkItems(t testing.TB, seg []byte) {
 		got = append(got, fmt.Sprintf("%d|%s|%v|%s|%s", it.Group, p.Bytes(it.Code), it.Suffix.Off > 0, p.Bytes(it.Suffix), p.Bytes(it.Value)))
 	}
 	if diff := cmp.Diff(itemsPlainly(string(p.Bytes(p.CP))), got); diff != "" {
-		t.Fatalf("%q (-plain +parsed):\n%s", seg, diff)
+		tb.Fatalf("%q (-plain +parsed):\n%s", seg, diff)
 	}
 }
 

@@ -58,9 +58,9 @@ var (
 // MaxSegment is the longest segment that Parse takes; spans are 16 bits wide.
 const MaxSegment = 1<<16 - 1
 
-// Parse reads a data segment. It fails with *Error when there is no CP
-// (missing_fields), CP is not closed (cp_not_closed) or the segment is longer
-// than MaxSegment (malformed). Missing or odd header fields are no error.
+// Parse reads a data segment. It fails with *Error when the segment is empty
+// (missing_fields), holds no CP=&&…&& (cp_not_closed) or is longer than
+// MaxSegment (malformed). Missing or odd header fields are no error.
 func (p *Packet) Parse(seg []byte) error {
 	*p = Packet{Seg: seg, Items: p.Items[:0]}
 	if len(seg) > MaxSegment {
@@ -71,7 +71,10 @@ func (p *Packet) Parse(seg []byte) error {
 		if i := bytes.Index(seg, cpOpen[:3]); i >= 0 {
 			return &Error{Name: CPNotClosed, Off: i, Detail: "CP does not begin with &&"}
 		}
-		return &Error{Name: MissingFields, Off: len(seg), Detail: "no CP=&&"}
+		if len(seg) == 0 {
+			return &Error{Name: MissingFields, Detail: "the data segment is empty"}
+		}
+		return &Error{Name: CPNotClosed, Off: len(seg), Detail: "no CP=&&"}
 	}
 	start := cp + len(cpOpen)
 	end := len(seg) - 2
@@ -344,9 +347,10 @@ func (p *Packet) itemsWithLogs(i, end int) {
 				break
 			}
 			if eq < 0 {
-				if c == '=' {
+				switch c {
+				case '=':
 					eq = i
-				} else if c == '-' {
+				case '-':
 					dash = i
 				}
 			}
@@ -360,15 +364,20 @@ func (p *Packet) itemsWithLogs(i, end int) {
 	}
 }
 
+// trim takes the blanks off both ends of b[i:j].
 func trim(b []byte, i, j int) (int, int) {
-	for i < j && b[i] <= ' ' {
+	for i < j && isBlank(b[i]) {
 		i++
 	}
-	for i < j && b[j-1] <= ' ' {
+	for i < j && isBlank(b[j-1]) {
 		j--
 	}
 	return i, j
 }
+
+// isBlank reports what may stand around names and values without belonging to
+// them. Other control characters are kept: they are what was sent.
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // Bytes returns what s points to.
 func (p *Packet) Bytes(s Span) []byte {
@@ -376,12 +385,15 @@ func (p *Packet) Bytes(s Span) []byte {
 }
 
 // number reads a span of decimal digits; -1 when it is empty or something else.
-func (p *Packet) number(s Span) int {
-	if s.Len == 0 || s.Len > 6 {
+func (p *Packet) number(s Span) int { return number(p.Bytes(s)) }
+
+// number reads up to eight decimal digits; -1 when b is empty or something else.
+func number(b []byte) int {
+	if len(b) == 0 || len(b) > 8 {
 		return -1
 	}
 	n := 0
-	for _, c := range p.Bytes(s) {
+	for _, c := range b {
 		if c < '0' || c > '9' {
 			return -1
 		}

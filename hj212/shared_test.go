@@ -17,11 +17,11 @@ import (
 )
 
 // readLines returns the lines of a file of captured frames.
-func readLines(t testing.TB, name string) []string {
-	t.Helper()
-	f, err := os.Open(filepath.Join(testkit.Shared(t), "testdata", "hj212", name))
+func readLines(tb testing.TB, name string) []string {
+	tb.Helper()
+	f, err := os.Open(filepath.Join(testkit.Shared(tb), "testdata", "hj212", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer f.Close()
 	var lines []string
@@ -31,16 +31,16 @@ func readLines(t testing.TB, name string) []string {
 		lines = append(lines, sc.Text())
 	}
 	if err := sc.Err(); err != nil || len(lines) == 0 {
-		t.Fatalf("%s: %d lines, %v", name, len(lines), err)
+		tb.Fatalf("%s: %d lines, %v", name, len(lines), err)
 	}
 	return lines
 }
 
-func decodeInto[T any](t testing.TB, line string) T {
-	t.Helper()
+func decodeInto[T any](tb testing.TB, line string) T {
+	tb.Helper()
 	var v T
 	if err := json.Unmarshal([]byte(line), &v); err != nil {
-		t.Fatalf("%v in %.80s", err, line)
+		tb.Fatalf("%v in %.80s", err, line)
 	}
 	return v
 }
@@ -141,8 +141,8 @@ func TestSharedStreams(t *testing.T) {
 }
 
 // checkCut scans raw in two reads and wants what one read gave.
-func checkCut(t testing.TB, raw []byte, cut int, want hj212.StreamResult) {
-	t.Helper()
+func checkCut(tb testing.TB, raw []byte, cut int, want hj212.StreamResult) {
+	tb.Helper()
 	s := hj212.NewScanner(hj212.ScanOptions{})
 	got := hj212.StreamResult{Frames: []hj212.FrameText{}, Errors: []string{}}
 	take := func(ev hj212.Event) {
@@ -163,7 +163,7 @@ func checkCut(t testing.TB, raw []byte, cut int, want hj212.StreamResult) {
 	}
 	got.Pending = s.Pending()
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Fatalf("cut at %d of %q (-whole +cut):\n%s", cut, raw, diff)
+		tb.Fatalf("cut at %d of %q (-whole +cut):\n%s", cut, raw, diff)
 	}
 }
 

@@ -22,7 +22,7 @@ func block(key []byte) (cipher.Block, error) {
 		return nil, ErrKey
 	}
 	if c, ok := ciphers.Load(string(key)); ok {
-		return c.(cipher.Block), nil //nolint:errcheck,forcetypeassert // only blocks are stored
+		return c.(cipher.Block), nil // only blocks are stored
 	}
 	c, err := sm4.NewCipher(key)
 	if err != nil {
@@ -36,7 +36,7 @@ func block(key []byte) (cipher.Block, error) {
 func cpBody(seg []byte) (from, to int, err error) {
 	from = bytes.Index(seg, cpOpen)
 	if from < 0 {
-		return 0, 0, &Error{Name: MissingFields, Off: len(seg), Detail: "no CP=&&"}
+		return 0, 0, &Error{Name: CPNotClosed, Off: len(seg), Detail: "no CP=&&"}
 	}
 	from += len(cpOpen)
 	to = len(seg) - len(cpClose)
@@ -107,7 +107,7 @@ func braced(body []byte) ([]byte, bool) {
 		return nil, false
 	}
 	var out []byte
-	for _, part := range bytes.Split(body[1:end], []byte{','}) {
+	for part := range bytes.SplitSeq(body[1:end], []byte{','}) {
 		h, ok := bytes.CutPrefix(bytes.TrimSpace(part), []byte("0x"))
 		var b [1]byte
 		if !ok || len(h) != 2 {

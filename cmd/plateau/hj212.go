@@ -67,16 +67,21 @@ func cmdDecode(args []string, std stdio) int {
 		}
 	}
 	out := bufio.NewWriter(std.Out)
-	defer out.Flush()
 	names := fs.Args()
 	if len(names) == 0 {
 		names = []string{"-"}
 	}
+	var err error
 	for _, name := range names {
-		if err := decodeFile(name, std.In, out, *stream, *asHex, key); err != nil {
-			out.Flush()
-			return fail(std, "hj212 decode", err)
+		if err = decodeFile(name, std.In, out, *stream, *asHex, key); err != nil {
+			break
 		}
+	}
+	if lost := out.Flush(); err == nil { // what was decoded before a fault is printed too
+		err = lost
+	}
+	if err != nil {
+		return fail(std, "hj212 decode", err)
 	}
 	return 0
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,8 +21,8 @@ import (
 const sampleFrame = "##0101QN=20160801085857223;ST=32;CN=1062;PW=100000;MN=010000A8900016F000169DC0;Flag=5;CP=&&RtdInterval=30&&1C80"
 
 // decodeWith runs plateau hj212 and returns what it printed.
-func decodeWith(t testing.TB, in string, args ...string) (code int, out, errOut string) {
-	t.Helper()
+func decodeWith(tb testing.TB, in string, args ...string) (code int, out, errOut string) {
+	tb.Helper()
 	var o, e bytes.Buffer
 	code = cmdHJ212(args, stdio{In: strings.NewReader(in), Out: &o, Err: &e})
 	return code, o.String(), e.String()
@@ -137,9 +138,7 @@ func TestSharedHJ212(t *testing.T) {
 		got := files[name][int(want["line"].(float64))-1]
 		check := map[string]any{"line": want["line"], "valid": want["valid"]}
 		if expect, ok := want["expect"].(map[string]any); ok {
-			for k, v := range expect {
-				check[k] = v
-			}
+			maps.Copy(check, expect)
 		} else {
 			check["reasons"] = want["reasons"]
 		}
@@ -181,23 +180,23 @@ func ordered(v any) []string {
 	return out
 }
 
-func objects(t testing.TB, name string) []map[string]any {
-	t.Helper()
+func objects(tb testing.TB, name string) []map[string]any {
+	tb.Helper()
 	b, err := os.ReadFile(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return parseObjects(t, string(b))
+	return parseObjects(tb, string(b))
 }
 
-func parseObjects(t testing.TB, text string) (list []map[string]any) {
-	t.Helper()
+func parseObjects(tb testing.TB, text string) (list []map[string]any) {
+	tb.Helper()
 	sc := bufio.NewScanner(strings.NewReader(text))
 	sc.Buffer(nil, 1<<22)
 	for sc.Scan() {
 		var m map[string]any
 		if err := json.Unmarshal(sc.Bytes(), &m); err != nil {
-			t.Fatalf("%v in %.80s", err, sc.Text())
+			tb.Fatalf("%v in %.80s", err, sc.Text())
 		}
 		list = append(list, m)
 	}

@@ -92,10 +92,10 @@ func lane(ctx context.Context, addr string, frames <-chan []byte) error {
 		} else { // encrypted: its header can be read all the same
 			wanted++
 		}
-		if _, err := out.Write(f); err == nil {
-			_, err = out.WriteString("\r\n")
+		if _, err := out.Write(f); err != nil {
+			return err
 		}
-		if err != nil {
+		if _, err := out.WriteString("\r\n"); err != nil {
 			return err
 		}
 	}

@@ -11,17 +11,17 @@ import (
 // are not part of the repository (PLATEAU_SHARED, by default the folder
 // "shared" beside the checkout). Where it is absent the test is skipped, but
 // with CI=true it fails: a build must not be green because data were missing.
-func Shared(t testing.TB) string {
-	t.Helper()
+func Shared(tb testing.TB) string {
+	tb.Helper()
 	dir := os.Getenv("PLATEAU_SHARED")
 	if dir == "" {
 		dir = filepath.Join(Root(), "..", "shared")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "testdata")); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("real data not found in %s (set PLATEAU_SHARED): %v", dir, err)
+			tb.Fatalf("real data not found in %s (set PLATEAU_SHARED): %v", dir, err)
 		}
-		t.Skipf("real data not found in %s; set PLATEAU_SHARED to run this test", dir)
+		tb.Skipf("real data not found in %s; set PLATEAU_SHARED to run this test", dir)
 	}
 	return dir
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,7 +103,7 @@ func (st *state) addShape(id uint32, text string) *shape {
 
 // showShapes publishes the table; entries that exist never change.
 func (st *state) showShapes() {
-	view := st.shapes[:len(st.shapes):len(st.shapes)]
+	view := slices.Clip(st.shapes)
 	st.view.Store(&view)
 }
 
@@ -123,7 +124,7 @@ type group struct {
 	seq     uint64
 	entries int
 	raw     int64
-	written chan error // closed after the outcome is in err
+	written chan struct{} // closed after the outcome is in err
 	err     error
 }
 
@@ -356,7 +357,7 @@ func (p *preparer) group(frames []*Frame) (*group, error) {
 	st := &s.state
 	g := &group{
 		engine: e, batch: e.db.NewBatchWithSize(256 * len(frames)), frames: append([]*Frame(nil), frames...),
-		results: make([]Result, len(frames)), written: make(chan error),
+		results: make([]Result, len(frames)), written: make(chan struct{}),
 	}
 	st.Lock()
 	defer st.Unlock()

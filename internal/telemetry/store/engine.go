@@ -144,7 +144,7 @@ func (e *engine) bury() {
 	idle := e.retire()
 	go func() {
 		<-idle
-		<-e.try(func() error { return e.db.Close() })
+		e.try(e.db.Close)
 	}()
 }
 

@@ -49,9 +49,9 @@ func indexKey(dst []byte, mn uint32, l telemetry.Locator) []byte {
 	return appendLocator(binary.BigEndian.AppendUint32(append(dst, pIndex), mn), l)
 }
 
-func derivedKey(dst []byte, table byte, o telemetry.OutletID, at int64) []byte {
-	dst = binary.BigEndian.AppendUint32(append(dst, pDerived, table), uint32(o))
-	return binary.BigEndian.AppendUint64(dst, atBits(at))
+func derivedKey(table byte, o telemetry.OutletID, at int64) []byte {
+	key := binary.BigEndian.AppendUint32([]byte{pDerived, table}, uint32(o))
+	return binary.BigEndian.AppendUint64(key, atBits(at))
 }
 
 // after returns the first key behind all that begin with prefix.

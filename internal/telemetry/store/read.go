@@ -449,7 +449,7 @@ func (s *Store) PutDerived(rows []Derived, cursor string, seq uint64) error {
 	}
 	b := e.db.NewBatch()
 	for i := range rows {
-		key := derivedKey(nil, rows[i].Table, rows[i].Outlet, rows[i].At)
+		key := derivedKey(rows[i].Table, rows[i].Outlet, rows[i].At)
 		var err error
 		if rows[i].Value == nil {
 			err = b.Delete(key, nil)
@@ -482,7 +482,7 @@ func (s *Store) Derived(table byte, o telemetry.OutletID, from, to int64, fn fun
 		return err
 	}
 	defer e.release()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: derivedKey(nil, table, o, from), UpperBound: derivedKey(nil, table, o, to)})
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: derivedKey(table, o, from), UpperBound: derivedKey(table, o, to)})
 	if err != nil {
 		return err
 	}
@@ -502,7 +502,7 @@ func (s *Store) GetDerived(table byte, o telemetry.OutletID, at int64) ([]byte, 
 		return nil, err
 	}
 	defer e.release()
-	v, closer, err := e.db.Get(derivedKey(nil, table, o, at))
+	v, closer, err := e.db.Get(derivedKey(table, o, at))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, ErrNotFound
 	}

@@ -18,8 +18,8 @@ import (
 var t0 = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 
 // frameOf makes a frame as the gateway would, from items "code-Suffix=value".
-func frameOf(t testing.TB, outlet telemetry.OutletID, cn int, at time.Time, items ...string) *Frame {
-	t.Helper()
+func frameOf(tb testing.TB, outlet telemetry.OutletID, cn int, at time.Time, items ...string) *Frame {
+	tb.Helper()
 	seg := fmt.Appendf(nil, "QN=20261123000000000;ST=31;CN=%d;PW=1;MN=M%d;Flag=5;CP=&&DataTime=%s", cn, outlet, hj212.AppendTime(nil, at))
 	for _, it := range items {
 		seg = append(append(seg, ';'), it...)
@@ -28,7 +28,7 @@ func frameOf(t testing.TB, outlet telemetry.OutletID, cn int, at time.Time, item
 	raw = raw[:len(raw)-2]
 	var p hj212.Packet
 	if err := p.Parse(raw[6 : len(raw)-4]); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &Frame{
 		MN: fmt.Sprintf("M%d", outlet), Outlet: outlet, Kind: telemetry.KindOf(cn), At: at.Unix(), Received: at.Add(2 * time.Second),
@@ -37,40 +37,40 @@ func frameOf(t testing.TB, outlet telemetry.OutletID, cn int, at time.Time, item
 }
 
 // put submits frames and waits for their results.
-func put(t testing.TB, s *Store, frames ...*Frame) []Result {
-	t.Helper()
+func put(tb testing.TB, s *Store, frames ...*Frame) []Result {
+	tb.Helper()
 	out := make([]Result, len(frames))
 	var wg sync.WaitGroup
 	wg.Add(len(frames))
 	for i, f := range frames {
 		f.Done = func(r Result) { out[i] = r; wg.Done() }
 	}
-	if err := s.SubmitBatch(t.Context(), frames); err != nil {
-		t.Fatal(err)
+	if err := s.SubmitBatch(tb.Context(), frames); err != nil {
+		tb.Fatal(err)
 	}
 	wg.Wait()
 	return out
 }
 
-func open(t testing.TB, dir string, o Options) *Store {
-	t.Helper()
+func open(tb testing.TB, dir string, o Options) *Store {
+	tb.Helper()
 	s, err := Open(dir, o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return s
 }
 
-func verified(t testing.TB, s *Store) Report {
-	t.Helper()
+func verified(tb testing.TB, s *Store) Report {
+	tb.Helper()
 	r, err := s.Verify(context.Background(), DecodePlain)
 	if err != nil || !r.OK() {
-		t.Fatalf("verify: %v %v", err, r.Faults)
+		tb.Fatalf("verify: %v %v", err, r.Faults)
 	}
 	return r
 }

@@ -37,7 +37,7 @@ type Decode func(f StoredFrame) ([]telemetry.Value, error)
 // DecodePlain decodes frames that are not encrypted.
 func DecodePlain(f StoredFrame) ([]telemetry.Value, error) {
 	var got []telemetry.Value
-	err := error(hj212.ErrNoSegment)
+	err := hj212.ErrNoSegment
 	s := hj212.NewScanner(hj212.ScanOptions{Tolerate: func([]byte) hj212.Tolerance { return hj212.Tolerance{BadCRC: true, BadLength: true} }})
 	s.Feed(append(bytes.Clone(f.Raw), "\r\n"...))
 	for ev, ok := s.Next(); ok; ev, ok = s.Next() {
