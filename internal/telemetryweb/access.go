@@ -1,6 +1,8 @@
 package telemetryweb
 
 import (
+	"slices"
+
 	"plateau/internal/platform/errs"
 	"plateau/internal/telemetry"
 )
@@ -43,15 +45,7 @@ var grants = map[Role][]Permission{
 
 // May reports whether the actor holds a permission.
 func (a Actor) May(p Permission) bool {
-	if p == Open {
-		return true
-	}
-	for _, g := range grants[a.Role] {
-		if g == p {
-			return true
-		}
-	}
-	return false
+	return p == Open || slices.Contains(grants[a.Role], p)
 }
 
 // Sees reports whether the actor may look at an outlet.

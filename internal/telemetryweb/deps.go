@@ -137,7 +137,7 @@ type Handler struct {
 // New returns the handler of all telemetry pages.
 func New(d Deps) *Handler {
 	if d.Now == nil {
-		d.Now = time.Now
+		d.Now = time.Now //nolint:forbidigo // the default of a clock that can be given
 	}
 	if d.Logger == nil {
 		d.Logger = slog.Default()

@@ -165,7 +165,7 @@ func (c *call) frameLines(list []store.StoredFrame) []frameLine {
 	for i := range list {
 		f := &list[i]
 		l := frameLine{
-			Href: c.path("/frames/" + f.Locator.String()), Received: f.Received, Kind: c.l.T("kind." + strconv.Itoa(int(f.Kind))),
+			Href: c.path("/frames/" + f.String()), Received: f.Received, Kind: c.l.T("kind." + strconv.Itoa(int(f.Kind))),
 			Verdict: c.verdictText(f.Verdict, f.Reason), Bad: f.Verdict == telemetry.Quarantined || f.Verdict == telemetry.Refused,
 			Text: maskPassword(hj212.Text(f.Raw)),
 		}
@@ -525,8 +525,10 @@ func (h *Handler) adoptPage(c *call, status int, problems []web.FieldError) erro
 	}
 	medium := mediumOf(knock)
 	chosen := posted("outlet", h.propose(c, medium))
-	v.Outlet = web.Field{Name: "outlet", Kind: "select", Label: c.l.T("adopt.outlet"), Hint: c.l.T("adopt.outlet_hint"),
-		Options: []web.Option{{Value: "new", Text: c.l.T("adopt.new_outlet"), Selected: chosen == "new"}}}
+	v.Outlet = web.Field{
+		Name: "outlet", Kind: "select", Label: c.l.T("adopt.outlet"), Hint: c.l.T("adopt.outlet_hint"),
+		Options: []web.Option{{Value: "new", Text: c.l.T("adopt.new_outlet"), Selected: chosen == "new"}},
+	}
 	for _, id := range c.snap.Order {
 		o := c.snap.Outlets[id]
 		if o == nil || !c.actor.Sees(o) {

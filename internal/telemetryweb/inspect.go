@@ -63,9 +63,6 @@ func (h *Handler) inspect(c *call) error {
 	if c.r.Method != http.MethodPost {
 		return h.render(c, http.StatusOK, "inspect.html", p)
 	}
-	if err := c.r.ParseMultipartForm(maxBody); err != nil && c.r.Form == nil {
-		return err
-	}
 	v.Text.Value, v.Key.Value = c.r.PostFormValue("frames"), strings.TrimSpace(c.r.PostFormValue("key"))
 	key, err := hex.DecodeString(v.Key.Value)
 	if err != nil || len(key) != 0 && len(key) != 16 {

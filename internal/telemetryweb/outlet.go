@@ -169,8 +169,8 @@ func (c *call) day(date string) (from, to time.Time, named bool, err error) {
 }
 
 func (h *Handler) outlet(c *call) error {
-	id, format := c.r.PathValue("id"), ""
-	date := c.r.PathValue("date")
+	id, date := c.r.PathValue("id"), c.r.PathValue("date")
+	var format string
 	if date == "" {
 		id, format = cutFormat(id)
 	} else {
@@ -222,7 +222,7 @@ func (h *Handler) outlet(c *call) error {
 		v.Export = c.path(outletPath(o.ID))
 	}
 	h.dayChart(c, v, o, rows, from, to, selected, link)
-	v.Events = h.events(c, o, rows)
+	v.Events = h.events(c, rows)
 	if !selected.IsZero() {
 		x, err := h.Quality.Explain(o.ID, v.Code, quality.LevelHour, selected)
 		switch {
@@ -477,7 +477,7 @@ func (h *Handler) series(c *call) error {
 }
 
 // events are runs of hours over a limit, hours lost and stops, latest first.
-func (h *Handler) events(c *call, o *telemetry.Outlet, rows []quality.HourRow) []event {
+func (h *Handler) events(c *call, rows []quality.HourRow) []event {
 	var out []event
 	open := map[string]int{}
 	note := func(kind string, at int64, e event) {

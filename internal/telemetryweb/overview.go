@@ -63,13 +63,15 @@ type overviewView struct {
 	Query       string // of the present filter, for the export links
 }
 
+type actionState struct {
+	state quality.State
+	rows  int
+}
+
 // actionStates are the states that need somebody, most pressing first, with the
 // rows shown of each; what is more is one link away. The numbers keep the page
 // within its element budget.
-var actionStates = []struct {
-	state quality.State
-	rows  int
-}{{quality.Exceed, 16}, {quality.Warn, 10}, {quality.Suspect, 5}, {quality.Offline, 5}}
+var actionStates = []actionState{{quality.Exceed, 16}, {quality.Warn, 10}, {quality.Suspect, 5}, {quality.Offline, 5}}
 
 func (h *Handler) overviewAlias(c *call) error {
 	to := "/"
@@ -221,12 +223,7 @@ func (h *Handler) mapOf(c *call, list []quality.StateResult) chart.Map {
 }
 
 func needsSomebody(s quality.State) bool {
-	return slices.ContainsFunc(actionStates, func(a struct {
-		state quality.State
-		rows  int
-	}) bool {
-		return a.state == s
-	})
+	return slices.ContainsFunc(actionStates, func(a actionState) bool { return a.state == s })
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -95,15 +95,15 @@ func TestKeysOfTemplatesAndRules(t *testing.T) {
 }
 
 // zipped is the size of a page as the middleware sends it to a browser.
-func zipped(t testing.TB, page []byte) int {
-	t.Helper()
+func zipped(tb testing.TB, page []byte) int {
+	tb.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	if _, err := z.Write(page); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Len()
 }

@@ -252,7 +252,7 @@ func (h *Handler) entryPage(c *call, status int, problems []web.FieldError) erro
 	if v.New && !v.Edit {
 		return refused(c.l, EditList)
 	}
-	title := ""
+	var title string
 	switch kind {
 	case "enterprises":
 		e := c.snap.Enterprises[id]
@@ -264,8 +264,12 @@ func (h *Handler) entryPage(c *call, status int, problems []web.FieldError) erro
 		}
 		title = c.name(e.Name).Text
 		v.Fields = []web.Field{
-			{Name: "id", Value: e.ID}, {Name: "name_zh", Value: e.Name.Zh, Lang: "zh-Hans"}, {Name: "name_bo", Value: e.Name.Bo, Lang: "bo", Optional: true},
-			{Name: "name_en", Value: e.Name.En, Lang: "en", Optional: true}, c.countyField(e.Area), {Name: "permit", Value: e.Permit, Optional: true},
+			{Name: "id", Value: e.ID},
+			{Name: "name_zh", Value: e.Name.Zh, Lang: "zh-Hans"},
+			{Name: "name_bo", Value: e.Name.Bo, Lang: "bo", Optional: true},
+			{Name: "name_en", Value: e.Name.En, Lang: "en", Optional: true},
+			c.countyField(e.Area),
+			{Name: "permit", Value: e.Permit, Optional: true},
 		}
 		if !v.New {
 			v.Fields = v.Fields[1:]
@@ -361,11 +365,19 @@ func (h *Handler) outletFields(c *call, o *telemetry.Outlet) []web.Field {
 		}
 	}
 	return []web.Field{
-		{Name: "name_zh", Value: o.Name.Zh, Lang: "zh-Hans"}, {Name: "name_bo", Value: o.Name.Bo, Lang: "bo", Optional: true}, {Name: "name_en", Value: o.Name.En, Lang: "en", Optional: true},
-		owner, {Name: "medium", Kind: "select", Options: c.mediumOptions(string(o.Medium))[1:]}, source,
-		{Name: "condition", Value: o.Condition, Optional: true}, {Name: "level", Value: o.Level, Optional: true}, c.countyField(o.Area),
-		{Name: "lon", Value: coordinate(o.Lon), Input: "decimal"}, {Name: "lat", Value: coordinate(o.Lat), Input: "decimal"},
-		{Name: "realtime", Value: strconv.Itoa(iv.Realtime), Input: "numeric"}, {Name: "minute", Value: strconv.Itoa(iv.Minute), Input: "numeric"},
+		{Name: "name_zh", Value: o.Name.Zh, Lang: "zh-Hans"},
+		{Name: "name_bo", Value: o.Name.Bo, Lang: "bo", Optional: true},
+		{Name: "name_en", Value: o.Name.En, Lang: "en", Optional: true},
+		owner,
+		{Name: "medium", Kind: "select", Options: c.mediumOptions(string(o.Medium))[1:]},
+		source,
+		{Name: "condition", Value: o.Condition, Optional: true},
+		{Name: "level", Value: o.Level, Optional: true},
+		c.countyField(o.Area),
+		{Name: "lon", Value: coordinate(o.Lon), Input: "decimal"},
+		{Name: "lat", Value: coordinate(o.Lat), Input: "decimal"},
+		{Name: "realtime", Value: strconv.Itoa(iv.Realtime), Input: "numeric"},
+		{Name: "minute", Value: strconv.Itoa(iv.Minute), Input: "numeric"},
 		{Name: "factors", Kind: "textarea", Rows: 3, Value: strings.Join(codes, " ")},
 	}
 }
@@ -393,10 +405,20 @@ func limitFields(c *call, l *telemetry.Limit) []web.Field {
 		op.Options = append(op.Options, web.Option{Value: s, Text: s, Selected: s == l.Op})
 	}
 	return []web.Field{
-		{Name: "id", Value: l.ID}, {Name: "standard", Value: l.Standard}, {Name: "source_type", Value: l.SourceType}, {Name: "condition", Value: l.Condition, Optional: true},
-		{Name: "level", Value: l.Level, Optional: true}, {Name: "factor", Value: l.Factor}, stat, op, {Name: "lo", Value: num(l.Lo), Input: "decimal", Optional: true},
-		{Name: "hi", Value: num(l.Hi), Input: "decimal", Optional: true}, {Name: "unit", Value: l.Unit}, {Name: "ref_o2", Value: num(l.RefO2), Input: "decimal", Optional: true},
-		{Name: "effective_from", Value: l.EffectiveFrom}, {Name: "effective_to", Value: l.EffectiveTo, Optional: true}, {Name: "note", Value: l.Note, Optional: true},
+		{Name: "id", Value: l.ID},
+		{Name: "standard", Value: l.Standard},
+		{Name: "source_type", Value: l.SourceType},
+		{Name: "condition", Value: l.Condition, Optional: true},
+		{Name: "level", Value: l.Level, Optional: true},
+		{Name: "factor", Value: l.Factor},
+		stat, op,
+		{Name: "lo", Value: num(l.Lo), Input: "decimal", Optional: true},
+		{Name: "hi", Value: num(l.Hi), Input: "decimal", Optional: true},
+		{Name: "unit", Value: l.Unit},
+		{Name: "ref_o2", Value: num(l.RefO2), Input: "decimal", Optional: true},
+		{Name: "effective_from", Value: l.EffectiveFrom},
+		{Name: "effective_to", Value: l.EffectiveTo, Optional: true},
+		{Name: "note", Value: l.Note, Optional: true},
 	}
 }
 
@@ -649,9 +671,6 @@ func (h *Handler) registryImport(c *call) error {
 // uploaded is the list sent, as a file or as text. Spreadsheets save in UTF-8
 // with a mark or in GBK; both are read.
 func uploaded(r *http.Request) (string, error) {
-	if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		return "", err
-	}
 	raw := []byte(r.PostFormValue("text"))
 	if r.MultipartForm != nil {
 		if v := r.MultipartForm.Value["text"]; len(v) > 0 {
@@ -662,7 +681,7 @@ func uploaded(r *http.Request) (string, error) {
 			if err != nil {
 				return "", fmt.Errorf("open upload: %w", err)
 			}
-			defer f.Close() //nolint:errcheck // only read
+			defer f.Close()
 			if raw, err = io.ReadAll(f); err != nil {
 				return "", fmt.Errorf("read upload: %w", err)
 			}
