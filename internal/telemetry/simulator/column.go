@@ -58,7 +58,9 @@ func newColumn(v []float64, step float64) *Column {
 	return c
 }
 
-// at returns the value at hour h of the column's own axis, wrapped around.
+// at returns the value of hour h of the column's own axis, wrapped around. Days
+// keep their mean; of what was read every few hours, the hours between lie on
+// straight lines.
 func (c *Column) at(h int64) (v float64, gap int) {
 	n := int64(len(c.Values))
 	if c.Step <= 1 {
@@ -71,7 +73,11 @@ func (c *Column) at(h int64) (v float64, gap int) {
 	if c.gaps[i] > 0 {
 		return c.last[i], int(c.gaps[i]) * int(step)
 	}
-	w := float64(h-k*step) / float64(step)
+	since := float64(h - k*step)
+	if step >= 24 { // a day's sample stands for the day's mean
+		return within(c.last[wrap(k-1, n)], c.last[i], c.last[j], (since+0.5)/c.Step), 0
+	}
+	w := since / c.Step
 	return c.last[i]*(1-w) + c.last[j]*w, 0
 }
 

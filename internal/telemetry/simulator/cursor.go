@@ -14,22 +14,34 @@ type sample struct {
 	mass [maxFactors]float64 // kg in this minute
 }
 
-// cursor evaluates a plant minute by minute. It keeps the knots of the hour
+// cursor evaluates a plant minute by minute. It keeps the means of three hours
 // and the episode in force, so walking forward is cheap; any order is right.
 type cursor struct {
 	p     *Plant
 	sched *schedule
 
-	hour   int64
-	loaded bool
-	a, b   [maxFactors]float64 // values at the hour and at the next
-	gap    [maxFactors]int     // length of the gap the hour lies in; 0 = none
-	gapB   [maxFactors]int     // the same of the next hour
-	la, lb float64
+	hour             int64
+	loaded           bool
+	last, this, next [maxFactors]mean // of the hour before, the hour, the hour after
+	la, lb           float64          // load at the hour and at the next
 
 	ep     episode
 	epTo   int64
 	epFrom int64
+}
+
+// mean is what a series gives for an hour.
+type mean struct {
+	v   float64
+	gap int // length of the gap the hour lies in; 0 = none
+}
+
+// near is the mean of an hour beside one of mean v, which stands in for a gap.
+func (a mean) near(v float64) float64 {
+	if a.gap > 0 {
+		return v
+	}
+	return a.v
 }
 
 func newCursor(p *Plant, s *schedule) *cursor {
@@ -44,22 +56,24 @@ func (c *cursor) episode(minute int64) episode {
 	return c.ep
 }
 
-func (c *cursor) knots(hour int64) {
+// load gets the means around an hour.
+func (c *cursor) load(hour int64) {
 	if c.loaded && hour == c.hour {
 		return
 	}
-	next := c.loaded && hour == c.hour+1 // walking forward: the end of the last hour is the start of this
+	forward := c.loaded && hour == c.hour+1
 	for i := range c.p.factors {
-		f := &c.p.factors[i]
-		if f.series == nil {
+		s := c.p.factors[i].series
+		if s == nil {
 			continue
 		}
-		if next {
-			c.a[i], c.gap[i] = c.b[i], c.gapB[i]
+		if forward {
+			c.last[i], c.this[i] = c.this[i], c.next[i]
 		} else {
-			c.a[i], c.gap[i] = f.series.At(hour)
+			c.last[i].v, c.last[i].gap = s.At(hour - 1)
+			c.this[i].v, c.this[i].gap = s.At(hour)
 		}
-		c.b[i], c.gapB[i] = f.series.At(hour + 1)
+		c.next[i].v, c.next[i].gap = s.At(hour + 1)
 	}
 	if c.p.load != nil {
 		c.la, _ = c.p.load.At(hour)
@@ -80,12 +94,19 @@ func (c *cursor) at(m int64, s *sample) {
 	if !s.on {
 		return
 	}
-	c.knots(floorDiv(m, 60))
-	frac := float64(m-c.hour*60) / 60
-	r := mix(p.seed ^ uint64(m)*0x2545f4914f6cdd1d)
+	c.load(floorDiv(m, 60))
+	minute := m - c.hour*60
+	frac := (float64(minute) + 0.5) / 60
 	load := clamp(c.la+(c.lb-c.la)*frac, 0.5, 1.1)
-	jitter := func(i int) float64 { // uniform in [-1, 1]
-		return float64(mix(r+uint64(i)*0x9e37)>>40)/(1<<23) - 1
+	// Uniform in [-1, 1]; minutes as far from the hour's start as from its end
+	// are opposite, so that the noise leaves the hour's mean alone.
+	pair, sign := minute, 1.0
+	if minute >= 30 {
+		pair, sign = 59-minute, -1
+	}
+	r := mix(p.seed ^ uint64(c.hour*60+pair)*0x2545f4914f6cdd1d)
+	jitter := func(i int) float64 {
+		return sign * (float64(mix(r+uint64(i)*0x9e37)>>40)/(1<<23) - 1)
 	}
 	fold := 1.0 // measured = folded × fold
 	if p.o2 >= 0 {
@@ -105,18 +126,22 @@ func (c *cursor) at(m int64, s *sample) {
 		x := 0.0
 		switch f.q {
 		case conc, plain, waterFlow:
-			x = c.a[i] * n
-			if c.gap[i] == 0 && c.gapB[i] == 0 {
-				x = (c.a[i] + (c.b[i]-c.a[i])*frac) * n
+			h := c.this[i]
+			x = h.v * n
+			if h.gap == 0 {
+				x = within(c.last[i].near(h.v), h.v, c.next[i].near(h.v), frac) + h.v*(n-1)
+				if h.v >= 0 {
+					x = math.Max(x, 0)
+				}
 			}
 			if f.q == conc {
 				x = p.playRole(i, x, ep, m, n) * fold
 			} else if ep.role == overPH && f.code == "w01001" {
 				x = 9.25 + 0.3*float64(ep.pick&0xff)/255 + 0.05*jitter(i)
 			}
-			if c.gap[i] > 2 {
+			if h.gap > 2 {
 				s.flag[i] = 'D'
-			} else if c.gap[i] > 0 {
+			} else if h.gap > 0 {
 				s.flag[i], s.none[i] = 'B', true
 			}
 		case oxygen:

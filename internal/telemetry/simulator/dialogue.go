@@ -281,7 +281,8 @@ func (l *Logger) sendRunTimes(r *request) int {
 	first := floorDiv(begin.Unix()+zone*3600+length-1, length)
 	last := floorDiv(min(end.Unix(), l.now()/1000-length)+zone*3600, length)
 	for day := first; day <= last; day++ {
-		for _, f := range l.runTimes(day) {
+		_, frames := l.f.runTimes(nil, l.sched, day*length-zone*3600, l.uniqueQN(l.now()), false)
+		for _, f := range frames {
 			l.replies = append(l.replies, l.upload(f))
 		}
 	}
@@ -289,18 +290,6 @@ func (l *Logger) sendRunTimes(r *request) int {
 		return hj212.ExeNoData
 	}
 	return hj212.ExeDone
-}
-
-// runTimes makes the 2041 upload of a local day (days since 1970).
-func (l *Logger) runTimes(day int64) []outFrame {
-	stood := slices.ContainsFunc(l.sched.day(l.p.index, day), func(e episode) bool { return e.role == stopped })
-	_, frames := l.f.equipment(nil, 2041, day*86400-zone*3600, l.uniqueQN(l.now()), func(n int) string {
-		if stood {
-			return "0.00"
-		}
-		return strconv.FormatFloat(23.5+float64(n)/10, 'f', 2, 64)
-	})
-	return frames
 }
 
 // answer queues a data frame that returns parameters.

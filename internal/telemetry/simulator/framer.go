@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -131,7 +132,7 @@ func (f *framer) realtime(arena []byte, at, sent int64, rf bool, s *sample) ([]b
 
 // equipment appends a 2021 (running state) or 2041 (hours run) upload; value
 // gives the text for equipment n, from 1.
-func (f *framer) equipment(arena []byte, cn int, at, sent int64, value func(n int) string) ([]byte, []outFrame) {
+func (f *framer) equipment(arena []byte, cn int, at, sent int64, rf bool, value func(n int) string) ([]byte, []outFrame) {
 	f.cp, f.groups = f.cp[:0], f.groups[:0]
 	suffix := "-RS="
 	if cn == 2041 {
@@ -142,8 +143,23 @@ func (f *framer) equipment(arena []byte, cn int, at, sent int64, value func(n in
 		f.cp = append(f.cp, value(n)...)
 		f.groups = append(f.groups, len(f.cp))
 	}
-	return f.finish(arena, cn, at, sent, false)
+	return f.finish(arena, cn, at, sent, rf)
 }
+
+// runTimes appends the 2041 upload (hours run) of the local day that begins at
+// start, Unix seconds.
+func (f *framer) runTimes(arena []byte, s *schedule, start, sent int64, rf bool) ([]byte, []outFrame) {
+	stood := slices.ContainsFunc(s.day(f.p.index, floorDiv(start+zone*3600, 86400)), func(e episode) bool { return e.role == stopped })
+	return f.equipment(arena, 2041, start, sent, rf, func(n int) string {
+		if stood {
+			return "0.00"
+		}
+		return strconv.FormatFloat(23.5+float64(n)/10, 'f', 2, 64)
+	})
+}
+
+// afterRecord (ms) is how long after a day's record the day's run times go.
+const afterRecord = 40
 
 // powerOn appends a 2081 upload.
 func (f *framer) powerOn(arena []byte, at, restart, sent int64) ([]byte, []outFrame) {

@@ -18,7 +18,7 @@ type EmitFunc func(frame []byte, mn string, sentAt time.Time) error
 
 // History writes the frames that all outlets of the world uploaded in
 // (from, to], in order of sentAt: minute, hour and day records (2051, 2061,
-// 2031), with outages, late re-sends and marks. A Logger that runs with
+// 2031) and hours run (2041), with outages, late re-sends and marks. A Logger that runs with
 // Since: to goes on exactly where it ends.
 func (w *World) History(ctx context.Context, from, to time.Time, emit EmitFunc) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -138,8 +138,16 @@ func (g *histGen) run(toMinute int64) {
 		}
 		var frames []outFrame
 		g.arena, frames = g.f.record(g.arena, k, start, at, late, w)
-		for _, f := range frames {
-			g.items = append(g.items, histItem{at, int32(p.index), f.raw})
+		g.add(at, frames)
+		if k == telemetry.KindDay && p.prof.equipment > 0 {
+			g.arena, frames = g.f.runTimes(g.arena, g.deliver.sched, start, at+afterRecord, late)
+			g.add(at, frames)
 		}
 	})
+}
+
+func (g *histGen) add(at int64, frames []outFrame) {
+	for _, f := range frames {
+		g.items = append(g.items, histItem{at, int32(g.f.p.index), f.raw})
+	}
 }

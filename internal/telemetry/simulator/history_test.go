@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -237,6 +238,69 @@ func TestRealSeries(t *testing.T) {
 	frames := collect(t, w, testNow.Add(-3*time.Hour), testNow)
 	if len(frames) < 2000 {
 		t.Errorf("%d frames in three hours of real series", len(frames))
+	}
+}
+
+// TestHoursAreTheSeries: what loggers report of an hour is the series' own
+// value, scaled, to the rounding of the minutes; of daily series the day's mean
+// is. No minute leaps away from its neighbours or below zero.
+func TestHoursAreTheSeries(t *testing.T) {
+	t.Parallel()
+	r, err := OpenReal(testkit.Shared(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := testWorld(t, WorldOptions{Real: r, Calm: true})
+	from := (testNow.Unix()/86400-3)*1440 - zone*60
+	compared := 0
+	for _, p := range w.Plants {
+		c := newCursor(p, w.sched)
+		var s sample
+		for h := from / 60; h < from/60+48; h++ {
+			var win window
+			for m := h * 60; m < h*60+60; m++ {
+				c.at(m, &s)
+				win.add(p, &s)
+			}
+			for i := range p.factors {
+				f := &p.factors[i]
+				if f.series == nil {
+					continue
+				}
+				want, gap := f.series.At(h)
+				got := win.read(p, i)
+				if gap > 0 || !got.has {
+					continue
+				}
+				avg := float64(got.avg) / f.pow
+				if got.folded {
+					avg = float64(got.zavg) / f.pow
+				}
+				if math.Abs(avg-want) > 1/f.pow+want*1e-4 {
+					t.Errorf("outlet %d %s hour %d: reported %.4f, the series has %.4f", p.Outlet.ID, f.code, h, avg, want)
+				}
+				if got.min < 0 {
+					t.Errorf("outlet %d %s hour %d: down to %d", p.Outlet.ID, f.code, h, got.min)
+				}
+				compared++
+			}
+		}
+	}
+	if compared < 5000 {
+		t.Errorf("compared %d hours", compared)
+	}
+	for _, ref := range []string{"barcelona/DQO-S", "melbourne/Ammonia"} {
+		col := r.Column(ref)
+		for day := range int64(300) {
+			sum := 0.0
+			for h := range int64(24) {
+				v, _ := col.at(day*24 + h)
+				sum += v
+			}
+			if mean := sum / 24; math.Abs(mean-col.Values[day]) > 1e-6 {
+				t.Fatalf("%s day %d: mean %.4f, the series has %.4f", ref, day, mean, col.Values[day])
+			}
+		}
 	}
 }
 

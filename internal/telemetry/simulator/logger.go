@@ -367,7 +367,9 @@ func (l *Logger) collect(now int64) {
 		}
 		_, frames := l.f.record(nil, k, start, at, false, w)
 		if k == telemetry.KindDay && l.p.prof.equipment > 0 {
-			frames = append(slices.Clone(frames), l.runTimes(floorDiv(start+zone*3600, 86400))...)
+			frames = slices.Clone(frames) // the framer's list is used again
+			_, more := l.f.runTimes(nil, l.sched, start, at+afterRecord, false)
+			frames = append(frames, more...)
 		}
 		for _, f := range frames {
 			u := l.upload(f)
@@ -393,7 +395,7 @@ func (l *Logger) collect(now int64) {
 	if now >= l.nextState {
 		l.nextState = (now/3600_000+1)*3600_000 + 10_000
 		if l.stateOn && l.p.prof.equipment > 0 {
-			_, frames := l.f.equipment(nil, 2021, now/1000, l.uniqueQN(now), l.running(now))
+			_, frames := l.f.equipment(nil, 2021, now/1000, l.uniqueQN(now), false, l.running(now))
 			l.sendNow(frames, now)
 		}
 	}

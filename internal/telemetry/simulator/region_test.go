@@ -172,7 +172,7 @@ func TestScheduleHasEverything(t *testing.T) {
 		linkDown: "offline", powerOff: "offline", maintenance: "maintenance", stopped: "stopped", normal: "normal",
 	}
 	want := map[string][2]int{
-		"over": {4, 6}, "warning": {3, 5}, "suspect": {4, 4}, "offline": {5, 5}, "maintenance": {4, 4}, "stopped": {5, 5}, "normal": {37, 45},
+		"over": {5, 7}, "warning": {3, 5}, "suspect": {4, 4}, "offline": {5, 5}, "maintenance": {4, 4}, "stopped": {5, 5}, "normal": {36, 44},
 	}
 	was := map[int]map[role]bool{}
 	for m := testNow.Unix()/60 - 30*1440; m < testNow.Unix()/60; m += 47 {

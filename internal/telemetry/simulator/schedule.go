@@ -61,7 +61,7 @@ func isSewage(p *Plant) bool {
 func isIndustry(p *Plant) bool { return dayJudged(p) && !isSewage(p) }
 func anyPlant(p *Plant) bool   { return p.prof.medium != telemetry.Surface }
 
-// tracks: about 5 outlets over limit, 5 in early warning, 4 suspect, 5
+// tracks: about 6 outlets over limit, 5 in early warning, 4 suspect, 5
 // offline, 4 in maintenance, 5 stopped of some 64. Order matters: the choosy
 // ones take first.
 var tracks = []track{
@@ -80,6 +80,8 @@ var tracks = []track{
 	{role: maintenance, n: 2, pool: 2, length: 180, phase: 50, eligible: dayJudged},
 	{role: linkDown, n: 3, pool: 2, length: 300, phase: 37, eligible: anyPlant},
 	{role: powerOff, n: 2, pool: 2, length: 210, phase: 53, eligible: anyPlant},
+	// Of the works left over, every few minutes another one has a short peak.
+	{role: overPH, n: 1, pool: 20, length: 5, eligible: isSewage},
 }
 
 // schedule deals the roles. It is a pure function of the plants, the seed and

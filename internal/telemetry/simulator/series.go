@@ -2,12 +2,33 @@ package simulator
 
 import "math"
 
-// Series is a measured or generated quantity as hourly knots; minutes lie
-// between them. At returns the value at hour h since 1970-01-01T00:00Z and gap
-// 0, or, where the source has no value, the last one before it and the length
+// Series is a measured or generated quantity as hourly means. At returns the
+// mean of hour h since 1970-01-01T00:00Z and gap 0, or, where the source has no value, the last one before it and the length
 // of the gap in hours. It depends on h alone.
 type Series interface {
 	At(h int64) (v float64, gap int)
+}
+
+// within is the value at share f of a period whose mean is v, between periods
+// of the means before and after: two straight lines that meet the neighbours'
+// and keep the mean, so that what a logger reports of a period is the series'
+// own value. Nothing falls below zero that was not there before.
+func within(before, v, after, f float64) float64 {
+	from, to := meet(before, v), meet(v, after)
+	mid := 2*v - (from+to)/2
+	if f < 0.5 {
+		return from + (mid-from)*2*f
+	}
+	return mid + (to-mid)*(2*f-1)
+}
+
+// meet is the value between two periods: half way, but at most twice the lower
+// mean, or the line through that period would have to pass below zero.
+func meet(a, b float64) float64 {
+	if low := math.Min(a, b); low >= 0 {
+		return math.Min((a+b)/2, 2*low)
+	}
+	return (a + b) / 2
 }
 
 // zone is the fixed zone of HJ 212 time stamps in hours (reference: UTC+8,
