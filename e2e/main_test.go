@@ -120,7 +120,7 @@ var (
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
-func run(m *testing.M) int {
+func run(m *testing.M) (code int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 9*time.Minute)
 	defer cancel()
 	var err error
@@ -128,7 +128,12 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer demo.stop()
+	defer func() {
+		if err := demo.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "plateau did not end well:", err)
+			code = 1
+		}
+	}()
 	began := time.Now()
 	if err := demo.ready(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)

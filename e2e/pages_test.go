@@ -137,7 +137,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	device := below(follow(ctx, t, "main", `^/zh/devices/[^/]+$`))
 	const stranger = "/devices/E2E0000000000000000000B2"
 	knock(t, strings.TrimPrefix(stranger, "/devices/"), "9.5", 200*time.Millisecond)
-	id := strings.Split(strings.TrimPrefix(outlet, "/outlets/"), "/")[0]
+	id, _, _ := strings.Cut(strings.TrimPrefix(outlet, "/outlets/"), "/")
 
 	out := []string{"/login"}
 	edited := []string{"enterprises", "outlets"} // factors and limits come with the program

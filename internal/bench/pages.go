@@ -33,7 +33,7 @@ const pageOutlets = 300
 
 // pages measures the whole program over HTTP: the overview of 300 outlets with
 // a day of history, and a day of one outlet (2,880 records of ten values).
-func pages(ctx context.Context, c *Config, r *Report) error {
+func pages(ctx context.Context, c *Config, r *Report) (err error) {
 	dir, remove, err := c.tempDir()
 	if err != nil {
 		return err
@@ -56,8 +56,7 @@ func pages(ctx context.Context, c *Config, r *Report) error {
 	go func() { served <- a.Serve(ctx) }()
 	defer func() {
 		cancel()
-		<-served
-		_ = a.Close()
+		err = errors.Join(err, <-served, a.Close())
 	}()
 	m := regexp.MustCompile(`(?m)^http: (\S+)$`).FindSubmatch(printed.Bytes())
 	if m == nil {

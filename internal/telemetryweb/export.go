@@ -124,7 +124,7 @@ func (e *export) json() ([]byte, error) {
 
 func (e *export) xlsx() ([]byte, error) {
 	f := excelize.NewFile()
-	defer f.Close() // in memory only
+	defer func() { _ = f.Close() }() // in memory only
 	const sheet, about = "data", "about"
 	if err := f.SetSheetName("Sheet1", sheet); err != nil {
 		return nil, err

@@ -180,7 +180,7 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	err := r.ParseForm()
 	if err == nil {
-		err = r.ParseMultipartForm(maxBody)
+		err = r.ParseMultipartForm(maxBody) //nolint:gosec // the body is bounded above
 	}
 	if errors.Is(err, http.ErrNotMultipart) {
 		return nil
