@@ -287,9 +287,7 @@ type field struct{ name, value [2]int }
 // headerFields splits a header at semicolons. A comma counts as a separator at
 // the edge of a field or before another name=value; elsewhere it is data.
 func headerFields(h []byte) (fields []field, stray bool) {
-	if n := len(bytes.TrimRight(h, " \t\r\n")); n > 0 && h[n-1] == ';' {
-		h = h[:n-1] // the one before CP
-	}
+	h = bytes.TrimSuffix(h, []byte{';'}) // the one before CP
 	for i := 0; i <= len(h); {
 		j := i
 		for j < len(h) && h[j] != ';' {

@@ -186,7 +186,7 @@ func TestParseOddities(t *testing.T) {
 	if err != nil || !at.Equal(time.Date(2016, 8, 1, 0, 58, 57, 0, time.UTC)) {
 		t.Errorf("DataTime %v, %v", at, err)
 	}
-	for in, name := range map[string]string{"": hj212.MissingFields, "QN=1;ST=2": hj212.MissingFields, "ST=32;CP=&a=1&": hj212.CPNotClosed, "CP=&&a=1": hj212.CPNotClosed} {
+	for in, name := range map[string]string{"": hj212.MissingFields, "QN=1;ST=2": hj212.CPNotClosed, "ST=32;CP=&a=1&": hj212.CPNotClosed, "CP=&&a=1": hj212.CPNotClosed} {
 		if err := p.Parse([]byte(in)); !errors.Is(err, &hj212.Error{Name: name}) {
 			t.Errorf("%q: %v, want %s", in, err, name)
 		}
@@ -388,8 +388,13 @@ func TestText(t *testing.T) {
 			t.Errorf("%x: %q %v", in, got, ok)
 		}
 	}
-	if s, ok := hj212.TextOK([]byte{0xE4, 0x3E, 0x15, 0x9A, 0xCF, 0x01}); ok {
-		t.Errorf("ciphertext was read as %q", s)
+	for _, in := range []string{"\xE4\x3E\x15\x9A\xCF\x01", "a\x80", "\xB8\xDF\x80\xB0\xB1", "\xFF\xFF", "\xB8"} { // 0x80 begins no character of GBK
+		if s, ok := hj212.TextOK([]byte(in)); ok {
+			t.Errorf("%x was read as %q", in, s)
+		}
+	}
+	if s, ok := hj212.TextOK([]byte("\xA2\xE3\x81\x80")); !ok || s != "€亐" {
+		t.Errorf("0x80 as a second byte: %q %v", s, ok)
 	}
 }
 

@@ -351,7 +351,7 @@ func (s *Scanner) diagnose(b []byte, n int, m mode) (Event, bool) {
 	raw := b[:min(need, len(region))]
 	size, silent := 2, true
 	switch {
-	case head >= 0 && head < need:
+	case head >= 0 && head+6 <= need:
 		size, silent = head, false
 	case lineEnd:
 		size, silent = need, false

@@ -114,7 +114,7 @@ func TestSM4Errors(t *testing.T) {
 	if _, err := hj212.EncryptCP(sm4Seg, []byte("short")); !errors.Is(err, hj212.ErrKey) {
 		t.Errorf("a short key: %v", err)
 	}
-	if _, err := hj212.DecryptCP([]byte("ST=32"), sm4Key); !errors.Is(err, &hj212.Error{Name: hj212.MissingFields}) {
+	if _, err := hj212.DecryptCP([]byte("ST=32"), sm4Key); !errors.Is(err, &hj212.Error{Name: hj212.CPNotClosed}) {
 		t.Errorf("no CP: %v", err)
 	}
 	if _, err := hj212.DecryptCP([]byte("CP=&&a"), sm4Key); !errors.Is(err, &hj212.Error{Name: hj212.CPNotClosed}) {

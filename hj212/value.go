@@ -175,13 +175,31 @@ func decodeText(b []byte) (s string, ok bool) {
 		return string(b), true
 	}
 	out, err := simplifiedchinese.GB18030.NewDecoder().Bytes(b)
-	s, ok = string(out), err == nil
+	s, ok = string(out), err == nil && !holdsBare80(b)
 	for _, r := range s {
 		if r == utf8.RuneError || r >= 0xE000 && r <= 0xF8FF || r >= 0x80 && r < 0xA0 {
 			return s, false
 		}
 	}
 	return s, ok
+}
+
+// holdsBare80 reports a byte 0x80 where GB 18030 has a character's first byte;
+// it stands for none there, though the decoder reads a euro sign, as browsers do.
+func holdsBare80(b []byte) bool {
+	for i := 0; i < len(b); {
+		switch {
+		case b[i] < 0x80:
+			i++
+		case b[i] == 0x80:
+			return true
+		case i+1 < len(b) && b[i+1] >= '0' && b[i+1] <= '9':
+			i += 4
+		default:
+			i += 2
+		}
+	}
+	return false
 }
 
 // hasControl reports control characters that no text of the protocol holds.

@@ -18,7 +18,7 @@ const hj212Help = `Usage: plateau hj212 decode [--key-hex K] [FILE …]
        plateau hj212 decode --stream [--hex] [--key-hex K] [FILE …]
 
 Decodes HJ 212 (2005, 2017, 2025), one frame a line, and prints one JSON object
-for each: what the frame says, or what is wrong with it, where, and all of it.
+for each line: what the frame says, or what is wrong with it, where, and all of it.
 With --stream the input is raw bytes as a receiver gets them; with --hex it is
 one stream a line in hexadecimal. Without FILE, or with -, standard input is
 read; each FILE is numbered from line 1 and is a stream of its own.
@@ -86,7 +86,7 @@ func cmdDecode(args []string, std stdio) int {
 	return 0
 }
 
-func decodeFile(name string, in io.Reader, out io.Writer, stream, asHex bool, key []byte) error {
+func decodeFile(name string, in io.Reader, out *bufio.Writer, stream, asHex bool, key []byte) error {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
@@ -99,10 +99,14 @@ func decodeFile(name string, in io.Reader, out io.Writer, stream, asHex bool, ke
 	enc.SetEscapeHTML(false)
 	switch {
 	case stream && asHex:
-		return eachLine(in, func(n int, line []byte) error {
-			raw, err := hex.DecodeString(strings.Join(strings.Fields(string(line)), ""))
+		return eachLine(in, out, func(n int, line []byte) error {
+			digits := strings.Join(strings.Fields(string(line)), "")
+			raw, err := hex.DecodeString(digits)
+			if errors.Is(err, hex.ErrLength) {
+				err = fmt.Errorf("%d digits, and every byte takes two; see whether the line was cut off", len(digits))
+			}
 			if err != nil {
-				return fmt.Errorf("line %d is not hexadecimal: %w", n, err)
+				return fmt.Errorf("%s, line %d is not hexadecimal: %w (without --hex the input is raw bytes)", inputName(name), n, err)
 			}
 			return enc.Encode(hj212.ScanAll(raw, scanOptions(key)))
 		})
@@ -113,7 +117,7 @@ func decodeFile(name string, in io.Reader, out io.Writer, stream, asHex bool, ke
 		}
 		return enc.Encode(hj212.ScanAll(raw, scanOptions(key)))
 	}
-	return eachLine(in, func(n int, line []byte) error {
+	return eachLine(in, out, func(n int, line []byte) error {
 		d := hj212.DecodeLine(line, hj212.DecodeOptions{Key: key})
 		d.Line = n
 		return enc.Encode(d)
@@ -128,13 +132,27 @@ func scanOptions(key []byte) hj212.ScanOptions {
 	return hj212.ScanOptions{Keys: func([]byte) [][]byte { return keys }}
 }
 
-// eachLine calls fn for each line that is not empty, counted from 1.
-func eachLine(r io.Reader, fn func(n int, line []byte) error) error {
+func inputName(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return name
+}
+
+// eachLine calls fn for each line, empty ones too, counted from 1. What fn
+// wrote to out is sent off whenever the input pauses, so that a pipe from a
+// running logger is decoded as it comes.
+func eachLine(r io.Reader, out *bufio.Writer, fn func(n int, line []byte) error) error {
 	br := bufio.NewReaderSize(r, 1<<16)
 	for n := 1; ; n++ {
+		if br.Buffered() == 0 {
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
 		line, err := br.ReadBytes('\n')
-		if line = bytes.TrimRight(line, "\r\n"); len(line) > 0 {
-			if err := fn(n, line); err != nil {
+		if len(line) > 0 {
+			if err := fn(n, bytes.TrimRight(line, "\r\n")); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -50,6 +51,7 @@ func TestHJ212Lines(t *testing.T) {
 	}
 	want := []answer{
 		{Line: 1, Valid: true, Params: map[string]string{"RtdInterval": "30"}},
+		{Line: 2, Reasons: []string{"malformed"}}, // every line has its answer, an empty one too
 		{Line: 3, Reasons: []string{"malformed"}},
 		{Line: 4, Valid: true, Params: map[string]string{"RtdInterval": "30"}},
 	}
@@ -101,6 +103,51 @@ func TestHJ212Stream(t *testing.T) {
 	}
 	if code, out, _ := decodeWith(t, string(enc), "decode", "--stream"); code != 0 || !strings.Contains(out, `"errors":["crc_mismatch"]`) {
 		t.Errorf("encrypted, without the key, exit %d: %s", code, out)
+	}
+}
+
+// TestHJ212Progress: an answer comes when its line has come, not at the end of the input.
+func TestHJ212Progress(t *testing.T) {
+	t.Parallel()
+	in, feed := io.Pipe()
+	answers, out := io.Pipe()
+	done := make(chan int, 1)
+	go func() {
+		done <- cmdHJ212([]string{"decode"}, stdio{In: in, Out: out, Err: io.Discard})
+		out.Close()
+	}()
+	sc := bufio.NewScanner(answers)
+	for range 2 {
+		if _, err := io.WriteString(feed, sampleFrame+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if !sc.Scan() || !strings.Contains(sc.Text(), `"valid":true`) {
+			t.Fatalf("no answer to a line: %q %v", sc.Text(), sc.Err())
+		}
+	}
+	feed.Close()
+	if sc.Scan() {
+		t.Errorf("more than was asked: %s", sc.Text())
+	}
+	if code := <-done; code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+// TestHJ212BadHex names file, line and remedy, and gives what came before.
+func TestHJ212BadHex(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"2323\n232": "standard input, line 2 is not hexadecimal: 3 digits, and every byte takes two; see whether the line was cut off",
+		"23\n2g\n":  "standard input, line 2 is not hexadecimal",
+	} {
+		code, out, errOut := decodeWith(t, in, "decode", "--stream", "--hex")
+		if code != 1 || strings.Count(out, "\n") != 1 || !strings.Contains(errOut, want) {
+			t.Errorf("%q: exit %d, %q, %q", in, code, out, errOut)
+		}
+	}
+	if code, out, _ := decodeWith(t, "\n23 23\r\n", "decode", "--stream", "--hex"); code != 0 || strings.Count(out, "\n") != 2 {
+		t.Errorf("an empty stream and one with blanks: exit %d, %q", code, out)
 	}
 }
 

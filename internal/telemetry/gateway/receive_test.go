@@ -147,11 +147,11 @@ func TestDamaged(t *testing.T) {
 	noCP := string(hj212.AppendFrame(nil, []byte("QN=20261124180001000;ST=31;CN=2011;PW=123456;MN="+mnA+";Flag=5")))
 	p.write(crc + "garbage\r\n" + long + noCP + good)
 	p.expect(ackOf(realtime(mnA, 1, "5.1")))
-	if got := s.verdicts(mnA); got != "refused:crc_mismatch refused:length_mismatch refused:missing_fields stored" {
+	if got := s.verdicts(mnA); got != "refused:crc_mismatch refused:length_mismatch refused:cp_not_closed stored" {
 		t.Errorf("verdicts %q", got)
 	}
 	d, _ := s.g.Device(mnA)
-	if d.Refused != 3 || d.LastError != hj212.MissingFields {
+	if d.Refused != 3 || d.LastError != hj212.CPNotClosed {
 		t.Errorf("status %+v", d)
 	}
 	if n := s.g.Noise(); len(n) != 1 || !strings.Contains(n[0].Text, "garbage") {
