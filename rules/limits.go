@@ -99,6 +99,17 @@ func NewLimits(all []telemetry.Limit) *Limits {
 // All returns every limit in the table's order; the slice is the caller's.
 func (t *Limits) All() []telemetry.Limit { return slices.Clone(t.all) }
 
+// Of returns the limits of a source type in the table's order.
+func (t *Limits) Of(sourceType string) []telemetry.Limit {
+	var out []telemetry.Limit
+	for i := range t.all {
+		if t.all[i].SourceType == sourceType {
+			out = append(out, t.all[i])
+		}
+	}
+	return out
+}
+
 // ByID finds a limit.
 func (t *Limits) ByID(id string) (telemetry.Limit, bool) {
 	for i := range t.all {
@@ -117,10 +128,14 @@ type Query struct {
 	Factor     string
 	Statistic  string
 	Date       string // YYYY-MM-DD, Beijing time, of the data
+	// Rank orders standards by name: of several limits those of the smallest
+	// rank bind. nil = all alike.
+	Rank func(standard string) int
 }
 
-// Find returns the limit in force; of several the strictest. Limits in words
-// (op "text") and figures two sources disagree about are not used.
+// Find returns the limit in force; of several those of the first rank, and of
+// these the strictest. Limits in words (op "text") and figures two sources
+// disagree about are not used.
 func (t *Limits) Find(q Query) (telemetry.Limit, bool) {
 	best := -1
 	for _, i := range t.index[limitKey{q.SourceType, q.Factor, q.Statistic}] {
@@ -134,7 +149,7 @@ func (t *Limits) Find(q Query) (telemetry.Limit, bool) {
 		if l.Condition != "" && l.Condition != "all" && !slices.Contains(q.Conditions, l.Condition) {
 			continue
 		}
-		if best < 0 || stricter(l, &t.all[best]) {
+		if best < 0 || Before(l, &t.all[best], q.Rank) {
 			best = i
 		}
 	}
@@ -149,8 +164,14 @@ func InForce(l *telemetry.Limit, date string) bool {
 	return l.EffectiveFrom <= date && (l.EffectiveTo == "" || date <= l.EffectiveTo)
 }
 
-// stricter reports whether a allows less than b.
-func stricter(a, b *telemetry.Limit) bool {
+// Before reports whether a binds rather than b: it has the smaller rank, or the
+// same and allows less. A nil rank holds all standards alike.
+func Before(a, b *telemetry.Limit, rank func(standard string) int) bool {
+	if rank != nil {
+		if x, y := rank(a.Standard), rank(b.Standard); x != y {
+			return x < y
+		}
+	}
 	switch {
 	case a.Hi != nil && b.Hi != nil && *a.Hi != *b.Hi:
 		return *a.Hi < *b.Hi

@@ -33,6 +33,7 @@ type Rule struct {
 	EffectiveFrom string            `toml:"effective_from"` // YYYY-MM-DD, inclusive
 	EffectiveTo   string            `toml:"effective_to"`   // inclusive; "" = open
 	Source        string            `toml:"source"`         // standard and clause
+	SourceZh      string            `toml:"source_zh"`      // the same in Chinese
 	Certainty     string            `toml:"certainty"`      // verified, certain, unverified
 	Params        map[string]any    `toml:"params"`
 	Hash          string            `toml:"-"` // first 12 hex digits of the file's SHA-256
@@ -85,8 +86,12 @@ func Load(fsys fs.FS) (*Set, error) {
 	for id, list := range s.rules {
 		slices.SortFunc(list, func(a, b *Rule) int { return strings.Compare(a.EffectiveFrom, b.EffectiveFrom) })
 		for i := 1; i < len(list); i++ {
-			if before := list[i-1]; before.EffectiveTo == "" || before.EffectiveTo >= list[i].EffectiveFrom {
-				return nil, fmt.Errorf("rule %s: versions %d and %d are in force together: %w", id, before.Version, list[i].Version, ErrInvalid)
+			before, next := list[i-1], list[i]
+			switch {
+			case before.EffectiveTo == "" || before.EffectiveTo >= next.EffectiveFrom:
+				return nil, fmt.Errorf("rule %s: versions %d and %d are in force together: %w", id, before.Version, next.Version, ErrInvalid)
+			case nextDay(before.EffectiveTo) != next.EffectiveFrom:
+				return nil, fmt.Errorf("rule %s: no version is in force between %s and %s: %w", id, before.EffectiveTo, next.EffectiveFrom, ErrInvalid)
 			}
 		}
 	}
@@ -121,8 +126,8 @@ func Parse(text []byte) (*Rule, error) {
 		return nil, fmt.Errorf("version must be 1 or more: %w", ErrInvalid)
 	case r.Title["zh"] == "" || r.Title["en"] == "":
 		return nil, fmt.Errorf("title needs zh and en: %w", ErrInvalid)
-	case r.Source == "":
-		return nil, fmt.Errorf("source is missing: %w", ErrInvalid)
+	case r.Source == "" || r.SourceZh == "":
+		return nil, fmt.Errorf("source and source_zh must both be given: %w", ErrInvalid)
 	case !slices.Contains([]string{"verified", "certain", "unverified"}, r.Certainty):
 		return nil, fmt.Errorf("certainty %q is not verified, certain or unverified: %w", r.Certainty, ErrInvalid)
 	case len(r.Params) == 0:
@@ -159,7 +164,8 @@ func nextDay(date string) string {
 
 // At returns the version of a rule in force on date (YYYY-MM-DD, Beijing
 // time). Before the first version the first one stands in: data older than a
-// rule are still judged, by the oldest words we have.
+// rule are still judged, by the oldest words we have. A rule that has ended
+// without a successor is not found.
 func (s *Set) At(id, date string) (*Rule, bool) {
 	list := s.rules[id]
 	if len(list) == 0 {
@@ -170,6 +176,9 @@ func (s *Set) At(id, date string) (*Rule, bool) {
 		if r.EffectiveFrom <= date {
 			best = r
 		}
+	}
+	if best.EffectiveTo != "" && date > best.EffectiveTo {
+		return nil, false
 	}
 	return best, true
 }
@@ -203,6 +212,13 @@ func (s *Set) Period(date string) string {
 	return p
 }
 
+// Periods names every stretch of days in which no rule changes, oldest first,
+// by a date in it.
+func (s *Set) Periods() []string { return append([]string{beforeAll}, s.edges...) }
+
+// beforeAll is a date older than any rule.
+const beforeAll = "0001-01-01"
+
 // Digest identifies all rules in force on date: 16 hex digits.
 func (s *Set) Digest(date string) string {
 	p := s.Period(date)
@@ -213,8 +229,9 @@ func (s *Set) Digest(date string) string {
 	}
 	h := sha256.New()
 	for _, id := range s.IDs() {
-		r, _ := s.At(id, date)
-		fmt.Fprintf(h, "%s@%d:%s\n", id, r.Version, r.Hash)
+		if r, ok := s.At(id, date); ok {
+			fmt.Fprintf(h, "%s@%d:%s\n", id, r.Version, r.Hash)
+		}
 	}
 	d := hex.EncodeToString(h.Sum(nil)[:8])
 	s.digest[p] = d

@@ -12,6 +12,7 @@ const head = `id = "x.y"
 version = 1
 effective_from = "2020-01-01"
 source = "a standard"
+source_zh = "某标准"
 certainty = "certain"
 title = {zh = "甲", en = "A"}
 `
@@ -33,16 +34,17 @@ func TestParse(t *testing.T) {
 		t.Errorf("a list read as a number: %v", err)
 	}
 	for name, text := range map[string]string{
-		"misspelt key":   good + "[extra]\na = 1\n",
-		"no params":      head,
-		"bad date":       strings.Replace(good, "2020-01-01", "2020-13-01", 1),
-		"no version":     strings.Replace(good, "version = 1\n", "", 1),
-		"upper-case id":  strings.Replace(good, "x.y", "X.y", 1),
-		"no source":      strings.Replace(good, `source = "a standard"`, "", 1),
-		"odd certainty":  strings.Replace(good, `"certain"`, `"sure"`, 1),
-		"title not zh":   strings.Replace(good, `zh = "甲", `, "", 1),
-		"ends too early": strings.Replace(good, "source", "effective_to = \"2019-01-01\"\nsource", 1),
-		"no TOML":        "}{",
+		"misspelt key":      good + "[extra]\na = 1\n",
+		"no params":         head,
+		"bad date":          strings.Replace(good, "2020-01-01", "2020-13-01", 1),
+		"no version":        strings.Replace(good, "version = 1\n", "", 1),
+		"upper-case id":     strings.Replace(good, "x.y", "X.y", 1),
+		"no source":         strings.Replace(good, `source = "a standard"`, "", 1),
+		"no Chinese source": strings.Replace(good, `source_zh = "某标准"`, "", 1),
+		"odd certainty":     strings.Replace(good, `"certain"`, `"sure"`, 1),
+		"title not zh":      strings.Replace(good, `zh = "甲", `, "", 1),
+		"ends too early":    strings.Replace(good, "source", "effective_to = \"2019-01-01\"\nsource", 1),
+		"no TOML":           "}{",
 	} {
 		if _, err := Parse([]byte(text)); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: accepted (%v)", name, err)

@@ -46,6 +46,8 @@ type Step struct {
 	Version int
 	Hash    string // of the rule file, 12 hex digits
 	Clause  string // source: standard, year, clause
+	// ClauseZh is the same in Chinese; "" where Clause is of no language.
+	ClauseZh string
 	Formula string // with the numbers put in, such as "66.1 × (21 − 15) ÷ (21 − 14.64) = 62.36"
 	Inputs  []Input
 	Result  string // the step's outcome as text: "N", "62.36", "exceeds"

@@ -246,6 +246,20 @@ func ReadHour(outlet telemetry.OutletID, at int64, b []byte) (HourRow, error) {
 	return r, c.done()
 }
 
+// rulesOf cuts the digest of the rules out of a row; nil where it cannot be read.
+func rulesOf(table byte, row []byte) []byte {
+	head := 3 // version, source, flags
+	if table == TableDay {
+		head = 2
+	}
+	if len(row) < head || row[0] != codecVersion {
+		return nil
+	}
+	c := cutter{b: row[head:]}
+	n := c.count()
+	return c.b[:min(n, len(c.b))]
+}
+
 // ReadDay reads a row; faults are ErrRow.
 func ReadDay(outlet telemetry.OutletID, at int64, b []byte) (DayRow, error) {
 	r := DayRow{Outlet: outlet, At: at}

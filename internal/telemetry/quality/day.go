@@ -48,7 +48,7 @@ func (b *builder) day(at int64, hours []HourRow, hoursUntil int64) (DayRow, erro
 		if !ok {
 			i = pl.add(b.limit, code, nil)
 		}
-		f := pl.dayFactor(i, hours, due, temp, rep[code])
+		f, _ := pl.dayFactor(i, hours, due, temp, rep[code])
 		row.Factors = append(row.Factors, f)
 	}
 	return row, nil
@@ -95,8 +95,9 @@ func means(hours []HourRow, code string) []Opt {
 	return out
 }
 
-// dayFactor computes one factor of the day.
-func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Reported) FactorDay {
+// dayFactor computes one factor of the day, and tells how its mean (of gas: the
+// one that was not folded) came about.
+func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Reported) (FactorDay, MeanResult) {
 	fp := &pl.factors[i]
 	f := FactorDay{Code: fp.code}
 	if rep != nil {
@@ -142,6 +143,10 @@ func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Re
 		f.DiffPct, f.Mismatch = pl.compare(reported, base, f.Limit, f.Reported)
 	} else {
 		f.Reasons = append(f.Reasons, "reason.day_not_valid")
+		if f.NValid > 0 && f.NValid == f.NExpected {
+			// Measured all the time it ran: the plant is not to blame.
+			f.Reasons = append(f.Reasons, "reason.short_running")
+		}
 	}
 	if f.Mismatch {
 		f.Reasons = append(f.Reasons, "reason.mismatch")
@@ -152,7 +157,7 @@ func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Re
 			f.Times = j.Times
 		}
 	}
-	return f
+	return f, r
 }
 
 // gasDay: arithmetic mean of valid hours; folded values count where both the
@@ -184,22 +189,7 @@ func (pl *plan) gasDay(fp *factorPlan, byHour []*FactorHour, f *FactorDay) MeanR
 
 // waterDay: rows of hours weighed by flow.
 func (pl *plan) waterDay(fp *factorPlan, hours []HourRow, due []int64, byHour []*FactorHour, f *FactorDay) MeanResult {
-	rows := make([]WaterRow, 0, len(due))
-	for x, at := range due {
-		w := WaterRow{QUnknown: true}
-		if pl.flow >= 0 && fp.code != pl.factors[pl.flow].code && fp.code != pl.p.nh3.temperature {
-			if k := slices.IndexFunc(hours, func(h HourRow) bool { return h.At == at }); k >= 0 {
-				w.Q, w.QUnknown = flowOf(&pl.factors[pl.flow], hours[k].Factor(pl.factors[pl.flow].code))
-			}
-		}
-		if h := byHour[x]; h != nil {
-			if h.NExpected == 0 {
-				continue // source stopped
-			}
-			w.C, w.Valid = h.Mean, h.Valid && h.Mean.OK
-		}
-		rows = append(rows, w)
-	}
+	rows := pl.waterRows(fp, hours, due, byHour)
 	var r MeanResult
 	if fp.code == pl.p.phFactor {
 		r = PHMean(&pl.p.waterDay, rows)
@@ -211,6 +201,59 @@ func (pl *plan) waterDay(fp *factorPlan, hours []HourRow, due []int64, byHour []
 		r.Total = Opt{}
 	}
 	return r
+}
+
+// waterRows lists what was due: an hour each, or a sampling period where a
+// sample covers several hours (a plant that samples every 2 h owes 12).
+func (pl *plan) waterRows(fp *factorPlan, hours []HourRow, due []int64, byHour []*FactorHour) []WaterRow {
+	rows := make([]WaterRow, 0, len(due))
+	for x := 0; x < len(due); {
+		end := sampleEnd(pl.outlet, due[x])
+		w, owed := WaterRow{QUnknown: true}, false
+		for ; x < len(due) && due[x] < end; x++ {
+			q, unknown := pl.flowAt(fp, hours, due[x])
+			if !unknown {
+				w.Q, w.QUnknown = w.Q+q, false
+			}
+			h := byHour[x]
+			if h != nil && h.NExpected == 0 && q <= 0 {
+				continue // source stopped; water that runs all the same is due
+			}
+			owed = true
+			if h != nil && h.Mean.OK && (!w.Valid || !w.C.OK) {
+				w.C, w.Valid = h.Mean, h.Valid
+			}
+		}
+		if owed {
+			rows = append(rows, w)
+		}
+	}
+	return rows
+}
+
+// sampleEnd is the end of the sampling period that the hour falls in, counted
+// from the start of its day.
+func sampleEnd(o *telemetry.Outlet, hour int64) int64 {
+	iv := o.IntervalAt(unix(hour))
+	period := int64(iv.Realtime)
+	if iv.Minute > 0 {
+		period = int64(iv.Minute) * 60
+	}
+	period = max(period-period%hourSeconds, hourSeconds)
+	day := dayStart(hour)
+	return day + ((hour-day)/period+1)*period
+}
+
+// flowAt is the water of an hour that weighs the factor.
+func (pl *plan) flowAt(fp *factorPlan, hours []HourRow, at int64) (q float64, unknown bool) {
+	if pl.flow < 0 || fp.code == pl.factors[pl.flow].code || fp.code == pl.p.nh3.temperature {
+		return 0, true
+	}
+	k := slices.IndexFunc(hours, func(h HourRow) bool { return h.At == at })
+	if k < 0 {
+		return 0, true
+	}
+	return flowOf(&pl.factors[pl.flow], hours[k].Factor(pl.factors[pl.flow].code))
 }
 
 // flowOf is the amount of water of an hour, m3: the amount reported, else the

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -49,7 +48,7 @@ type Options struct {
 
 // cursorName is the journal cursor of the cascade. Its number is raised when
 // the rows change their meaning: the whole history is then judged anew.
-const cursorName = "quality.1"
+const cursorName = "quality.2"
 
 // keepHours are the hours kept in memory for each outlet: what states,
 // sparklines and the heatmap look at.
@@ -72,6 +71,8 @@ type Engine struct {
 	dirty   dirtySet // from MarkDirty, waiting
 	change  uint64   // raised by every pass
 
+	pending map[telemetry.OutletID][]byte // outlets to judge anew altogether, and their new basis
+
 	snapMu  sync.Mutex
 	limits  *rules.Limits
 	limitOf uint64
@@ -79,9 +80,13 @@ type Engine struct {
 
 	states stateCache
 	before beforeCache
-	loaded bool
-	known  *telemetry.Snapshot // registry of the pass before
 	ready  atomic.Bool
+
+	// Of passes only, under passMu.
+	loaded    bool
+	known     *telemetry.Snapshot           // registry of the pass before
+	basis     map[telemetry.OutletID][]byte // as stored; see tableBasis
+	ruleBasis []byte
 }
 
 // live is what is kept in memory of an outlet.
@@ -89,6 +94,7 @@ type live struct {
 	hours    map[int64]*HourRow
 	days     map[int64]*DayRow
 	newest   int64             // latest hour met
+	floor    int64             // hours up to here are not kept
 	received int64             // Unix seconds of the last frame
 	latest   *telemetry.Record // newest real-time, minute or hour record by DataTime
 	realtime *telemetry.Record // newest real-time record
@@ -110,9 +116,12 @@ func New(o Options) (*Engine, error) {
 	o.Batch = cmp.Or(o.Batch, 200_000)
 	e := &Engine{
 		o: o, rules: o.Rules, params: map[string]*params{}, outlets: map[telemetry.OutletID]*live{}, dirty: dirtySet{},
+		pending: map[telemetry.OutletID][]byte{}, basis: map[telemetry.OutletID][]byte{}, ruleBasis: ruleBasis(o.Rules),
 	}
-	if _, err := e.paramsAt(dateOf(o.Now().Unix())); err != nil {
-		return nil, err
+	for _, date := range o.Rules.Periods() {
+		if _, err := e.paramsAt(date); err != nil {
+			return nil, fmt.Errorf("rules in force on %s: %w", date, err)
+		}
 	}
 	seq, err := o.Store.Cursor(cursorName)
 	if err != nil {
@@ -178,8 +187,8 @@ func (d dirtySet) size() (n int) {
 // The mark is the start of the day plus one second.
 const dayOnly = 1
 
-// MarkDirty has the hours of [from, to) judged anew, after a change of the
-// registry, of a limit or of a rule.
+// MarkDirty has the hours of [from, to) judged anew. Changes of the registry
+// and of the rules are noticed without it.
 func (e *Engine) MarkDirty(outlet telemetry.OutletID, from, to time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -193,7 +202,7 @@ func (e *Engine) Backlog() Backlog {
 	tail := e.o.Store.Tail()
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	return Backlog{Cursor: e.cursor, Tail: max(tail, e.cursor), Dirty: e.dirty.size(), Frames: e.judged}
+	return Backlog{Cursor: e.cursor, Tail: max(tail, e.cursor), Dirty: e.dirty.size() + len(e.pending), Frames: e.judged}
 }
 
 // Run judges what arrives until ctx ends; it returns nil then. A failed pass
@@ -267,11 +276,16 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 	if err := e.registryChanged(snap); err != nil {
 		return false, err
 	}
-	work, seq, frames, seen, err := e.collect(snap)
+	snap, work, seq, frames, seen, err := e.collect(snap)
 	if err != nil {
 		return false, err
 	}
-	if seq == e.cursor && len(work) == 0 {
+	rows, err := e.redo(work)
+	if err != nil {
+		e.putBack(work)
+		return false, err
+	}
+	if seq == e.cursor && len(work) == 0 && len(rows) == 0 {
 		e.ready.Store(true)
 		return false, nil
 	}
@@ -280,7 +294,7 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 		e.putBack(work)
 		return false, err
 	}
-	var rows []store.Derived
+	basis := rows
 	for i := range done {
 		rows = append(rows, done[i].derived...)
 	}
@@ -288,8 +302,9 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 		e.putBack(work)
 		return false, fmt.Errorf("store derived rows: %w", err)
 	}
+	e.settled(basis)
 	e.publish(done, seen, seq, frames)
-	if more = e.o.Store.Tail() > seq; !more {
+	if more = e.o.Store.Tail() > seq || len(e.pending) > 0; !more {
 		e.ready.Store(true)
 	}
 	return more, nil
@@ -298,45 +313,6 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 // Ready reports whether the cascade has caught up with the journal once since
 // the program started; it stays true while new frames come in.
 func (e *Engine) Ready() bool { return e.ready.Load() }
-
-// registryChanged has all hours of an outlet judged anew when something that
-// they were judged by has changed: its limits, stops, intervals, factors or
-// kind, or the limits of the standards.
-func (e *Engine) registryChanged(snap *telemetry.Snapshot) error {
-	old := e.known
-	e.known = snap
-	if old == nil || old.Version == snap.Version {
-		return nil
-	}
-	all := !reflect.DeepEqual(old.Limits, snap.Limits)
-	for id, o := range snap.Outlets {
-		before := old.Outlets[id]
-		if before == nil || before == o || !all && sameJudging(before, o) {
-			continue
-		}
-		var hours []int64
-		if err := e.o.Store.Derived(TableHour, id, 0, 1<<40, func(at int64, _ []byte) bool {
-			hours = append(hours, at)
-			return true
-		}); err != nil {
-			e.known = old
-			return fmt.Errorf("list hours of outlet %d: %w", id, err)
-		}
-		e.mu.Lock()
-		for _, h := range hours {
-			e.dirty.add(id, h)
-		}
-		e.mu.Unlock()
-	}
-	return nil
-}
-
-// sameJudging reports whether a and b are judged alike.
-func sameJudging(a, b *telemetry.Outlet) bool {
-	return a.Medium == b.Medium && a.SourceType == b.SourceType && a.Condition == b.Condition && a.Level == b.Level &&
-		a.MissingFlagIsN == b.MissingFlagIsN && reflect.DeepEqual(a.Factors, b.Factors) && reflect.DeepEqual(a.Intervals, b.Intervals) &&
-		reflect.DeepEqual(a.Stops, b.Stops) && reflect.DeepEqual(a.Limits, b.Limits)
-}
 
 // putBack keeps what a failed pass did not finish; the frames themselves come
 // again, because the cursor has not moved.
@@ -350,8 +326,10 @@ func (e *Engine) putBack(work dirtySet) {
 	}
 }
 
-// collect turns the journal's next groups into dirty hours.
-func (e *Engine) collect(snap *telemetry.Snapshot) (work dirtySet, seq uint64, frames int, seen map[telemetry.OutletID]int64, err error) {
+// collect turns the journal's next groups into dirty hours. It returns the
+// registry to judge by: a newer one than snap where frames of an outlet came
+// that snap did not have yet.
+func (e *Engine) collect(snap *telemetry.Snapshot) (now *telemetry.Snapshot, work dirtySet, seq uint64, frames int, seen map[telemetry.OutletID]int64, err error) {
 	e.mu.Lock()
 	work, e.dirty = e.dirty, dirtySet{}
 	seq = e.cursor
@@ -370,8 +348,11 @@ func (e *Engine) collect(snap *telemetry.Snapshot) (work dirtySet, seq uint64, f
 				continue
 			}
 			o := snap.Outlets[x.Outlet]
-			if o == nil {
-				continue
+			if o == nil { // adopted since
+				snap = e.o.Registry.Snapshot()
+				if o = snap.Outlets[x.Outlet]; o == nil {
+					continue
+				}
 			}
 			switch x.Kind {
 			case telemetry.KindMinute, telemetry.KindHour:
@@ -389,9 +370,9 @@ func (e *Engine) collect(snap *telemetry.Snapshot) (work dirtySet, seq uint64, f
 	})
 	if err != nil {
 		e.putBack(work)
-		return nil, 0, 0, nil, fmt.Errorf("read journal: %w", err)
+		return nil, nil, 0, 0, nil, fmt.Errorf("read journal: %w", err)
 	}
-	return work, seq, frames, seen, nil
+	return snap, work, seq, frames, seen, nil
 }
 
 // realtimeCounts: a real-time record changes its hour only while no minute
@@ -550,59 +531,65 @@ func (e *Engine) dayHours(o telemetry.OutletID, day int64, fresh []HourRow) ([]H
 
 func (e *Engine) readHours(o telemetry.OutletID, from, to int64) ([]HourRow, error) {
 	var out []HourRow
-	var bad error
 	err := e.o.Store.Derived(TableHour, o, from, to, func(at int64, v []byte) bool {
-		var r HourRow
-		if r, bad = ReadHour(o, at, v); bad != nil {
-			return false
+		if r, bad := ReadHour(o, at, v); bad == nil {
+			out = append(out, r)
+		} else {
+			e.unreadable(o, at, at, bad)
 		}
-		out = append(out, r)
 		return true
 	})
-	return out, errors.Join(err, bad)
+	return out, err
+}
+
+// unreadable has a row computed again that an older program wrote or that was
+// damaged; until then it counts as missing.
+func (e *Engine) unreadable(o telemetry.OutletID, at, dirty int64, cause error) {
+	e.o.Logger.Warn("derived row unreadable, judged again", slog.Uint64("outlet", uint64(o)), slog.Int64("at", at), slog.Any("error", cause))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.dirty.add(o, dirty)
 }
 
 func (e *Engine) readDays(o telemetry.OutletID, from, to int64) ([]DayRow, error) {
 	var out []DayRow
-	var bad error
 	err := e.o.Store.Derived(TableDay, o, from, to, func(at int64, v []byte) bool {
-		var r DayRow
-		if r, bad = ReadDay(o, at, v); bad != nil {
-			return false
+		if r, bad := ReadDay(o, at, v); bad == nil {
+			out = append(out, r)
+		} else {
+			e.unreadable(o, at, at+dayOnly, bad)
 		}
-		out = append(out, r)
 		return true
 	})
-	return out, errors.Join(err, bad)
+	return out, err
 }
 
 // load fills the memory from the derived rows at the first pass.
 func (e *Engine) load(snap *telemetry.Snapshot) error {
 	for _, id := range snap.Order {
-		l := e.live(id)
-		newest := int64(0)
-		for _, k := range []telemetry.Kind{telemetry.KindRealtime, telemetry.KindMinute, telemetry.KindHour} {
-			if rec, ok := e.o.Store.Latest(id, k); ok {
-				newest = max(newest, rec.At)
-				e.mu.Lock()
-				l.take(rec)
-				e.mu.Unlock()
-			}
+		if err := e.loadBasis(id); err != nil {
+			return err
 		}
-		if newest == 0 || e.cursor == 0 {
+		l := e.live(id)
+		recs := e.newest(id)
+		e.mu.Lock()
+		l.take(recs, e.o.Now().Unix())
+		e.mu.Unlock()
+		if l.latest == nil || e.cursor == 0 {
 			continue
 		}
-		hours, err := e.readHours(id, hourStart(newest)-keepHours*hourSeconds, hourStart(newest)+hourSeconds)
+		newest := min(l.latest.At, e.o.Now().Unix())
+		hours, err := e.readHours(id, hourStart(newest)-keepHours*hourSeconds, lastTime)
 		if err != nil {
 			return fmt.Errorf("load hours: %w", err)
 		}
-		days, err := e.readDays(id, dayStart(newest)-daySeconds, dayStart(newest)+daySeconds)
+		days, err := e.readDays(id, dayStart(newest)-daySeconds, lastTime)
 		if err != nil {
 			return fmt.Errorf("load days: %w", err)
 		}
 		e.mu.Lock()
 		for i := range hours {
-			l.putHour(&hours[i])
+			l.putHour(&hours[i], e.o.Now().Unix())
 		}
 		for i := range days {
 			l.putDay(&days[i])
@@ -610,6 +597,34 @@ func (e *Engine) load(snap *telemetry.Snapshot) error {
 		e.mu.Unlock()
 	}
 	return nil
+}
+
+// stateKinds are the records that an outlet's state goes by.
+var stateKinds = []telemetry.Kind{telemetry.KindRealtime, telemetry.KindMinute, telemetry.KindHour}
+
+// ahead is how far a logger's clock may run ahead before its records stop to
+// count as the latest by DataTime alone.
+const ahead = 600
+
+// newest reads an outlet's latest record of each kind. A clock that ran ahead
+// and was set right has left records in the future: they must not hide what
+// comes now.
+func (e *Engine) newest(id telemetry.OutletID) (recs []telemetry.Record) {
+	now := e.o.Now().Unix()
+	for _, k := range stateKinds {
+		rec, ok := e.o.Store.Latest(id, k)
+		if !ok {
+			continue
+		}
+		recs = append(recs, rec)
+		if rec.At <= now+ahead {
+			continue
+		}
+		if rec, ok, err := e.o.Store.Before(id, k, now+1); ok && err == nil {
+			recs = append(recs, rec)
+		}
+	}
+	return recs
 }
 
 func (e *Engine) live(id telemetry.OutletID) *live {
@@ -623,33 +638,47 @@ func (e *Engine) live(id telemetry.OutletID) *live {
 	return l
 }
 
-// take remembers a record as the latest; the caller holds the lock.
-func (l *live) take(rec telemetry.Record) {
-	l.received = max(l.received, rec.Received/1e6)
-	if l.latest == nil || rec.At >= l.latest.At {
-		l.latest = &rec
-	}
-	if rec.Kind == telemetry.KindRealtime && (l.realtime == nil || rec.At >= l.realtime.At) {
-		l.realtime = &rec
+// take remembers the latest of records; the caller holds the lock.
+func (l *live) take(recs []telemetry.Record, now int64) {
+	l.latest, l.realtime = nil, nil
+	for i := range recs {
+		rec := &recs[i]
+		l.received = max(l.received, rec.Received/1e6)
+		if l.latest == nil || later(rec, l.latest, now) {
+			l.latest = rec
+		}
+		if rec.Kind == telemetry.KindRealtime && (l.realtime == nil || later(rec, l.realtime, now)) {
+			l.realtime = rec
+		}
 	}
 }
 
-func (l *live) putHour(r *HourRow) {
+// later reports whether a is to be taken for newer than b: by DataTime, but by
+// arrival where one of them lies in the future.
+func later(a, b *telemetry.Record, now int64) bool {
+	if max(a.At, b.At) > now+ahead {
+		return a.Received > b.Received
+	}
+	return a.At >= b.At
+}
+
+func (l *live) putHour(r *HourRow, now int64) {
 	if r.Source == SourceNone {
 		delete(l.hours, r.At)
 		return
 	}
-	if r.At <= l.newest-keepHours*hourSeconds {
-		return
-	}
-	l.hours[r.At] = r
-	if r.At > l.newest {
-		l.newest = r.At
+	l.newest = max(l.newest, r.At)
+	// Hours in the future (a clock that ran ahead) do not push out those of today.
+	if floor := min(l.newest, hourStart(now)) - keepHours*hourSeconds; floor > l.floor {
+		l.floor = floor
 		for at := range l.hours {
-			if at <= l.newest-keepHours*hourSeconds {
+			if at <= floor {
 				delete(l.hours, at)
 			}
 		}
+	}
+	if r.At > l.floor {
+		l.hours[r.At] = r
 	}
 }
 
@@ -666,18 +695,10 @@ func (l *live) putDay(r *DayRow) {
 
 // publish puts the results of a pass into memory.
 func (e *Engine) publish(done []judgedOutlet, seen map[telemetry.OutletID]int64, seq uint64, frames int) {
-	type fresh struct {
-		l   *live
-		rec telemetry.Record
-	}
-	var recs []fresh
+	fresh := make(map[telemetry.OutletID][]telemetry.Record, len(seen))
 	for id := range seen {
-		l := e.live(id)
-		for _, k := range []telemetry.Kind{telemetry.KindRealtime, telemetry.KindMinute, telemetry.KindHour} {
-			if rec, ok := e.o.Store.Latest(id, k); ok {
-				recs = append(recs, fresh{l, rec})
-			}
-		}
+		e.live(id)
+		fresh[id] = e.newest(id)
 	}
 	for i := range done {
 		if done[i].outlet != 0 {
@@ -687,16 +708,16 @@ func (e *Engine) publish(done []judgedOutlet, seen map[telemetry.OutletID]int64,
 	e.forgetBefore(done)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	now := e.o.Now().Unix()
 	for id, at := range seen {
-		e.outlets[id].received = max(e.outlets[id].received, at)
-	}
-	for i := range recs {
-		recs[i].l.take(recs[i].rec)
+		l := e.outlets[id]
+		l.received = max(l.received, at)
+		l.take(fresh[id], now)
 	}
 	for i := range done {
 		l := e.outlets[done[i].outlet]
 		for k := range done[i].hours {
-			l.putHour(&done[i].hours[k])
+			l.putHour(&done[i].hours[k], now)
 		}
 		for k := range done[i].days {
 			l.putDay(&done[i].days[k])

@@ -373,7 +373,7 @@ func TestHourMarksAndSources(t *testing.T) {
 		{"codes of 2005", turbine(1), hourOf(1, h, "03-Avg=60:N", "S01-Avg=15:N"), SourceMinute, FactorHour{Flag: "N", NSeen: 60, NValid: 60, NExpected: 60, Valid: true, Over: true}},
 		{"source stopped by its mark", turbine(1), hourOf(1, h, "a21002-Avg=0:F", "a19001-Avg=20.9:F"), SourceMinute, FactorHour{Flag: "F", NSeen: 60}},
 		{"declared stop", halted, hourOf(1, h, ten...), SourceMinute, FactorHour{Flag: "N", NSeen: 60, NValid: 60, Valid: true}},
-		{"denser than the setting", turbine(1), []telemetry.Record{rec(1, telemetry.KindMinute, h, ten...), rec(1, telemetry.KindMinute, h+60, ten...)}, SourceMinute, FactorHour{Flag: "Md", NSeen: 11, NValid: 11, NExpected: 60}},
+		{"denser than the setting", turbine(1), []telemetry.Record{rec(1, telemetry.KindMinute, h, ten...), rec(1, telemetry.KindMinute, h+60, ten...)}, SourceMinute, FactorHour{Flag: "Md", NSeen: 2, NValid: 2, NExpected: 60}},
 		{"over the end of the hour", turbine(1), []telemetry.Record{rec(1, telemetry.KindMinute, h+3300, ten...)}, SourceMinute, FactorHour{Flag: "Md", NSeen: 5, NValid: 5, NExpected: 60}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -438,8 +438,8 @@ func TestRegistryChange(t *testing.T) {
 	reg.s = next.s
 	m.puts = nil
 	catchUp(t, e)
-	if len(m.puts) != 1 || m.puts[0] != 2 {
-		t.Errorf("rows written: %v, want one hour and one day", m.puts)
+	if len(m.puts) != 1 || m.puts[0] != 3 {
+		t.Errorf("rows written: %v, want one hour, one day and what they were judged by", m.puts)
 	}
 	row := oneHour(t, e, 1, at(22, 7, 0))
 	if f := row.Factor("a21002"); !f.Over || f.Limit.ID != "own" {
@@ -518,7 +518,7 @@ func TestLateFrame(t *testing.T) {
 	}
 	e := newEngine(t, m, registry(turbine(1), works(2)), at(24, 0, 5))
 	catchUp(t, e)
-	before := maps(m)
+	before := bytesOf(m)
 	late := rec(1, telemetry.KindMinute, at(22, 7, 0), "a21002-Avg=300:N", "a19001-Avg=15:N")
 	late.RF = true
 	m.add(late)
@@ -528,7 +528,7 @@ func TestLateFrame(t *testing.T) {
 		t.Errorf("rows written: %v, want one hour and one day", m.puts)
 	}
 	changed := 0
-	for k, v := range maps(m) {
+	for k, v := range bytesOf(m) {
 		if before[k] != v {
 			changed++
 			if k != derivedKey(TableHour, 1, at(22, 7, 0)) && k != derivedKey(TableDay, 1, at(22, 0, 0)) {
@@ -550,7 +550,7 @@ func TestLateFrame(t *testing.T) {
 	}
 }
 
-func maps(m *memStore) map[string]string {
+func bytesOf(m *memStore) map[string]string {
 	out := map[string]string{}
 	for k, v := range m.derived {
 		out[k] = string(v)
@@ -609,7 +609,7 @@ func TestOrderOfArrival(t *testing.T) {
 				list = list[n:]
 				catchUp(t, e)
 			}
-			return maps(m)
+			return bytesOf(m)
 		}
 		want := run(recs, len(recs)+1)
 		if d := gocmp.Diff(want, run(rapid.Permutation(recs).Draw(rt, "order"), rapid.IntRange(1, 10).Draw(rt, "batch"))); d != "" {
@@ -621,7 +621,7 @@ func TestOrderOfArrival(t *testing.T) {
 		catchUp(t, e)
 		m.derived, m.cursor = map[string][]byte{}, 0
 		catchUp(t, newEngine(t, m, reg, at(25, 0, 0)))
-		if d := gocmp.Diff(want, maps(m)); d != "" {
+		if d := gocmp.Diff(want, bytesOf(m)); d != "" {
 			rt.Fatalf("a rebuild gives other bytes:\n%s", d)
 		}
 	})

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"plateau/hj212"
 	"plateau/internal/telemetry"
 )
 
@@ -24,9 +23,7 @@ func (e *Engine) Explain(outlet telemetry.OutletID, factor, level string, at tim
 	}
 	x := &explainer{e: e, b: e.newBuilder(snap, o), o: o, factor: factor, now: e.o.Now()}
 	x.out = Explanation{Outlet: outlet, Factor: factor, Level: level}
-	if f, ok := hj212.LookupFactor(factor); ok {
-		x.out.Unit = f.Unit
-	}
+	x.out.Unit = telemetry.FactorUnit(factor)
 	for i := range o.Factors {
 		if o.Factors[i].Code == factor && o.Factors[i].Unit != "" {
 			x.out.Unit = o.Factors[i].Unit
@@ -204,9 +201,9 @@ func (x *explainer) runs(row *HourRow, at int64) ([]Run, error) {
 		return nil, nil
 	}
 	var out []Run
-	for m, minutes := range w[0].acc[i].minutes {
-		if minutes > 0 {
-			r := Run{Flag: marks[m], Minutes: minutes}
+	for m, seconds := range w[0].acc[i].seconds {
+		if seconds > 0 {
+			r := Run{Flag: marks[m], Minutes: seconds / 60}
 			if m == markN && w[0].acc[i].w > 0 {
 				r.Value = Some(w[0].acc[i].sum / w[0].acc[i].w)
 			}
@@ -233,10 +230,13 @@ func (x *explainer) validity(pl *plan, row *HourRow, f *FactorHour) (Step, error
 		s.Notes = append(s.Notes, Text{Key: "reason.from_realtime"})
 	case SourceMinute, SourceNone:
 	}
-	if row.Stopped || f.NExpected == 0 {
+	switch {
+	case slices.Contains(f.Reasons, "reason.no_flow"):
+		s.Notes = append(s.Notes, Text{Key: "reason.no_flow"})
+	case row.Stopped || f.NExpected == 0:
 		s.Notes = append(s.Notes, Text{Key: "reason.source_stopped"})
 	}
-	if !f.Valid {
+	if float64(f.NValid) < pl.hourRule.MinValid {
 		s.Notes = append(s.Notes, Text{Key: "reason.hour_not_valid", Args: map[string]string{"n": strconv.Itoa(f.NValid), "need": num(pl.hourRule.MinValid)}})
 	}
 	return s, nil
@@ -295,11 +295,11 @@ func (x *explainer) limitStep(pl *plan, temp *FactorHour) Step {
 	}
 	s.Result = l.Text()
 	full, own := x.limitByID(l.ID)
-	if own {
+	if own && pl.p.rank(full.Standard) == 0 {
 		s.Notes = append(s.Notes, Text{Key: "reason.own_limit"})
 	}
 	x.out.Standard = full.Standard
-	s.Clause = full.Standard
+	s.Clause, s.ClauseZh = full.Standard, ""
 	for _, in := range []Input{
 		{Name: "limit", Value: l.Text(), Unit: full.Unit},
 		{Name: "statistic", Value: l.Statistic},
@@ -384,9 +384,11 @@ func (x *explainer) day(at int64) error {
 	out.Valid, out.Limit, out.Over, out.Evidence, out.Times = f.Valid, f.Limit, f.Over, f.Evidence, f.Times
 	out.Reported, out.DiffPct, out.Mismatch, out.Basis = f.Reported, f.DiffPct, f.Mismatch, f.Basis
 	if out.Value = f.Judged; !out.Value.OK {
-		out.Value, out.Basis = f.Mean, BasisMean
-		if f.Folded.OK {
-			out.Value, out.Basis = f.Folded, BasisFolded
+		switch v, folded := pl.soFar(f); {
+		case folded:
+			out.Value, out.Basis = v, BasisFolded
+		case v.OK:
+			out.Value, out.Basis = v, BasisMean
 		}
 	}
 	out.Recomputed = f.Mean
@@ -410,7 +412,7 @@ func (x *explainer) day(at int64) error {
 		out.Hours, out.HourStarts = append(out.Hours, fh), append(out.HourStarts, h)
 	}
 	temp := &FactorHour{Mean: DayMean(&pl.p.gasDay, temps).Mean}
-	out.Steps = Trace{x.frameStep(), x.dayValidity(pl, f), x.dayConversion(pl, f), x.limitStep(pl, temp), x.verdict(pl)}
+	out.Steps = Trace{x.frameStep(), x.dayValidity(pl, f), x.dayConversion(pl, hours, f), x.limitStep(pl, temp), x.verdict(pl)}
 	return nil
 }
 
@@ -432,6 +434,9 @@ func (x *explainer) dayValidity(pl *plan, f *FactorDay) Step {
 		s.Result = "not_valid"
 		s.Notes = append(s.Notes, Text{Key: "reason.day_not_valid", Args: map[string]string{"n": strconv.Itoa(f.NValid), "due": strconv.Itoa(f.NExpected)}})
 	}
+	if slices.Contains(f.Reasons, "reason.short_running") {
+		s.Notes = append(s.Notes, Text{Key: "reason.short_running", Args: map[string]string{"n": strconv.Itoa(f.NValid), "due": strconv.Itoa(f.NExpected)}})
+	}
 	return s
 }
 
@@ -443,19 +448,36 @@ func sign(ok bool) string {
 }
 
 // dayConversion writes the mean down: how the hours were weighed.
-func (x *explainer) dayConversion(pl *plan, f *FactorDay) Step {
-	rule, formula := pl.p.gasDay.ref, "Σ C ÷ n"
+func (x *explainer) dayConversion(pl *plan, hours []HourRow, f *FactorDay) Step {
+	i := pl.index[x.factor]
+	_, r := pl.dayFactor(i, hours, dueHours(x.o, x.out.From.Unix(), x.out.To.Unix()), Opt{}, nil)
+	fold := pl.factors[i].refO2.OK
+	if fold {
+		r = MeanResult{}
+		for k := range x.out.Hours {
+			if h := &x.out.Hours[k]; h.Valid && h.Folded.OK {
+				r.Sum, r.Weight = r.Sum+h.Folded.V, r.Weight+1
+			}
+		}
+	}
+	rule, formula, numbers := pl.p.gasDay.ref, "Σ C ÷ n", num(r.Sum)+" ÷ "+num(r.Weight)
 	switch {
 	case x.factor == pl.p.phFactor && x.o.Medium != telemetry.Gas:
-		rule, formula = pl.p.ph, "−log10(Σ 10^−pH × Q ÷ Σ Q)"
+		rule, formula, numbers = pl.p.ph, "−log10(Σ 10^−pH × Q ÷ Σ Q)", "−log10("+numbers+")"
 	case x.o.Medium != telemetry.Gas:
 		rule, formula = pl.p.waterDay.ref, "Σ C × Q ÷ Σ Q"
-	case f.Folded.OK:
+	case fold:
 		formula = "Σ Cf ÷ n"
 	}
 	s := rule.step(StepConversion)
-	s.Formula = formula + " = " + optText(x.out.Recomputed)
-	s.Result = optText(x.out.Recomputed)
+	switch {
+	case fold && !f.Folded.OK && f.NValid > 0:
+		s.Result = string(FoldO2Missing)
+		s.Notes = append(s.Notes, Text{Key: "reason.fold_o2_missing"})
+	case r.Weight > 0:
+		s.Formula = formula + " = " + numbers + " = " + optText(x.out.Recomputed)
+		s.Result = optText(x.out.Recomputed)
+	}
 	if f.Flow.OK {
 		s.Inputs = append(s.Inputs, Input{"Q", num(f.Flow.V), "m3"})
 	} else if x.o.Medium != telemetry.Gas {

@@ -227,14 +227,31 @@ func (rep *Reported) take(v *telemetry.Value, missingIsN bool) {
 	}
 }
 
-// cover adds minute or real-time records: each covers its interval, but not
-// beyond the next record nor the end of its hour.
+// span is how many seconds the record at `at` stands for: its interval, but not
+// beyond the next record nor the end of its hour. Where a gap or the end
+// follows, a sender that proved at least twice as dense as its setting by the
+// record before is not credited with the whole setting. Only records of the
+// same hour matter, so that hours can be judged one by one.
+func span(at, before, next, setting int64) int64 {
+	end := hourStart(at) + hourSeconds
+	s := min(setting, end-at)
+	switch {
+	case next < end && next-at <= s:
+		return next - at
+	case before >= end-hourSeconds && 2*(at-before) <= setting:
+		return min(s, at-before)
+	}
+	return s
+}
+
+// cover adds minute or real-time records, each for its span.
 func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind) error {
 	var (
 		pend     []reading
 		pendAt   int64
 		pendWork *hourWork
 	)
+	before := int64(math.MinInt64)
 	flush := func(next int64) {
 		if pendWork == nil {
 			return
@@ -249,10 +266,11 @@ func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind) e
 		if secs == 0 {
 			secs = 60
 		}
-		minutes := float64(min(secs, next-pendAt, hourStart(pendAt)+hourSeconds-pendAt)) / 60
+		seconds := float64(span(pendAt, before, next, secs))
+		before = pendAt
 		for i := range pend {
 			r := &pend[i]
-			pendWork.acc[r.factor].add(r.mark, minutes, r.v)
+			pendWork.acc[r.factor].add(r.mark, seconds, r.v)
 			if r.cou.OK && r.mark == markN {
 				pendWork.cou[r.factor] = Some(pendWork.cou[r.factor].V + r.cou.V)
 			}
@@ -339,7 +357,7 @@ func (w *hourWork) takeReported() {
 		if m == markN && !rep.Avg.OK && !rep.Cou.OK {
 			m = markMissing
 		}
-		w.acc[i].add(m, 60, rep.Avg)
+		w.acc[i].add(m, hourSeconds, rep.Avg)
 		if rep.Avg.OK && m == markN {
 			w.acc[i].min, w.acc[i].max = orElse(rep.Min, rep.Avg), orElse(rep.Max, rep.Avg)
 		}
@@ -405,14 +423,47 @@ func (w *hourWork) finish() {
 	if i := pl.temp; i >= 0 && i < len(w.acc) {
 		temp = w.acc[i].result(pl.hourRule).Mean
 	}
+	dry := w.dry()
 	for _, i := range order {
-		row.Factors = append(row.Factors, w.judge(i, o2, o2Valid, temp))
+		f := w.judge(i, o2, o2Valid, temp)
+		if dry && i != pl.flow && i != pl.temp {
+			f.withoutWater()
+		}
+		row.Factors = append(row.Factors, f)
 	}
 }
 
+// dry reports whether no waste water ran in the hour: what the analyser shows
+// then is no discharge (HJ 356-2019 chapter 6). Both the flow and the amount
+// must say so, as far as they are sent.
+func (w *hourWork) dry() bool {
+	i := w.plan.flow
+	if w.plan.outlet.Medium != telemetry.Water || i < 0 || i >= len(w.acc) {
+		return false
+	}
+	rate, amount := w.acc[i].result(w.plan.hourRule).Mean, w.amount(i)
+	return (rate.OK || amount.OK) && rate.V <= 0 && amount.V <= 0
+}
+
+// amount is what flowed in the hour: as the logger reported it, else the sum of
+// its minutes.
+func (w *hourWork) amount(i int) Opt {
+	if r := &w.reported[i]; r.Flag == marks[markN] && r.Cou.OK {
+		return r.Cou
+	}
+	return w.cou[i]
+}
+
+// withoutWater takes the verdict back: no value was due.
+func (f *FactorHour) withoutWater() {
+	f.NExpected, f.Valid, f.Over, f.Mismatch = 0, false, false, false
+	f.Judged, f.Basis, f.Times, f.DiffPct = Opt{}, BasisNone, Opt{}, Opt{}
+	f.Reasons = []string{"reason.no_flow"}
+}
+
 func (a *hourAcc) seen() bool {
-	for _, m := range a.minutes {
-		if m > 0 {
+	for _, s := range a.seconds {
+		if s > 0 {
 			return true
 		}
 	}
@@ -428,10 +479,7 @@ func (w *hourWork) judge(i int, o2 Opt, o2Valid bool, temp Opt) FactorHour {
 		Code: fp.code, Flag: r.Flag, NSeen: int(r.NSeen), NValid: int(r.NValid), NExpected: 60,
 		Valid: r.Valid, Mean: r.Mean, Min: r.Min, Max: r.Max, Fold: FoldNotRequired, Reported: w.reported[i],
 	}
-	f.Cou = w.cou[i]
-	if f.Reported.Flag == "N" && f.Reported.Cou.OK {
-		f.Cou = f.Reported.Cou
-	}
+	f.Cou = w.amount(i)
 	if w.row.Stopped || slices.Contains(pl.p.order.stopped, f.Flag) {
 		f.NExpected = 0
 	}

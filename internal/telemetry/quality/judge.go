@@ -35,20 +35,24 @@ func JudgeExceed(v float64, l LimitRef) JudgeResult {
 // Step writes the comparison down for a person.
 func (r JudgeResult) step(p *params, v float64, l LimitRef, evidence bool) Step {
 	s := p.exceed.step(StepVerdict)
-	s.Inputs = []Input{{Name: "value", Value: num(v)}, {Name: "limit", Value: l.Text()}}
+	value := num(v)
+	if r.Exceeds && (l.Hi.OK && value == num(l.Hi.V) || l.Lo.OK && value == num(l.Lo.V)) {
+		value = strconv.FormatFloat(v, 'f', -1, 64) // "35 > 35" would convince nobody
+	}
+	s.Inputs = []Input{{Name: "value", Value: value}, {Name: "limit", Value: l.Text()}}
 	switch {
 	case r.Exceeds && r.Times.OK:
-		s.Formula = num(v) + " ÷ " + num(l.Hi.V) + " − 1 = " + num(r.Times.V)
+		s.Formula = value + " ÷ " + num(l.Hi.V) + " − 1 = " + num(r.Times.V)
 	case r.Exceeds && l.Hi.OK && v > l.Hi.V:
-		s.Formula = num(v) + " > " + num(l.Hi.V)
+		s.Formula = value + " > " + num(l.Hi.V)
 	case r.Exceeds:
-		s.Formula = num(v) + " < " + num(l.Lo.V)
+		s.Formula = value + " < " + num(l.Lo.V)
 	case l.Op == "range":
-		s.Formula = num(l.Lo.V) + " ≤ " + num(v) + " ≤ " + num(l.Hi.V)
+		s.Formula = num(l.Lo.V) + " ≤ " + value + " ≤ " + num(l.Hi.V)
 	case l.Op == ">=":
-		s.Formula = num(v) + " ≥ " + num(l.Lo.V)
+		s.Formula = value + " ≥ " + num(l.Lo.V)
 	default:
-		s.Formula = num(v) + " ≤ " + num(l.Hi.V)
+		s.Formula = value + " ≤ " + num(l.Hi.V)
 	}
 	s.Result = "complies"
 	if r.Exceeds {

@@ -2,13 +2,15 @@ package quality
 
 import (
 	"slices"
+	"strings"
 
 	"plateau/internal/telemetry"
 	"plateau/rules"
 )
 
-// limitSource finds the limit that binds an outlet: its own (permit) limits
-// first, then the standards'. Of equal rank the stricter one binds.
+// limitSource finds the limit that binds an outlet: those entered for it (its
+// permit, a local standard) first, then the national standards'. Among them
+// the rank of the standard decides, of equal rank the stricter one binds.
 type limitSource struct{ standards *rules.Limits }
 
 // find returns the limit of a statistic. temp is the water temperature, which
@@ -20,13 +22,13 @@ func (s limitSource) find(p *params, o *telemetry.Outlet, factor, statistic, dat
 		if l.Factor != factor || l.Statistic != statistic || l.Op == "text" || !rules.InForce(l, date) {
 			continue
 		}
-		if own == nil || l.Hi != nil && own.Hi != nil && *l.Hi < *own.Hi {
+		if own == nil || rules.Before(l, own, p.rank) {
 			own = l
 		}
 	}
 	std, ok := s.standards.Find(rules.Query{
 		SourceType: o.SourceType, Level: o.Level, Conditions: conditions(p, o, factor, temp),
-		Factor: factor, Statistic: statistic, Date: date,
+		Factor: factor, Statistic: statistic, Date: date, Rank: p.rank,
 	})
 	if own == nil {
 		return std, ok
@@ -38,11 +40,28 @@ func (s limitSource) find(p *params, o *telemetry.Outlet, factor, statistic, dat
 	return l, true
 }
 
+// rank of a standard by how its name begins: the permit, local standards, those
+// of an industry, general ones.
+func (p *params) rank(standard string) int {
+	begins := func(prefix string) bool { return strings.HasPrefix(standard, prefix) }
+	switch {
+	case slices.ContainsFunc(p.selects.permit, begins):
+		return 0
+	case slices.ContainsFunc(p.selects.local, begins):
+		return 1
+	case slices.ContainsFunc(p.selects.general, begins):
+		return 3
+	}
+	return 2
+}
+
 // conditions that hold of an outlet.
 func conditions(p *params, o *telemetry.Outlet, factor string, temp Opt) []string {
-	c := slices.Clone(p.selects.conditions[o.SourceType])
+	var c []string
 	if o.Condition != "" {
 		c = append(c, o.Condition)
+	} else {
+		c = slices.Clone(p.selects.conditions[o.SourceType])
 	}
 	if factor == p.nh3.factor && o.SourceType == p.nh3.onlySourceType {
 		if temp.OK && temp.V <= p.nh3.threshold {

@@ -67,20 +67,21 @@ type HourResult struct {
 	Max    Opt
 }
 
-// hourAcc sums the minutes of one factor.
+// hourAcc sums the minutes of one factor. It counts in seconds: thirds of a
+// minute would not sum to whole ones.
 type hourAcc struct {
-	minutes  [len(marks)]float64
+	seconds  [len(marks)]float64
 	sum, w   float64
 	min, max Opt
 }
 
-func (a *hourAcc) add(mark int, minutes float64, v Opt) {
-	a.minutes[mark] += minutes
+func (a *hourAcc) add(mark int, seconds float64, v Opt) {
+	a.seconds[mark] += seconds
 	if mark != markN || !v.OK {
 		return
 	}
-	a.sum += v.V * minutes
-	a.w += minutes
+	a.sum += v.V * seconds
+	a.w += seconds
 	if !a.min.OK || v.V < a.min.V {
 		a.min = v
 	}
@@ -90,36 +91,38 @@ func (a *hourAcc) add(mark int, minutes float64, v Opt) {
 }
 
 func (a *hourAcc) result(h *HourRule) HourResult {
-	r := HourResult{NValid: a.minutes[markN], Min: a.min, Max: a.max}
-	for i, m := range a.minutes {
+	r := HourResult{NValid: a.seconds[markN] / 60, Min: a.min, Max: a.max}
+	seen := 0.0
+	for i, s := range a.seconds {
 		if i != markMissing {
-			r.NSeen += m
+			seen += s
 		}
 	}
+	r.NSeen = seen / 60
 	if a.w > 0 {
 		r.Mean = Some(a.sum / a.w)
 		if a.min.V == a.max.V { // the division must not blur an exact value
 			r.Mean = a.min
 		}
 	}
-	r.Valid = r.NValid >= h.MinValid
+	r.Valid = a.seconds[markN] >= 60*h.MinValid
 	r.Flag = a.flag(h)
 	return r
 }
 
 // flag names the hour by its minutes (HJ 75-2017, record marks).
 func (a *hourAcc) flag(h *HourRule) string {
-	if a.minutes[markN] >= h.MinValid {
+	if a.seconds[markN] >= 60*h.MinValid {
 		return marks[markN]
 	}
 	for _, i := range h.stateIndexes {
-		if a.minutes[i] >= h.MinValid {
+		if a.seconds[i] >= 60*h.MinValid {
 			return marks[i]
 		}
 	}
 	best := int8(-1)
 	for _, i := range h.devIndexes {
-		if a.minutes[i] > h.DeviceAbove && (best < 0 || a.minutes[i] > a.minutes[best]) {
+		if a.seconds[i] > 60*h.DeviceAbove && (best < 0 || a.seconds[i] > a.seconds[best]) {
 			best = i
 		}
 	}
@@ -127,7 +130,7 @@ func (a *hourAcc) flag(h *HourRule) string {
 		return marks[best]
 	}
 	for _, i := range h.tieIndexes {
-		if a.minutes[i] > 0 && (best < 0 || a.minutes[i] > a.minutes[best]) {
+		if a.seconds[i] > 0 && (best < 0 || a.seconds[i] > a.seconds[best]) {
 			best = i
 		}
 	}
@@ -142,7 +145,7 @@ func (a *hourAcc) flag(h *HourRule) string {
 func HourMean(h *HourRule, runs []Run) HourResult {
 	var a hourAcc
 	for _, r := range runs {
-		a.add(markIndex(r.Flag), r.Minutes, r.Value)
+		a.add(markIndex(r.Flag), 60*r.Minutes, r.Value)
 	}
 	return a.result(h)
 }
@@ -162,11 +165,7 @@ func (r HourResult) Step(h *HourRule, runs []Run) Step {
 	for _, f := range order {
 		s.Inputs = append(s.Inputs, Input{Name: "minutes " + orUnknown(f), Value: num(n[f]), Unit: "min"})
 	}
-	op := " ≥ "
-	if !r.Valid {
-		op = " < "
-	}
-	s.Formula = "n(N) = " + num(r.NValid) + op + num(h.MinValid)
+	s.Formula = "n(N) = " + num(r.NValid) + sign(r.NValid >= h.MinValid) + num(h.MinValid)
 	s.Result = r.Flag
 	return s
 }
@@ -223,6 +222,9 @@ type MeanResult struct {
 	Min, Max Opt
 	Flow     Opt // water: all measured flow, m3
 	Total    Opt // water: kg, only when Valid
+	// Numerator and denominator of Mean: values and their number, or weighed by
+	// flow and the flow of the valid rows.
+	Sum, Weight float64
 }
 
 // DayMean is the day mean of stack gas: cems.day_mean, the arithmetic mean of
@@ -238,7 +240,8 @@ func DayMean(d *DayRule, hours []Opt) MeanResult {
 		}
 	}
 	if r.NValid > 0 {
-		r.Mean = Some(sum / float64(r.NValid))
+		r.Sum, r.Weight = sum, float64(r.NValid)
+		r.Mean = Some(sum / r.Weight)
 		r.exact()
 	}
 	r.Valid = r.NValid >= d.MinHours
@@ -310,6 +313,7 @@ func waterMean(d *WaterDayRule, rows []WaterRow, to, from func(float64) float64)
 			r.spread(w.C.V)
 		}
 	}
+	r.Sum, r.Weight = sum, weight
 	if weight > 0 {
 		r.Mean = Some(from(sum / weight))
 		r.exact()

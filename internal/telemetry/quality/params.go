@@ -10,12 +10,12 @@ import (
 
 // ref cites a rule in a trace.
 type ref struct {
-	id, hash, clause string
+	id, hash, clause, clauseZh string
 	version          int
 }
 
 func (r ref) step(name string) Step {
-	return Step{Name: name, Rule: r.id, Version: r.version, Hash: r.hash, Clause: r.clause}
+	return Step{Name: name, Rule: r.id, Version: r.version, Hash: r.hash, Clause: r.clause, ClauseZh: r.clauseZh}
 }
 
 // HourRule is cems.hour_mean or wpms.hour_mean in force.
@@ -89,7 +89,8 @@ type params struct {
 	}
 	selects struct {
 		ref
-		conditions map[string][]string
+		conditions             map[string][]string
+		permit, local, general []string
 	}
 	nh3 struct {
 		ref
@@ -100,7 +101,7 @@ type params struct {
 		ref
 		states               []State
 		stopped, maintenance []string
-		warnMin              float64
+		warnMin, instant     float64 // minutes; hours
 	}
 	offline struct {
 		ref
@@ -141,7 +142,7 @@ func (r *reader) open(id string) ref {
 		rule = &rules.Rule{ID: id, Params: map[string]any{}}
 	}
 	r.rule = rule
-	return ref{id: rule.ID, version: rule.Version, hash: rule.Hash, clause: rule.Source}
+	return ref{id: rule.ID, version: rule.Version, hash: rule.Hash, clause: rule.Source, clauseZh: rule.SourceZh}
 }
 
 func (r *reader) num(name string) float64 {
@@ -219,6 +220,7 @@ func readParams(set *rules.Set, date string) (*params, error) {
 		}
 	}
 	p.selects.ref = r.open("limit.select")
+	p.selects.permit, p.selects.local, p.selects.general = r.texts("permit"), r.texts("local"), r.texts("general")
 	p.selects.conditions = map[string][]string{}
 	cond := r.rule.Table("default_conditions")
 	for name := range cond {
@@ -237,7 +239,7 @@ func readParams(set *rules.Set, date string) (*params, error) {
 		p.order.states = append(p.order.states, st)
 	}
 	p.order.stopped, p.order.maintenance = r.texts("stopped_marks"), r.texts("maintenance_marks")
-	p.order.warnMin = r.num("warn_min_minutes")
+	p.order.warnMin, p.order.instant = r.num("warn_min_minutes"), r.num("instant_hours")
 	p.offline.ref = r.open("state.offline")
 	p.offline.intervals, p.offline.minMinutes = r.num("intervals"), r.num("min_minutes")
 	p.constant.ref = r.open("suspect.constant")

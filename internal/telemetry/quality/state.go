@@ -19,7 +19,7 @@ var ReasonKeys = []string{
 	"reason.warning_only", "reason.no_limit", "reason.own_limit", "reason.nh3_cold", "reason.nh3_warm", "reason.nh3_unknown",
 	"reason.taken_as_reported", "reason.from_realtime", "reason.judged_by_reported", "reason.judged_by_recomputed",
 	"reason.compare", "reason.revised", "reason.resent", "reason.no_frame", "reason.not_judged", "reason.source_stopped",
-	"reason.unweighted", "reason.single_value",
+	"reason.unweighted", "reason.single_value", "reason.no_flow", "reason.short_running",
 }
 
 // situation is all that decides an outlet's state at one instant.
@@ -122,16 +122,20 @@ func (s *situation) since(at int64, ok func(*HourRow) bool) time.Time {
 	return unix(start)
 }
 
-func (s *situation) isOffline(r *StateResult) bool {
+// interval is how often a frame is expected, in seconds.
+func (s *situation) interval() float64 {
 	iv := s.o.IntervalAt(unix(s.asOf))
-	expected := float64(iv.Realtime)
-	if expected == 0 {
-		expected = float64(iv.Minute) * 60
+	switch {
+	case iv.Realtime > 0:
+		return float64(iv.Realtime)
+	case iv.Minute > 0:
+		return float64(iv.Minute) * 60
 	}
-	if expected == 0 {
-		expected = hourSeconds
-	}
-	allowed := max(s.p.offline.intervals*expected, s.p.offline.minMinutes*60)
+	return hourSeconds
+}
+
+func (s *situation) isOffline(r *StateResult) bool {
+	allowed := max(s.p.offline.intervals*s.interval(), s.p.offline.minMinutes*60)
 	if s.seen == 0 {
 		r.because(s.p.offline.ref, "reason.never_seen")
 		return true
@@ -162,6 +166,11 @@ func (c *candidate) worse(than *candidate) bool { return c.times.V > than.times.
 func (r *StateResult) set(c *candidate, rule ref) {
 	r.Factor, r.Level, r.At, r.Value, r.Folded, r.Limit, r.Times = c.factor, c.level, unix(c.at), c.value, c.folded, c.limit, c.times
 	r.because(rule, c.key, "factor", c.factor, "value", optText(c.value), "limit", c.limit.Text(), "times", optText(c.times))
+}
+
+// beyond reports whether v breaks the candidate's limit on the same side.
+func beyond(v Opt, c *candidate) bool {
+	return v.OK && JudgeExceed(v.V, c.limit).Exceeds && (v.V > c.limit.Hi.V) == (c.value.V > c.limit.Hi.V)
 }
 
 func pick(list []candidate) *candidate {
@@ -214,6 +223,11 @@ func (s *situation) exceeds(r *StateResult) bool {
 	switch best.level {
 	case LevelDay:
 		r.Since = unix(best.at)
+	case LevelRealtime: // since every valid value of the hours before broke the limit too
+		r.Since = s.since(best.at, func(h *HourRow) bool {
+			f := h.Factor(best.factor)
+			return f != nil && f.NValid > 0 && beyond(f.Min, best) && beyond(f.Max, best)
+		})
 	default:
 		r.Since = s.since(best.at, func(h *HourRow) bool {
 			f := h.Factor(best.factor)
@@ -229,12 +243,12 @@ func (s *situation) instants() (list []candidate) {
 	if rec == nil || s.latest != nil && s.latest.At > rec.At+hourSeconds {
 		rec, suffix = s.latest, "Avg"
 	}
-	if rec == nil || rec.At < s.asOf-2*hourSeconds || rec.Kind == telemetry.KindHour {
+	if rec == nil || !s.fresh(rec) || rec.Kind == telemetry.KindHour || s.dry(rec, suffix) {
 		return nil
 	}
 	for i := range rec.Values {
 		v := &rec.Values[i]
-		if v.Suffix != suffix || !v.IsNum || v.Flag != "N" && (v.Flag != "" || !s.o.MissingFlagIsN) {
+		if v.Suffix != suffix || !s.measured(v) {
 			continue
 		}
 		k, ok := s.pl.index[v.Code]
@@ -255,6 +269,25 @@ func (s *situation) instants() (list []candidate) {
 	return list
 }
 
+// fresh reports whether a record still tells of now.
+func (s *situation) fresh(rec *telemetry.Record) bool {
+	return float64(s.asOf-rec.At) <= max(s.p.order.instant*hourSeconds, 2*s.interval())
+}
+
+// measured reports whether the value is a number with mark N.
+func (s *situation) measured(v *telemetry.Value) bool {
+	return v.IsNum && (v.Flag == "N" || v.Flag == "" && s.o.MissingFlagIsN)
+}
+
+// dry reports whether the record itself says that no waste water runs.
+func (s *situation) dry(rec *telemetry.Record, suffix string) bool {
+	if s.o.Medium != telemetry.Water {
+		return false
+	}
+	v, ok := rec.Find(s.p.waterDay.FlowFactor, suffix)
+	return ok && s.measured(v) && v.Dec.Float() <= 0
+}
+
 // warns: the running hour's or day's mean over the limit, or a closed hour
 // over a limit it is no evidence for.
 func (s *situation) warns(r *StateResult) bool {
@@ -263,7 +296,7 @@ func (s *situation) warns(r *StateResult) bool {
 		for i := range row.Factors {
 			f := &row.Factors[i]
 			v, folded := f.soFar()
-			if f.Limit.IsZero() || !v.OK || float64(f.NValid) < s.p.order.warnMin {
+			if f.Limit.IsZero() || !v.OK || f.NExpected == 0 || float64(f.NValid) < s.p.order.warnMin {
 				continue
 			}
 			if j := JudgeExceed(v.V, f.Limit); j.Exceeds {
@@ -281,10 +314,7 @@ func (s *situation) warns(r *StateResult) bool {
 	if row := s.day(s.today()); row != nil {
 		for i := range row.Factors {
 			f := &row.Factors[i]
-			v, folded := f.Mean, false
-			if f.Folded.OK {
-				v, folded = f.Folded, true
-			}
+			v, folded := s.pl.soFar(f)
 			if f.Limit.IsZero() || !v.OK || f.NValid == 0 {
 				continue
 			}
@@ -320,6 +350,16 @@ func (f *FactorHour) soFar() (v Opt, folded bool) {
 		return f.Mean, false
 	}
 	return Opt{}, false
+}
+
+// soFar is the figure of a day that may still be running: the folded mean where
+// the limit asks for one, and nothing where it could not be folded.
+func (pl *plan) soFar(f *FactorDay) (v Opt, folded bool) {
+	i, ok := pl.index[f.Code]
+	if ok && pl.factors[i].refO2.OK {
+		return f.Folded, f.Folded.OK
+	}
+	return f.Mean, false
 }
 
 // isSuspect: constant, negative, jump, reported against recomputed.
@@ -373,7 +413,7 @@ func (s *situation) constant(r *StateResult, fp *factorPlan) bool {
 }
 
 func steady(f *FactorHour, minMinutes int) bool {
-	return f.NValid >= minMinutes && f.Mean.OK && f.Min.OK && f.Min == f.Max
+	return f.NExpected > 0 && f.NValid >= minMinutes && f.Mean.OK && f.Min.OK && f.Min == f.Max
 }
 
 // negative: below the zero drift in the running or last closed hour, or
@@ -477,8 +517,7 @@ func (s *situation) inMaintenance(r *StateResult) bool {
 	if !ok {
 		return false
 	}
-	s.mainValue(r)
-	r.Factor = code
+	s.valueOf(r, code)
 	r.Since = s.since(s.latest.At, func(h *HourRow) bool {
 		f := h.Factor(code)
 		return f != nil && slices.Contains(s.p.order.maintenance, f.Flag)
@@ -523,6 +562,27 @@ func (s *situation) mainValue(r *StateResult) {
 	}
 	if i := s.pl.main(); i >= 0 && r.Factor == "" {
 		r.Factor, r.Limit = s.pl.factors[i].code, s.pl.factors[i].hour.LimitRef
+	}
+}
+
+// valueOf sets the last figure of a factor, of the running hour or the one
+// before.
+func (s *situation) valueOf(r *StateResult, code string) {
+	r.Factor = code
+	if i, ok := s.pl.index[code]; ok {
+		r.Limit = s.pl.factors[i].hour.LimitRef
+	}
+	for _, h := range []int64{s.runningHour(), s.runningHour() - hourSeconds} {
+		row := s.hour(h)
+		if row == nil {
+			continue
+		}
+		if f := row.Factor(code); f != nil {
+			if v, folded := f.soFar(); v.OK {
+				r.Level, r.At, r.Value, r.Folded, r.Limit = LevelHour, unix(h), v, folded, f.Limit
+				return
+			}
+		}
 	}
 }
 

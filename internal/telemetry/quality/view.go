@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"plateau/hj212"
 	"plateau/internal/telemetry"
 )
 
@@ -105,9 +104,6 @@ func (e *Engine) situation(snap *telemetry.Snapshot, o *telemetry.Outlet, asOf t
 	s.latest, s.realtime = l.latest, l.realtime
 	s.seen = l.received
 	e.mu.RUnlock()
-	if s.latest != nil {
-		s.seen = max(s.seen, min(s.latest.At, at))
-	}
 	return s, nil
 }
 
@@ -331,9 +327,7 @@ func (e *Engine) Now(outlet telemetry.OutletID, asOf time.Time) (View, error) {
 func (s *situation) tile(i int, offline, stop bool) Tile {
 	fp := &s.pl.factors[i]
 	t := Tile{Code: fp.code, Unit: fp.unit, State: Normal, Limit: fp.hour.LimitRef}
-	if f, ok := hj212.LookupFactor(fp.code); ok && t.Unit == "" {
-		t.Unit = f.Unit
-	}
+	t.Unit = cmp.Or(t.Unit, telemetry.FactorUnit(fp.code))
 	for back := range 2 {
 		f := s.closed(back, fp.code)
 		if f == nil {
@@ -365,7 +359,7 @@ func (s *situation) tile(i int, offline, stop bool) Tile {
 			t.State = Suspect
 		}
 	}
-	if s.realtime != nil && s.realtime.At >= s.asOf-2*hourSeconds {
+	if s.realtime != nil && s.fresh(s.realtime) {
 		for k := range s.realtime.Values {
 			x := &s.realtime.Values[k]
 			if canon(x.Code) != fp.code && x.Code != fp.code {
