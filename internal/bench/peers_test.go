@@ -2,6 +2,7 @@ package bench
 
 import (
 	"database/sql"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -15,7 +16,7 @@ import (
 	"plateau/internal/testkit"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
 
 // BenchmarkIngestPeers does the store's work with other stores: frames decoded,
 // the raw frame and one row of ten values kept, a synced commit for each
