@@ -96,6 +96,7 @@ func TestScannerFaults(t *testing.T) {
 		"false mark":             {"##12x" + good, 1, []string{"noise"}, false},
 		"length too long":        {long + good, 1, []string{"length_mismatch"}, false},
 		"length too short":       {short + good, 1, []string{"length_mismatch"}, false},
+		"length too long, ###":   {strings.TrimSuffix(long, "\r\n") + "#" + good, 1, []string{"length_mismatch", "noise"}, false},
 		"short, at the end":      {short, 0, []string{"length_mismatch"}, false},
 		"wrong CRC":              {bad + good, 1, []string{"crc_mismatch"}, false},
 		"wrong CRC, no line end": {strings.TrimSuffix(bad, "\r\n") + good, 1, []string{"crc_mismatch"}, false},

@@ -95,7 +95,7 @@ func scanPlainly(b []byte, limit int) hj212.StreamResult {
 		head := 0
 		if at := headPattern.FindIndex(region[2:]); at != nil {
 			head = 2 + at[0]
-			region = region[:head]
+			region = region[:head+2]
 		}
 		if end := trueEndPlainly(region, crcFits); end > 0 {
 			fault(hj212.LengthMismatch, end, false)

@@ -332,7 +332,7 @@ func (s *Scanner) diagnose(b []byte, n int, m mode) (Event, bool) {
 	head := nextHead(region[2:])
 	if head >= 0 {
 		head += 2
-		region, closed = region[:head], true
+		region, closed = region[:head+2], true // with its ##: the frame before it may end one byte earlier, at "###"
 	}
 	if ev, ok := s.elsewhere(region, n, closed); ok {
 		return ev, true
@@ -349,6 +349,9 @@ func (s *Scanner) diagnose(b []byte, n int, m mode) (Event, bool) {
 		}
 	}
 	raw := b[:min(need, len(region))]
+	if head >= 0 {
+		raw = raw[:min(need, head)]
+	}
 	size, silent := 2, true
 	switch {
 	case head >= 0 && head+6 <= need:
