@@ -44,7 +44,10 @@ func run(args []string, std stdio) int {
 		return 2
 	}
 	switch args[0] {
-	case "help", "-h", "--help":
+	case "help", "-h", "--help", "-help":
+		if len(args) > 1 && args[0] == "help" { // "help serve" is "serve --help"
+			return run([]string{args[1], "--help"}, std)
+		}
 		usage(std.Out)
 		return 0
 	}
@@ -62,5 +65,5 @@ func usage(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-10s %s\n", c.name, c.summary)
 	}
-	fmt.Fprint(w, "\n\"plateau COMMAND --help\" explains one, with an example.\n")
+	fmt.Fprint(w, "\n\"plateau COMMAND --help\" explains one.\n\nExample:\n\n  plateau demo\n")
 }

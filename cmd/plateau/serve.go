@@ -15,9 +15,9 @@ import (
 // settings maps the flags that serve and demo share to the settings they set.
 var settings = map[string]string{"data": "data", "http": "http.addr", "hj212": "hj212.addr", "adopt-unknown": "hj212.adopt_unknown"}
 
-func serverFlags(fs *flag.FlagSet, o *app.Options) {
+func serverFlags(fs *flag.FlagSet, o *app.Options, data, about string) {
 	d := config.Default()
-	fs.String("data", "", "folder for everything the program keeps")
+	fs.String("data", data, about)
 	fs.String("http", d.HTTP.Addr, "address for pages and interfaces; port 0 is chosen")
 	fs.String("hj212", d.HJ212.Addr, "address for loggers (HJ 212 over TCP); port 0 is chosen")
 	fs.StringVar(&o.ConfigFile, "config", "", "configuration file (TOML); PLATEAU_… variables and flags go before it")
@@ -28,7 +28,7 @@ func cmdServe(args []string, std stdio) int {
 	fs := newFlags(std, "serve", "serve --data DIR [--http ADDR] [--hj212 ADDR] [--config FILE]",
 		"Runs the server until it is told to stop (Ctrl-C or SIGTERM). The addresses are printed to\nstandard output, one a line, before anything else; the log goes to standard error.",
 		"plateau serve --data /var/lib/plateau --http :8080 --hj212 :9212")
-	serverFlags(fs, &o)
+	serverFlags(fs, &o, config.Default().Data, "folder for everything the program keeps")
 	fs.Bool("adopt-unknown", false, "register unknown loggers on their first valid frame, whatever their password, and lift the quotas per device; for trials and load tests only")
 	if code, done := parse(fs, args, std, 0); done {
 		return code
@@ -38,11 +38,11 @@ func cmdServe(args []string, std stdio) int {
 
 func cmdDemo(args []string, std stdio) int {
 	o := app.Options{Stdout: std.Out, Stderr: std.Err, Demo: true}
-	fs := newFlags(std, "demo", "demo [--data DIR] [--http ADDR] [--hj212 ADDR] [--series DIR]",
-		"Runs the server with a sample region and simulated loggers that send HJ 212 over TCP. Thirty\ndays of history are filled in at start through the same path. Without --data the folder is a\ntemporary one, removed at the end.",
+	fs := newFlags(std, "demo", "demo [--data DIR] [--http ADDR] [--hj212 ADDR] [--config FILE] [--series DIR]",
+		"Runs the server with a sample region and simulated loggers that send HJ 212 over TCP. Thirty\ndays of history are filled in at start through the same path. Addresses and sign-ins are\nprinted to standard output, the log goes to standard error.",
 		"plateau demo --http 127.0.0.1:8080")
-	serverFlags(fs, &o)
-	fs.StringVar(&o.SeriesDir, "series", "", "folder with real series to play; without it PLATEAU_SHARED or ../shared is used where present, else generated series")
+	serverFlags(fs, &o, "", "folder for everything the program keeps; a later start goes on with it (default a temporary one, removed at the end)")
+	fs.StringVar(&o.SeriesDir, "series", "", "folder with real series to play (cems, wastewater, surface-water); without it PLATEAU_SHARED or ../shared is used where present, else generated series")
 	if code, done := parse(fs, args, std, 0); done {
 		return code
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -64,6 +65,8 @@ type App struct {
 	progress progress
 	ready    obs.Readiness
 	samples  []auth.SampleSignIn
+	real     *simulator.Real  // series of a demonstration; nil = generated ones
+	world    *simulator.World // loggers of a demonstration
 
 	httpAddr, hjAddr string
 }
@@ -106,6 +109,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		a.log.WarnContext(ctx, "environment variables set nothing", slog.Any("names", unknown))
 	}
 	RaiseFileLimit()
+	if o.Demo {
+		if a.real, err = a.series(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := a.open(ctx); err != nil {
 		return nil, err
 	}
@@ -129,6 +137,9 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	if a.store, err = store.Open(filepath.Join(c.Data, TelemetryDir), store.Options{Now: a.now, Logger: a.log}); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = fmt.Errorf("%w; stop that one, or choose another folder with --data", err)
+		}
 		return err
 	}
 	if a.registry, err = telemetry.Open(ctx, a.db, a.now); err != nil {
@@ -159,6 +170,9 @@ func (a *App) accounts(ctx context.Context) (err error) {
 		if err := a.registry.Load(ctx, telemetry.LoadInput{Areas: region.Areas, Enterprises: region.Enterprises, Outlets: region.Outlets, Devices: region.Devices}, auth.System); err != nil {
 			return fmt.Errorf("load the sample region: %w", err)
 		}
+		if a.world, err = a.sampleWorld(); err != nil {
+			return err
+		}
 		a.samples, err = a.auth.EnsureSamples(ctx, region.Enterprises[0].ID)
 		return err
 	}
@@ -177,15 +191,35 @@ func (a *App) listen() (err error) {
 	}
 	a.http = httpd.New(httpd.Options{Addr: a.c.HTTP.Addr, Handler: handler, Logger: a.log})
 	if a.httpAddr, err = a.http.Listen(); err != nil {
-		return err
+		return taken(err, "--http")
 	}
-	a.hjAddr, err = a.gateway.Listen()
+	if a.hjAddr, err = a.gateway.Listen(); err != nil {
+		return taken(err, "--hj212")
+	}
+	return nil
+}
+
+// taken says what to do when something else listens on an address.
+func taken(err error, flag string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; stop what listens there, or choose another address with %s (of port 0 a free one is chosen)", err, flag)
+	}
 	return err
+}
+
+// reachable is an address as it can be dialled on this machine: who listens on
+// all addresses is found at the loopback one.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return addr
 }
 
 // announce prints the fixed lines, before anything else is printed.
 func (a *App) announce(ctx context.Context) error {
-	fmt.Fprintf(a.o.Stdout, "http: http://%s\nhj212: %s\n", a.httpAddr, a.hjAddr)
+	fmt.Fprintf(a.o.Stdout, "http: http://%s\nhj212: %s\n", reachable(a.httpAddr), reachable(a.hjAddr))
 	if a.o.Demo || a.c.HJ212.AdoptUnknown {
 		token, err := a.operatorToken(ctx)
 		if err != nil {

@@ -2,9 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"plateau/internal/telemetry"
@@ -14,26 +18,28 @@ import (
 // historyDays is how much history a fresh demonstration gets.
 const historyDays = 30
 
+// sampleWorld is the sample region as the registry describes it: after a restart
+// the outlets keep the intervals of the first start.
+func (a *App) sampleWorld() (*simulator.World, error) {
+	region := simulator.RegionAt(a.now())
+	known := a.registry.Snapshot().Outlets
+	for i := range region.Outlets {
+		if o := known[region.Outlets[i].ID]; o != nil {
+			region.Outlets[i].Intervals = o.Intervals
+		}
+	}
+	return simulator.NewWorld(simulator.WorldOptions{Region: &region, Real: a.real})
+}
+
 // play fills in the history and then keeps the sample region's loggers running.
 func (a *App) play(ctx context.Context) error {
-	now := a.now()
-	region := simulator.RegionAt(now)
-	real := a.series(ctx)
-	world, err := simulator.NewWorld(simulator.WorldOptions{Region: &region, Real: real})
-	if err != nil {
-		return err
-	}
 	// A minute's end is the seam: history reaches up to it, the loggers go on from it.
-	to := now.Truncate(time.Minute)
+	to := a.now().Truncate(time.Minute)
 	from := to.AddDate(0, 0, -historyDays)
-	if at, ok := a.lastRecord(region.Outlets); ok && at.After(from) {
-		from = at // a folder that was played before: only what is missing
-	}
 	began := a.now()
-	if to.After(from) {
-		if err := feed(ctx, a.hjAddr, world, from, to, &a.progress); err != nil {
-			return err
-		}
+	f := feed{addr: a.hjAddr, world: a.world, since: a.received(from), to: to, progress: &a.progress, log: a.log}
+	if err := f.run(ctx); err != nil {
+		return err
 	}
 	a.log.InfoContext(ctx, "history received", slog.Duration("took", a.now().Sub(began)), slog.Int64("frames", a.store.Stats().Frames))
 	for b := a.engine.Backlog(); !b.Done(); b = a.engine.Backlog() {
@@ -47,45 +53,74 @@ func (a *App) play(ctx context.Context) error {
 	a.ready.Release(partHistory)
 	a.log.InfoContext(ctx, "history judged", slog.Duration("took", a.now().Sub(began)))
 
-	stranger, err := simulator.Stranger(real)
+	stranger, err := simulator.Stranger(a.real)
 	if err != nil {
 		return err
 	}
 	opts := simulator.LoggerOptions{Addr: a.hjAddr, Now: a.now, Since: to, Faults: true, Logger: a.log}
-	go stranger.Run(ctx, opts, &simulator.Stats{})
-	world.Run(ctx, opts, &simulator.Stats{})
+	var wg sync.WaitGroup
+	wg.Go(func() { stranger.Run(ctx, opts, &simulator.Stats{}) })
+	wg.Go(func() { a.world.Run(ctx, opts, &simulator.Stats{}) })
+	wg.Wait()
 	return nil
 }
 
-// lastRecord is the latest minute record of the sample's outlets.
-func (a *App) lastRecord(outlets []telemetry.Outlet) (last time.Time, ok bool) {
-	for i := range outlets {
-		if at, there := a.store.LastAt(outlets[i].ID, telemetry.KindMinute); there && time.Unix(at, 0).After(last) {
-			last, ok = time.Unix(at, 0), true
-		}
-	}
-	return last, ok
-}
-
-// series opens real series where they are given or found; nil means generated ones.
-func (a *App) series(ctx context.Context) *simulator.Real {
-	dirs := []string{a.o.SeriesDir}
-	if a.o.SeriesDir == "" {
-		dirs = []string{os.Getenv("PLATEAU_SHARED"), filepath.Join("..", "shared")}
-	}
-	for _, dir := range dirs {
-		if dir == "" {
+// received tells, by MN, up to when the history of each sample logger is there,
+// at the earliest from. A folder that was played before has most of it, and a
+// start that was broken off has more of some outlets than of others. Loggers
+// that the registry no longer knows as they are get no history: it would be
+// refused.
+func (a *App) received(from time.Time) map[string]time.Time {
+	snap := a.registry.Snapshot()
+	since := map[string]time.Time{}
+	for _, p := range a.world.Plants {
+		d, o := snap.Devices[p.Device.MN], p.Outlet.ID
+		if d == nil || d.Outlet != o || !d.To.IsZero() || d.Password != "" && d.Password != p.Device.Password {
 			continue
 		}
+		kind := telemetry.KindMinute
+		if p.Outlet.IntervalAt(a.now()).Minute == 0 {
+			kind = telemetry.KindHour
+		}
+		since[d.MN] = from
+		if at, ok := a.store.LastAt(o, kind); ok && time.Unix(at, 0).After(from) {
+			since[d.MN] = time.Unix(at, 0)
+		}
+	}
+	return since
+}
+
+// series opens the real series of the folder given, or of those where they may
+// be found; nil means generated ones.
+func (a *App) series(ctx context.Context) (*simulator.Real, error) {
+	if dir := a.o.SeriesDir; dir != "" {
+		real, err := simulator.OpenReal(dir)
+		if err != nil {
+			return nil, fmt.Errorf("--series: %w; give a folder that holds cems, wastewater or surface-water, or leave --series out", err)
+		}
+		a.playing(ctx, real)
+		return real, nil
+	}
+	var dirs []string
+	for _, kv := range a.o.Env {
+		if dir, ok := strings.CutPrefix(kv, "PLATEAU_SHARED="); ok && dir != "" {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, dir := range append(dirs, filepath.Join("..", "shared")) {
 		real, err := simulator.OpenReal(dir)
 		if err == nil {
-			a.log.InfoContext(ctx, "real series are played", slog.String("folder", real.Dir()), slog.Int("columns", real.Refs()))
-			return real
+			a.playing(ctx, real)
+			return real, nil
 		}
-		if a.o.SeriesDir != "" {
-			a.log.WarnContext(ctx, "real series could not be read, generated ones are played", slog.String("error", err.Error()))
+		if !errors.Is(err, fs.ErrNotExist) || len(dirs) > 0 && dir == dirs[0] {
+			a.log.WarnContext(ctx, "real series could not be read", slog.String("folder", dir), slog.Any("error", err))
 		}
 	}
 	a.log.InfoContext(ctx, "generated series are played")
-	return nil
+	return nil, nil //nolint:nilnil // no real series is an answer, not a fault
+}
+
+func (a *App) playing(ctx context.Context, real *simulator.Real) {
+	a.log.InfoContext(ctx, "real series are played", slog.String("folder", real.Dir()), slog.Int("columns", real.Refs()))
 }

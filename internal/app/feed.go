@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -18,9 +19,28 @@ import (
 // them, so each logger's frames stay in order.
 const feedConns = 8
 
-// feed sends a history to the gateway over TCP, the path that every logger
-// takes, and returns when all of it is acknowledged.
-func feed(ctx context.Context, addr string, w *simulator.World, from, to time.Time, p *progress) error {
+// feed sends the history of sample loggers to the gateway over TCP, the path
+// that every logger takes.
+type feed struct {
+	addr     string
+	world    *simulator.World
+	since    map[string]time.Time // by MN: what is there already; others get none
+	to       time.Time
+	progress *progress
+	log      *slog.Logger
+}
+
+// run returns when all of the history is acknowledged.
+func (f *feed) run(ctx context.Context) error {
+	from := f.to
+	for _, t := range f.since {
+		if t.Before(from) {
+			from = t
+		}
+	}
+	if !from.Before(f.to) {
+		return nil
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
@@ -28,15 +48,24 @@ func feed(ctx context.Context, addr string, w *simulator.World, from, to time.Ti
 	for i := range lanes {
 		lanes[i] = make(chan []byte, 4096)
 		wg.Go(func() {
-			if err := lane(ctx, addr, lanes[i]); err != nil {
+			if err := lane(ctx, f.addr, lanes[i]); err != nil {
 				cancel(err)
 			}
 		})
 	}
 	// The number of frames is not known beforehand: progress goes by time.
-	span := int64(to.Sub(from) / time.Minute)
+	span, tenths := int64(f.to.Sub(from)/time.Minute), int64(0)
 	lane := map[string]int{}
-	err := w.History(ctx, from, to, func(frame []byte, mn string, sentAt time.Time) error {
+	err := f.world.History(ctx, from, f.to, func(frame []byte, mn string, sentAt time.Time) error {
+		done := int64(sentAt.Sub(from) / time.Minute)
+		f.progress.set(done, span)
+		if n := done * 10 / max(span, 1); n > tenths {
+			tenths = n
+			f.log.InfoContext(ctx, "history is being filled in", slog.Int64("percent", 10*tenths))
+		}
+		if since, ok := f.since[mn]; !ok || !sentAt.After(since) {
+			return nil
+		}
 		i, ok := lane[mn]
 		if !ok {
 			i = len(lane) % feedConns
@@ -44,11 +73,10 @@ func feed(ctx context.Context, addr string, w *simulator.World, from, to time.Ti
 		}
 		select {
 		case lanes[i] <- frame:
+			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		p.set(int64(sentAt.Sub(from)/time.Minute), span)
-		return nil
 	})
 	for _, l := range lanes {
 		close(l)

@@ -117,7 +117,11 @@ func Load(s Source) (c Config, unknown []string, err error) {
 }
 
 func (c *Config) readFile(path string) error {
-	meta, err := toml.DecodeFile(path, c)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("configuration file: %w", err)
+	}
+	meta, err := toml.Decode(string(text), c)
 	if e, ok := errors.AsType[toml.ParseError](err); ok {
 		return fmt.Errorf("configuration file %s, line %d: %s", path, e.Position.Line, e.Message)
 	}
@@ -127,6 +131,9 @@ func (c *Config) readFile(path string) error {
 	var faults []string
 	for _, k := range meta.Undecoded() {
 		fault := fmt.Sprintf("%q is no setting", k.String())
+		if n := lineOf(text, k.String()); n > 0 {
+			fault = fmt.Sprintf("line %d: %s", n, fault)
+		}
 		if near := c.nearest(k.String()); near != "" {
 			fault += fmt.Sprintf("; did you mean %q?", near)
 		}
@@ -136,6 +143,26 @@ func (c *Config) readFile(path string) error {
 		return fmt.Errorf("configuration file %s: %s", path, strings.Join(faults, ", "))
 	}
 	return nil
+}
+
+// lineOf finds the line of a key or table, which the decoder does not tell; 0
+// when it is written in a way that takes more than a look.
+func lineOf(text []byte, key string) int {
+	table, n := "", 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		line = strings.TrimSpace(line)
+		name, _, isKey := strings.Cut(line, "=")
+		full := table + strings.TrimSpace(name)
+		if strings.HasPrefix(line, "[") {
+			name, _, isKey = strings.Cut(strings.Trim(line, "["), "]")
+			full, table = name, name+"."
+		}
+		if isKey && full == key {
+			return n
+		}
+	}
+	return 0
 }
 
 const envPrefix = "PLATEAU_"

@@ -58,7 +58,7 @@ func TestFaultsNamePlaceAndRemedy(t *testing.T) {
 		flags map[string]string
 		want  []string
 	}{
-		{name: "misspelt key", toml: "[http]\nadr = \":1\"\n", want: []string{"plateau.toml", `"http.adr" is no setting`, `did you mean "http.addr"?`}},
+		{name: "misspelt key", toml: "[http]\nadr = \":1\"\n", want: []string{"plateau.toml", "line 2: ", `"http.adr" is no setting`, `did you mean "http.addr"?`}},
 		{name: "misspelt table", toml: "[databse]\nurl = \"x\"\n", want: []string{`"databse.url"`, `"database.url"`}},
 		{name: "syntax", toml: "data = \"a\"\ndata2 = = 1\n", want: []string{"line 2"}},
 		{name: "wrong type", toml: "[hj212]\nmax_connections = \"many\"\n", want: []string{"max_connections"}},

@@ -148,8 +148,12 @@ var surfaceColumns = []string{"water_temp_c", "ph", "do_mg_l", "conductivity_us_
 
 // OpenReal reads the real series below dir (the folder that holds cems/,
 // wastewater/ and surface-water/, or its parent with data/). A set that is
-// absent is left out; an error means that none is there or one is damaged.
+// absent is left out; an error means that none is there or one is damaged, and
+// is fs.ErrNotExist when there is no such folder.
 func OpenReal(dir string) (*Real, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("real series: %w", err)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "data")); err == nil {
 		dir = filepath.Join(dir, "data")
 	}
@@ -186,7 +190,7 @@ func OpenReal(dir string) (*Real, error) {
 		}
 	}
 	if len(r.cols) == 0 {
-		return nil, fmt.Errorf("no real series in %s: expected folders cems, wastewater, surface-water", dir)
+		return nil, fmt.Errorf("no real series in %s: expected a folder cems, wastewater or surface-water", dir)
 	}
 	return r, nil
 }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// call runs plateau with arguments.
+func call(args ...string) (code int, out, errOut string) {
+	var o, e bytes.Buffer
+	code = run(args, stdio{In: strings.NewReader(""), Out: &o, Err: &e})
+	return code, o.String(), e.String()
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	lists := [][]string{{"--help"}, {"help"}, {"hj212", "decode", "--help"}, {"journal", "verify", "--help"}, {"config", "check", "--help"}, {"bench", "ingest", "--help"}}
+	for _, c := range commands() {
+		lists = append(lists, []string{c.name, "--help"}, []string{"help", c.name})
+	}
+	for _, args := range lists {
+		code, out, errOut := call(args...)
+		if code != 0 || errOut != "" || !strings.Contains(out, "Example:") || !strings.Contains(out, "  plateau ") && !strings.Contains(out, "| plateau ") {
+			t.Errorf("%v: exit code %d, on standard error %q, no example in:\n%s", args, code, errOut, out)
+		}
+	}
+}
+
+func TestWrongCalls(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, 2, "Usage"},
+		{[]string{"sereve"}, 2, `no command "sereve"; "plateau help" lists them`},
+		{[]string{"help", "sereve"}, 2, `no command "sereve"`},
+		{[]string{"serve", "--prot", "1"}, 2, "-prot"},
+		{[]string{"serve", "now"}, 2, `unexpected "now"; see plateau serve --help`},
+		{[]string{"simulate"}, 1, "--to ADDR"},
+		{[]string{"simulate", "--to", "127.0.0.1:1", "--from", "/nonexistent.csv"}, 1, "/nonexistent.csv"},
+		{[]string{"demo", "--series", "/nonexistent"}, 1, "--series"},
+	} {
+		if code, out, errOut := call(c.args...); code != c.code || out != "" || !strings.Contains(errOut, c.want) {
+			t.Errorf("%v: exit code %d, want %d with %q; got %q %q", c.args, code, c.code, c.want, out, errOut)
+		}
+	}
+}
