@@ -79,6 +79,23 @@ func TestLoadVersions(t *testing.T) {
 	if _, err := Load(fstest.MapFS{"x.y.toml": {Data: []byte(old)}, "x.y@2.toml": {Data: []byte(both)}, "limits.csv": {Data: limits}}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("two versions in force together were accepted: %v", err)
 	}
+	gap := strings.Replace(next, "2023-01-01", "2023-01-02", 1)
+	if _, err := Load(fstest.MapFS{"x.y.toml": {Data: []byte(old)}, "x.y@2.toml": {Data: []byte(gap)}, "limits.csv": {Data: limits}}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a day without a version was accepted: %v", err)
+	}
+	ended, err := Load(fstest.MapFS{"x.y.toml": {Data: []byte(old)}, "limits.csv": {Data: limits}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, ok := ended.At("x.y", "2022-12-31"); !ok || r.Version != 1 {
+		t.Error("the rule does not hold on its last day")
+	}
+	if r, ok := ended.At("x.y", "2023-01-01"); ok {
+		t.Errorf("version %d holds after its end", r.Version)
+	}
+	if p := s.Periods(); len(p) != 3 || s.Period(p[0]) != "" || s.Digest(p[0]) != s.Digest(p[1]) || s.Digest(p[1]) == s.Digest(p[2]) {
+		t.Errorf("periods %v", p)
+	}
 }
 
 func TestDefault(t *testing.T) {

@@ -170,7 +170,7 @@ func checkCases(t *testing.T, file string) (run int) {
 
 func TestCases(t *testing.T) {
 	t.Parallel()
-	if n := checkCases(t, filepath.Join(testkit.Root(), "rules", "testdata", "cases.jsonl")); n < 25 {
+	if n := checkCases(t, filepath.Join(testkit.Root(), "rules", "testdata", "cases.jsonl")); n < 65 {
 		t.Errorf("only %d cases were run", n)
 	}
 }
