@@ -5,18 +5,19 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"plateau/internal/app"
 )
 
 func cmdJournal(args []string, std stdio) int {
-	fs := newFlags(std, "journal", "journal verify --data DIR",
+	fs := newFlags(std, "journal", "journal verify --data DIR [--config FILE]",
 		`Reads the whole journal of a server that is not running: recomputes the hash chain, makes
-every series row again from its frame and compares. Exit code 0 means nothing was found.`,
+every series row again from its frame and compares. Encrypted frames need their logger's key
+in the registry. Exit code 0 means nothing was found.`,
 		"plateau journal verify --data /var/lib/plateau")
 	data := fs.String("data", "", "data folder of the server")
+	file := fs.String("config", "", "the server's configuration file, where its database is named there")
 	what := ""
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		what, args = args[0], args[1:]
@@ -31,16 +32,16 @@ every series row again from its frame and compares. Exit code 0 means nothing wa
 	if *data == "" {
 		return fail(std, "journal", errNeed("--data DIR", "the folder of the server to be verified"))
 	}
-	if _, err := os.Stat(filepath.Join(*data, app.TelemetryDir)); err != nil {
-		return fail(std, "journal", fmt.Errorf("%s holds no journal: %w", *data, err))
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	r, err := app.Verify(ctx, *data)
+	r, err := app.Verify(ctx, app.Options{ConfigFile: *file, Env: os.Environ(), Flags: map[string]string{"data": *data}})
 	if err != nil {
 		return fail(std, "journal verify", err)
 	}
 	fmt.Fprintf(std.Out, "groups: %d\nframes: %d\nrows: %d\nhead: %x\n", r.Groups, r.Frames, r.Rows, r.Head)
+	if r.Unread > 0 {
+		fmt.Fprintf(std.Out, "unread: %d (encrypted; the registry has no key that opens them)\n", r.Unread)
+	}
 	for _, f := range r.Faults {
 		fmt.Fprintln(std.Out, "fault:", f)
 	}

@@ -353,13 +353,3 @@ func RaiseFileLimit() {
 		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l)
 	}
 }
-
-// Verify checks the journal of a server that is not running.
-func Verify(ctx context.Context, data string) (r store.Report, err error) {
-	s, err := store.Open(filepath.Join(data, TelemetryDir), store.Options{})
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	return s.Verify(ctx, store.DecodePlain)
-}

@@ -144,7 +144,30 @@ func ValuesOf(p *hj212.Packet, dst []Value) []Value {
 		assignMarks(p, dst[first:])
 		dst = bareMarks(p, dst, first)
 	}
-	return lastWins(dst, first)
+	return ofAnalyser(p, lastWins(dst, first), first)
+}
+
+// ofAnalyser puts the analyser that device information (3019, 3020 and their
+// kind) speaks of before each name, "w01018/i12001": information of two
+// analysers at one time is no revision of one another.
+func ofAnalyser(p *hj212.Packet, vs []Value, first int) []Value {
+	if cn := p.Command(); cn < 3000 || cn > 3999 {
+		return vs
+	}
+	for i := first; i < len(vs); i++ {
+		if vs[i].Suffix != "" || !strings.EqualFold(vs[i].Code, "PolId") {
+			continue
+		}
+		pol := vs[i].Source()
+		vs = append(vs[:i], vs[i+1:]...)
+		for k := first; k < len(vs); k++ {
+			if vs[k].Code != pol {
+				vs[k].Code = Intern([]byte(pol + "/" + vs[k].Code))
+			}
+		}
+		break
+	}
+	return vs
 }
 
 // bareMarks adds a value for each factor of which only the mark was sent

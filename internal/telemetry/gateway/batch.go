@@ -43,6 +43,7 @@ type entry struct {
 	failed   bool
 	exchange *exchange
 	reply    reply
+	after    func() // called when the answer is out; nil = nothing follows
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
@@ -152,6 +153,11 @@ func (b *batch) finish() {
 			if !e.failed {
 				c.send(b.acks[e.from:e.to])
 			}
+		}
+	}
+	for _, e := range b.entries[:b.n] {
+		if e.after != nil && !e.failed {
+			e.after()
 		}
 	}
 	if b.weight > 0 {

@@ -39,8 +39,8 @@ type conn struct {
 
 	slots chan struct{} // batches under way
 
-	valid    atomic.Bool  // has sent a valid frame
-	lastRead atomic.Int64 // Unix ns
+	logger   atomic.Bool  // has sent a frame of a logger that may send
+	lastRead atomic.Int64 // tick
 	ended    atomic.Bool
 
 	out struct {
@@ -65,7 +65,7 @@ func newConn(g *Gateway, nc net.Conn) *conn {
 	}
 	c.rate.set(g.o.ConnRate)
 	c.faults.set(evidencePerConn)
-	c.lastRead.Store(c.since.UnixNano())
+	c.lastRead.Store(g.tick())
 	c.scan = hj212.NewScanner(hj212.ScanOptions{Limit: g.o.FrameLimit, Keys: c.keys, Tolerate: c.tolerance})
 	return c
 }
@@ -149,7 +149,7 @@ func (c *conn) read(ctx, hard context.Context) error {
 		c.snap = o.Registry.Snapshot()
 		if n > 0 {
 			heard, given = wallClock(), false
-			c.lastRead.Store(now.UnixNano())
+			c.lastRead.Store(c.g.tick())
 			c.g.stats.bytes.Add(int64(n))
 			c.dull += n
 			c.events(ctx, hard, now, c.scan.Next)
@@ -192,7 +192,6 @@ func (c *conn) events(ctx, hard context.Context, now time.Time, next func() (hj2
 			c.damaged(ctx, hard, &ev, e, now)
 			continue
 		}
-		c.valid.Store(true)
 		c.dull = 0
 		c.frame(ctx, hard, &ev, now)
 	}
@@ -213,7 +212,8 @@ func (c *conn) room(hard context.Context, n int) *batch {
 // throttle waits for the quotas of the connection and of the logger (nil for
 // strangers). Waiting, not dropping: the peer feels it by TCP and no data are
 // lost. What has been read goes to the store first.
-func (c *conn) throttle(ctx, hard context.Context, src *source, now int64) {
+func (c *conn) throttle(ctx, hard context.Context, src *source) {
+	now := c.g.tick()
 	wait := c.rate.reserve(now)
 	if src != nil {
 		wait = max(wait, src.rate.reserve(now))

@@ -303,6 +303,29 @@ func TestRequestNotConnected(t *testing.T) {
 	}
 }
 
+// TestClockAskedFor: a logger that asks for the time (1013) is answered and then
+// given it, unless this is a trial.
+func TestClockAskedFor(t *testing.T) {
+	t.Parallel()
+	ask := "QN=1;ST=31;CN=1013;PW=123456;MN=" + mnA + ";Flag=5;CP=&&PolId=a21026&&"
+	for _, trial := range []bool{false, true} {
+		s := newSite(t, newRegistry(device(mnA)), func(o *Options, _ *store.Options) { o.AdoptUnknown = trial })
+		k := &talk{peer: s.dial(), s: s}
+		k.send(ask)
+		k.expect("QN=1;ST=91;CN=9013;PW=123456;MN=" + mnA + ";Flag=4;CP=&&&&")
+		if trial {
+			k.marker(mnA, 1)
+			continue
+		}
+		seg, qn := k.request()
+		if !strings.HasSuffix(seg, ";ST=31;CN=1012;PW=123456;MN="+mnA+";Flag=5;CP=&&PolId=a21026;SystemTime=20261124180000&&") {
+			t.Errorf("no time was given: %s", seg)
+		}
+		k.send(k.ack(9011, qn, "QnRtn=1"), k.ack(9012, qn, "ExeRtn=1"))
+		s.until("the end of the dialogue", func() bool { d, _ := s.g.Device(mnA); return !d.InDialogue })
+	}
+}
+
 // TestFirstLink: the sequence of clause 6.7, once a connection, and the clock
 // when the logger asks for it.
 func TestFirstLink(t *testing.T) {

@@ -44,11 +44,11 @@ type Options struct {
 	Logger   *slog.Logger
 
 	// AdoptUnknown registers unknown loggers, ignores passwords and networks and
-	// lifts the quotas per connection and MN: for trials and load tests.
+	// lifts the quotas per connection and MN: for trials and load tests. Nothing
+	// is asked of a logger unless an officer does, its clock is not set either.
 	AdoptUnknown bool
 	// FirstLink runs the sequence of clause 6.7 (clock, timeouts, intervals) when
-	// a logger first sends on a connection, and sets the clock of one that asks
-	// for it (1013).
+	// a logger first sends on a connection.
 	FirstLink bool
 
 	MaxConns    int           // 20,000
@@ -115,6 +115,10 @@ func (o *Options) setDefaults() {
 // real time whatever Options.Now says.
 var wallClock = time.Now //nolint:forbidigo // see above
 
+// tick is the time since the start, ns. Quotas go by it and not by Options.Now:
+// a host clock that is set back would hold everybody up by the difference.
+func (g *Gateway) tick() int64 { return int64(time.Since(g.began)) }
+
 // Bounds that no installation needs to change.
 const (
 	maxFlight   = 128 << 20 // bytes of frames between socket and store, all connections
@@ -129,6 +133,7 @@ type Gateway struct {
 	stats  counters
 	flight *semaphore.Weighted
 	qn     atomic.Int64 // last request number, in ms
+	began  time.Time    // of the ticks
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -150,7 +155,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, errors.New("gateway: store and registry are needed")
 	}
 	o.setDefaults()
-	g := &Gateway{o: o, log: o.Logger, flight: semaphore.NewWeighted(maxFlight), conns: map[*conn]struct{}{}}
+	g := &Gateway{o: o, log: o.Logger, began: wallClock(), flight: semaphore.NewWeighted(maxFlight), conns: map[*conn]struct{}{}}
 	g.sources.init(o.MNRate)
 	g.evidence.init(o.AdoptUnknown)
 	return g, nil
@@ -179,9 +184,6 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	g.mu.Unlock()
 	if l == nil {
 		return errors.New("gateway: Listen was not called")
-	}
-	if g.o.AdoptUnknown {
-		g.log.WarnContext(ctx, "unknown loggers are adopted and quotas are lifted: for trials only")
 	}
 	// hard outlives ctx so that what was received can still be stored and answered.
 	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
@@ -237,8 +239,8 @@ func (g *Gateway) accept(ctx, hard context.Context, l net.Listener, running *syn
 }
 
 // makeRoom keeps the number of connections bounded. When it is full, the
-// connection that has been silent longest without ever sending a valid frame
-// gives way; loggers never do.
+// connection that has been silent longest without ever sending a frame of a
+// logger that may send gives way; loggers never do.
 func (g *Gateway) makeRoom() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -247,7 +249,7 @@ func (g *Gateway) makeRoom() bool {
 	}
 	var oldest *conn
 	for c := range g.conns {
-		if !c.valid.Load() && (oldest == nil || c.lastRead.Load() < oldest.lastRead.Load()) {
+		if !c.logger.Load() && (oldest == nil || c.lastRead.Load() < oldest.lastRead.Load()) {
 			oldest = c
 		}
 	}

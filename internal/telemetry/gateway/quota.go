@@ -54,47 +54,63 @@ func (b *bucket) allow(now int64) bool {
 }
 
 // Quotas of evidence: damaged frames and frames of strangers are kept, but
-// nobody may fill the disk with them. Beyond these they are only counted.
+// nobody may fill the disk with them, or memory with invented names, which the
+// store remembers. Beyond these they are only counted.
 var (
 	evidencePerConn = Rate{5, 1000}
 	evidencePerMN   = Rate{2, 1000}
 	evidenceOfAll   = Rate{200, 20_000}
+	evidenceNewMNs  = Rate{0.1, 5000}
 )
 
-const maxEvidenceMNs = 4096
+// maxEvidenceMNs bounds how many names have a bucket. Names that lost theirs
+// count as new again.
+const maxEvidenceMNs = 20_000
 
 // evidence bounds what is kept of frames that nobody vouches for.
 type evidence struct {
 	all    bucket
 	lifted bool // per MN
 	mu     sync.Mutex
+	fresh  bucket // of names not in byMN
 	byMN   map[string]*bucket
 }
 
 func (e *evidence) init(lifted bool) {
 	e.lifted = lifted
 	e.all.set(evidenceOfAll)
+	e.fresh.set(evidenceNewMNs)
 	e.byMN = map[string]*bucket{}
 }
 
 // allow reports whether one more frame of mn, by a connection with its own
 // bucket, may be kept.
 func (e *evidence) allow(mn string, conn *bucket, now int64) bool {
-	if !e.lifted {
-		e.mu.Lock()
-		b := e.byMN[mn]
-		if b == nil {
-			if len(e.byMN) >= maxEvidenceMNs {
-				clear(e.byMN) // whoever invents names is still held by the other two quotas
-			}
-			b = &bucket{}
-			b.set(evidencePerMN)
-			e.byMN[mn] = b
-		}
-		e.mu.Unlock()
-		if !conn.allow(now) || !b.allow(now) {
-			return false
-		}
+	if e.lifted {
+		return e.all.allow(now)
 	}
-	return e.all.allow(now)
+	if !conn.allow(now) {
+		return false
+	}
+	b := e.of(mn, now)
+	return b != nil && b.allow(now) && e.all.allow(now)
+}
+
+// of returns the bucket of a name; nil when there are too many new names.
+func (e *evidence) of(mn string, now int64) *bucket {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if b := e.byMN[mn]; b != nil {
+		return b
+	}
+	if !e.fresh.allow(now) {
+		return nil
+	}
+	if len(e.byMN) >= maxEvidenceMNs {
+		clear(e.byMN)
+	}
+	b := &bucket{}
+	b.set(evidencePerMN)
+	e.byMN[mn] = b
+	return b
 }

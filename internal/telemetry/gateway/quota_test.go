@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -42,11 +43,36 @@ func TestBucket(t *testing.T) {
 	}
 }
 
+// TestEvidenceNames: whoever invents names cannot make the store remember them
+// all, and those known go on.
+func TestEvidenceNames(t *testing.T) {
+	t.Parallel()
+	var e evidence
+	e.init(false)
+	kept := 0
+	for n := range 50_000 {
+		var conn bucket // a connection for each: only the names can be the bound
+		conn.set(evidencePerConn)
+		if e.allow(strconv.Itoa(n), &conn, 1e9+int64(n)*10e6) {
+			kept++
+		}
+	}
+	if kept < 5000 || kept > 5060 {
+		t.Errorf("%d names kept", kept)
+	}
+	var conn bucket
+	if !e.allow("7", &conn, 1e12) {
+		t.Error("a known name was held up")
+	}
+}
+
 func TestMNOf(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ raw, want string }{
 		{"##0139QN=1;ST=31;CN=2011;PW=1;MN=" + mnA + ";Flag=5;CP=&&", mnA},
 		{"##0010MN=A-b_1;CP", "A-b_1"},
+		{"##0010ST=31;MN=a.b:1/x;CP", "a.b:1/x"},
+		{"##0139ST=31;MN=1&&,2;Flag=5", ""},           // two fields in one
 		{"##0139ST=31;MN=" + mnA, ""},                 // cut off
 		{"##0139ST=31;MN=;Flag=5", ""},                // empty
 		{"##0139ST=31;MN=a\x01b;Flag=5", ""},          // damaged

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"plateau/hj212"
@@ -44,7 +45,8 @@ func (c *conn) frame(ctx, hard context.Context, ev *hj212.Event, now time.Time) 
 // known takes a frame of a registered logger that may send.
 func (c *conn) known(ctx, hard context.Context, ev *hj212.Event, id *identity, now time.Time) {
 	g, p, src := c.g, &c.pkt, id.src
-	c.throttle(ctx, hard, src, now.UnixNano())
+	c.throttle(ctx, hard, src)
+	c.logger.Store(true)
 	src.saw(c, p, now)
 	if ev.Tolerated != "" {
 		src.tolerated.Add(1)
@@ -59,7 +61,7 @@ func (c *conn) known(ctx, hard context.Context, ev *hj212.Event, id *identity, n
 	e := b.add(ev.Raw)
 	e.src = src
 	f := &e.frame
-	f.MN, f.Outlet, f.Received, f.Kind, f.At, f.RF = src.mn, id.dev.Outlet, now, kind, at, p.Resent()
+	f.MN, f.Outlet, f.Received, f.Kind, f.At, f.RF, f.Sealed = src.mn, id.dev.Outlet, now, kind, at, p.Resent(), ev.Encrypted
 	f.Verdict = telemetry.Stored
 	switch {
 	case !clockOK:
@@ -86,12 +88,12 @@ func (c *conn) known(ctx, hard context.Context, ev *hj212.Event, id *identity, n
 	}
 	c.answer(b, e, id, clockOK, now)
 	switch {
-	case !g.o.FirstLink:
-	case !id.linked:
+	case g.o.FirstLink && !id.linked:
 		id.linked = true
-		g.firstLink(ctx, id)
-	case cn == 1013: // the logger asks for the time
-		g.background(ctx, src.mn, hj212.SetClock(pol(p), now))
+		e.after = func() { g.firstLink(ctx, id) }
+	case cn == 1013 && !g.o.AdoptUnknown: // the logger asks for the time
+		set := hj212.SetClock(pol(p), now)
+		e.after = func() { g.background(ctx, src.mn, set) }
 	}
 }
 
@@ -164,14 +166,14 @@ func (g *Gateway) place(p *hj212.Packet, cn int, earliest int64, now time.Time) 
 // answered, so that the logger keeps its data until an officer has decided.
 func (c *conn) stranger(ctx, hard context.Context, ev *hj212.Event, src *source, reason string, now time.Time) {
 	g, p := c.g, &c.pkt
-	c.throttle(ctx, hard, nil, now.UnixNano())
+	c.throttle(ctx, hard, nil)
 	mn := readable(p.Bytes(p.MN))
 	if src != nil {
 		src.mu.Lock()
 		src.lastError, src.errorAt = reason, now
 		src.mu.Unlock()
 	}
-	kept := g.evidence.allow(mn, &c.faults, now.UnixNano())
+	kept := g.evidence.allow(mn, &c.faults, g.tick())
 	g.knocking.saw(mn, reason, c.peer.String(), p, kept, now)
 	if !kept {
 		g.stats.unkept.Add(1)
@@ -180,7 +182,7 @@ func (c *conn) stranger(ctx, hard context.Context, ev *hj212.Event, src *source,
 	c.lastMN = mn
 	e := c.room(hard, len(ev.Raw)).add(ev.Raw)
 	f := &e.frame
-	f.MN, f.Received, f.Kind, f.RF = mn, now, telemetry.KindOf(p.Command()), p.Resent()
+	f.MN, f.Received, f.Kind, f.RF, f.Sealed = mn, now, telemetry.KindOf(p.Command()), p.Resent(), ev.Encrypted
 	if t, err := p.DataTime(); err == nil {
 		f.At = t.Unix()
 	}
@@ -209,7 +211,7 @@ func (c *conn) damaged(ctx, hard context.Context, ev *hj212.Event, fault *hj212.
 		src.fault(fault.Name, now)
 	}
 	g.log.DebugContext(ctx, "damaged frame", slog.String("peer", c.peer.String()), slog.String("mn", mn), slog.String("fault", fault.Error()))
-	if !g.evidence.allow(mn, &c.faults, now.UnixNano()) {
+	if !g.evidence.allow(mn, &c.faults, g.tick()) {
 		g.stats.unkept.Add(1)
 		return
 	}
@@ -285,7 +287,7 @@ func mnOf(raw []byte) string {
 			if c == ';' && k > i+3 {
 				return string(raw[i+3 : k])
 			}
-			if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '_' && c != '-' {
+			if c <= ' ' || c > '~' || strings.IndexByte(";,=&#", c) >= 0 {
 				break
 			}
 		}

@@ -257,8 +257,8 @@ func TestProbes(t *testing.T) {
 	s.until("all connections gone", func() bool { return s.g.Stats().Connections == 0 })
 }
 
-// TestTooManyConnections: a newcomer takes the place of the one that never
-// sent a frame, never that of a logger.
+// TestTooManyConnections: a newcomer takes the place of one that never sent a
+// frame or is a stranger, never that of a logger.
 func TestTooManyConnections(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, newRegistry(device(mnA), device(mnB)), func(o *Options, _ *store.Options) { o.MaxConns = 2 })
@@ -266,9 +266,13 @@ func TestTooManyConnections(t *testing.T) {
 	a.marker(mnA, 1)
 	idle := s.dial()
 	s.until("two connections", func() bool { return s.g.Stats().Connections == 2 })
+	stranger := s.dial()
+	idle.closed()
+	stranger.send(realtime("88888880000001", 1, "1"))
+	s.until("the stranger's frame", func() bool { return s.g.Stats().Quarantined == 1 })
 	b := s.dial()
 	b.marker(mnB, 1)
-	idle.closed()
+	stranger.closed()
 	c := s.dial()
 	c.closed()
 	a.marker(mnA, 2)
@@ -389,6 +393,23 @@ func TestSM4(t *testing.T) {
 	if rec, ok := s.store.Latest(1, telemetry.KindRealtime); !ok || rec.Values[0].Source() != "5.1" {
 		t.Errorf("record %+v", rec)
 	}
+	// The journal is verified with the keys, and without them as far as that goes.
+	plain := strings.Replace(realtime(mnB, 1, "5.1"), "a21026", "a00000", 2) // a shape of its own behind the encrypted ones
+	p.send(plain)
+	p.expect(ackOf(plain))
+	keys := func(string) [][]byte { return d.Keys }
+	for _, c := range []struct {
+		decode store.Decode
+		unread int64
+	}{
+		{store.Decoder(keys), 0},
+		{store.Decoder(nil), 2},
+		{store.Decoder(func(string) [][]byte { return [][]byte{current} }), 1},
+	} {
+		if r, err := s.store.Verify(t.Context(), c.decode); err != nil || !r.OK() || r.Unread != c.unread || r.Rows != 3 {
+			t.Errorf("verify: %v %+v", err, r)
+		}
+	}
 }
 
 // TestQuota: a logger above its quota is slowed down and loses nothing.
@@ -414,6 +435,28 @@ func TestQuota(t *testing.T) {
 	}
 	if st := s.g.Stats(); st.Stored != 50 || st.Throttled == 0 {
 		t.Errorf("stats %+v", st)
+	}
+}
+
+// TestHostClockSetBack: nobody waits, and nothing is lost or dropped, because
+// the host's own clock was set back.
+func TestHostClockSetBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newRegistry(device(mnA)), nil)
+	p := s.dial()
+	const stranger = "88888880000001"
+	for n, step := range []time.Duration{0, 5 * time.Hour, -10 * time.Hour, 5 * time.Hour} {
+		s.clock.add(step)
+		p.send(realtime(mnA, n, "1"), realtime(stranger, n, "1"))
+		p.expect(ackOf(realtime(mnA, n, "1")))
+	}
+	if st := s.g.Stats(); st.Throttled != 0 || st.Unkept != 0 || st.Stored != 4 || st.Quarantined != 4 {
+		t.Errorf("stats %+v", st)
+	}
+	for _, k := range s.g.Knocking() {
+		if k.Count != 4 {
+			t.Errorf("knocked %d times", k.Count)
+		}
 	}
 }
 
@@ -464,6 +507,33 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// TestDeviceInformation: information of two analysers at one time stands beside
+// one another; another value of the same is a revision.
+func TestDeviceInformation(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newRegistry(device(mnA)), nil)
+	p := s.dial()
+	info := func(qn int, pol, state string) string {
+		return fmt.Sprintf("QN=20261124180000%03d;ST=32;CN=3020;PW=123456;MN=%s;Flag=5;CP=&&DataTime=20261124175900;PolId=%s;i12001-Info=%s&&", qn, mnA, pol, state)
+	}
+	for n, seg := range []string{info(1, "w01018", "0"), info(2, "w21003", "1"), info(3, "w21003", "1"), info(4, "w01018", "2")} {
+		p.send(seg)
+		if p.expect(ackOf(seg)); t.Failed() {
+			t.Fatalf("frame %d", n)
+		}
+	}
+	if got := s.verdicts(mnA); got != "stored stored revision" {
+		t.Errorf("verdicts %q", got)
+	}
+	rec, ok := s.store.Latest(1, telemetry.KindInfo)
+	if a, found := rec.Find("w01018/i12001", "Info"); !ok || !found || a.Source() != "2" || len(rec.Values) != 2 {
+		t.Errorf("record %+v", rec)
+	}
+	if r, err := s.store.Verify(t.Context(), store.Decoder(nil)); err != nil || !r.OK() {
+		t.Errorf("verify: %v %v", err, r.Faults)
+	}
+}
+
 // TestOddCommands: unknown commands are kept and answered by the rule of the
 // reference; answers of devices are never answered.
 func TestOddCommands(t *testing.T) {
@@ -476,7 +546,7 @@ func TestOddCommands(t *testing.T) {
 	answered := func(qn, cn int, flag string) string {
 		return fmt.Sprintf("QN=20261124180000%03d;ST=91;CN=%d;PW=123456;MN=%s;Flag=%s;CP=&&&&", qn, cn, mnA, flag)
 	}
-	p.send(seg(1, "2999", "5"), seg(2, "9021", "5"), seg(3, "9015", "9"), seg(4, "1013", "5"), seg(5, "1888", "9"),
+	p.send(seg(1, "2999", "5"), seg(2, "9021", "5"), seg(3, "9015", "9"), seg(4, "1014", "5"), seg(5, "1888", "9"),
 		seg(6, "8013", "5"), seg(7, "9011", "5"), seg(8, "9012", "5"), seg(9, "9013", "5"), seg(10, "9014", "5"), seg(11, "abc", "5"),
 		seg(12, "3020", "5"), seg(13, "2999", "4"))
 	p.expect(answered(1, 9014, "4"), answered(2, 9014, "4"), answered(3, 9013, "8"), answered(4, 9013, "4"), answered(5, 9013, "8"), answered(12, 9014, "4"))

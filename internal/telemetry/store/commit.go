@@ -22,7 +22,8 @@ type state struct {
 	sync.RWMutex
 	seq    uint64 // of the last prepared group
 	hash   [hashLen]byte
-	minute int64 // last receive minute that has a mark in the tree
+	run    uint64 // first sequence of the running receive clock; 0 = none yet
+	minute int64  // latest minute of receipt in that run; it has a mark in the tree
 
 	names    map[string]uint32
 	byID     []string                 // MN by id-1
@@ -77,7 +78,7 @@ func seriesID(o telemetry.OutletID, k telemetry.Kind) uint64 { return uint64(o)<
 const maxMessages = 1 << 16
 
 func (st *state) reset() {
-	st.seq, st.hash, st.minute = 0, [hashLen]byte{}, math.MinInt64
+	st.seq, st.hash, st.run, st.minute = 0, [hashLen]byte{}, 0, math.MinInt64
 	st.names, st.byID = map[string]uint32{}, nil
 	st.shapes, st.shapeIDs = nil, map[string]*shape{}
 	st.series = map[uint64]*series{}
@@ -379,16 +380,36 @@ func (p *preparer) group(frames []*Frame) (*group, error) {
 	if err := g.batch.Set(p.key, p.value, nil); err != nil {
 		return nil, err
 	}
-	if minute := p.entries[0].received / 60e6; minute > st.minute {
-		p.key = binary.BigEndian.AppendUint64(append(p.key[:0], pClock), uint64(minute))
-		p.row = binary.BigEndian.AppendUint64(p.row[:0], g.seq)
-		if err := g.batch.Set(p.key, p.row, nil); err != nil {
-			return nil, err
-		}
-		st.minute = minute
+	if err := p.mark(g); err != nil {
+		return nil, err
 	}
 	st.seq, st.hash = g.seq, hash
 	return g, nil
+}
+
+// clockSlack is how many minutes a frame may have waited for its group behind
+// others received later. Beyond that the receive clock was set back.
+const clockSlack = 2
+
+// mark keeps the index of receive times. While the clock goes on, it is one run
+// of marks that grow with the sequence; a clock set back begins another run, so
+// that within each run a time leads to its place.
+func (p *preparer) mark(g *group) error {
+	st := &p.s.state
+	first, last := p.entries[0].received, p.entries[0].received
+	for i := range p.entries {
+		first, last = min(first, p.entries[i].received), max(last, p.entries[i].received)
+	}
+	if st.run == 0 || minuteOf(first) < st.minute-clockSlack {
+		st.run, st.minute = g.seq, math.MinInt64
+	}
+	if minuteOf(last) <= st.minute {
+		return nil
+	}
+	st.minute = minuteOf(last)
+	p.key = clockKey(p.key[:0], st.run, st.minute)
+	p.row = binary.BigEndian.AppendUint64(p.row[:0], g.seq)
+	return g.batch.Set(p.key, p.row, nil)
 }
 
 // waitRepeats: a group of repeats only writes nothing, but what it repeats may
@@ -427,7 +448,11 @@ func (p *preparer) frame(g *group, i int, f *Frame) error {
 		verdict = v
 	case f.Key != "":
 		k := msgKey{id, xxhash.Sum64String(f.Key)}
-		if first, ok := p.message(k); ok {
+		first, found, err := p.message(k)
+		if err != nil {
+			return err
+		}
+		if found {
 			g.results[i] = Result{Locator: first, Verdict: verdict, Repeat: true}
 			return nil
 		}
@@ -448,7 +473,7 @@ func (p *preparer) frame(g *group, i int, f *Frame) error {
 	if err := g.batch.Set(p.key, []byte{byte(verdict)}, nil); err != nil {
 		return err
 	}
-	en := entry{mn: id, kind: f.Kind, at: f.At, rf: f.RF, verdict: verdict, reason: f.Reason, received: received, raw: f.Raw}
+	en := entry{mn: id, kind: f.Kind, at: f.At, rf: f.RF, sealed: f.Sealed, verdict: verdict, reason: f.Reason, received: received, raw: f.Raw}
 	if record || f.Verdict == telemetry.Stored {
 		en.outlet = f.Outlet
 	}
@@ -549,17 +574,21 @@ func (p *preparer) stored(g *group, sr *series, f *Frame) (rec telemetry.Record,
 	return rec, found, nil
 }
 
-func (p *preparer) message(k msgKey) (telemetry.Locator, bool) {
+// message finds the first message of that identity.
+func (p *preparer) message(k msgKey) (first telemetry.Locator, found bool, err error) {
 	if l, ok := p.s.state.messages[k]; ok {
-		return l, true
+		return l, true, nil
 	}
 	key := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32([]byte{pMessage}, k.mn), k.hash)
 	v, closer, err := p.s.engine.Load().db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return telemetry.Locator{}, false, nil
+	}
 	if err != nil {
-		return telemetry.Locator{}, false
+		return telemetry.Locator{}, false, err
 	}
 	defer closer.Close()
-	return locatorOf(v), true
+	return locatorOf(v), true, nil
 }
 
 func (p *preparer) remember(k msgKey, l telemetry.Locator) {

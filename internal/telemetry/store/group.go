@@ -19,11 +19,18 @@ type entry struct {
 	kind     telemetry.Kind
 	at       int64
 	rf       bool
+	sealed   bool // encrypted when it came
 	verdict  telemetry.Verdict
 	reason   string
 	received int64 // µs
 	raw      []byte
 }
+
+// Bits beside the verdict in an entry.
+const (
+	bitRF     = 0x80
+	bitSealed = 0x40
+)
 
 const (
 	groupPlain = 0
@@ -53,7 +60,10 @@ func appendContent(dst []byte, es []entry) []byte {
 		dst = binary.AppendUvarint(dst, uint64(e.outlet))
 		bits := byte(e.verdict)
 		if e.rf {
-			bits |= 0x80
+			bits |= bitRF
+		}
+		if e.sealed {
+			bits |= bitSealed
 		}
 		dst = append(dst, byte(e.kind), bits)
 		dst = binary.AppendVarint(dst, e.at)
@@ -87,7 +97,7 @@ func parseContent(b []byte, withRaw bool) ([]entry, error) {
 		e.outlet = telemetry.OutletID(r.uvarint())
 		e.kind = telemetry.Kind(r.byte())
 		bits := r.byte()
-		e.verdict, e.rf = telemetry.Verdict(bits&0x7F), bits&0x80 != 0
+		e.verdict, e.rf, e.sealed = telemetry.Verdict(bits&^(bitRF|bitSealed)), bits&bitRF != 0, bits&bitSealed != 0
 		e.at = r.varint()
 		e.reason = string(r.bytes(r.uvarint()))
 		lens[i] = r.uvarint()
@@ -145,6 +155,7 @@ type StoredFrame struct {
 	Kind     telemetry.Kind
 	At       int64 // DataTime, Unix seconds; 0 when there is none
 	RF       bool
+	Sealed   bool // encrypted when it came; Raw still is
 	Received time.Time
 	Verdict  telemetry.Verdict
 	Reason   string

@@ -13,7 +13,7 @@ const (
 	pIndex   = 'd' // mn4 seq8 idx2 -> verdict
 	pName    = 'm' // MN -> mn4
 	pShape   = 'f' // shape4 -> names
-	pClock   = 't' // minute8 -> first seq8 of that minute of receipt
+	pClock   = 't' // run8 minute8 -> first seq8 that holds a frame received in that minute or later
 	pMessage = 'k' // mn4 hash8 -> locator
 	pDerived = 'x' // table1 outlet4 at8 -> value
 	pCursor  = 'c' // name -> seq8
@@ -33,6 +33,21 @@ func seriesPrefix(dst []byte, o telemetry.OutletID, k telemetry.Kind) []byte {
 
 func seriesTime(dst []byte, o telemetry.OutletID, k telemetry.Kind, at int64) []byte {
 	return binary.BigEndian.AppendUint64(seriesPrefix(dst, o, k), atBits(at))
+}
+
+// clockKey is the mark of a minute of receipt in the run that began with a sequence.
+func clockKey(dst []byte, run uint64, minute int64) []byte {
+	dst = binary.BigEndian.AppendUint64(append(dst, pClock), run)
+	return binary.BigEndian.AppendUint64(dst, atBits(minute))
+}
+
+// minuteOf returns the minute that a time in microseconds falls in.
+func minuteOf(us int64) int64 {
+	m := us / 60e6
+	if us < 0 && us%60e6 != 0 {
+		m--
+	}
+	return m
 }
 
 const seriesKeyLen = 1 + 4 + 1 + 8 + 8 + 2

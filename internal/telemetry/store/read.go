@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -243,7 +244,7 @@ func (s *Store) frame(l telemetry.Locator, e *entry, hash [hashLen]byte) StoredF
 	}
 	s.state.RUnlock()
 	return StoredFrame{
-		Locator: l, MN: mn, Outlet: e.outlet, Kind: e.kind, At: e.at, RF: e.rf,
+		Locator: l, MN: mn, Outlet: e.outlet, Kind: e.kind, At: e.at, RF: e.rf, Sealed: e.sealed,
 		Received: time.UnixMicro(e.received).UTC(), Verdict: e.verdict, Reason: e.reason, Raw: e.raw, Hash: hash,
 	}
 }
@@ -260,96 +261,138 @@ func (s *Store) FrameAt(l telemetry.Locator) (StoredFrame, error) {
 	return s.frame(l, &es[l.Index], hash), nil
 }
 
-// seqAt returns a sequence at or before the first group that holds a frame
-// received at or after t. A group is marked by its first frame's minute only and
-// groups overlap a little, so the mark of the minute before is the safe one.
-func (s *Store) seqAt(t time.Time) (uint64, error) {
-	e, err := s.use()
-	if err != nil {
-		return 0, err
-	}
-	defer e.release()
+// run is a stretch of the journal in which the receive clock was not set back.
+type run struct{ begin, end uint64 } // from the first sequence that can matter to before end
+
+// runs returns the stretches of the journal that may hold frames received at or
+// after from (zero: any).
+func runs(e *engine, from time.Time) ([]run, error) {
 	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: []byte{pClock}, UpperBound: []byte{pClock + 1}})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer it.Close()
-	minute := max(0, t.UnixMicro()/60e6)
-	seq := uint64(0)
-	if it.SeekLT(binary.BigEndian.AppendUint64([]byte{pClock}, uint64(minute))); it.Valid() {
-		seq = binary.BigEndian.Uint64(it.Value())
+	var out []run
+	for ok := it.First(); ok; {
+		start := binary.BigEndian.Uint64(it.Key()[1:])
+		r := run{start, math.MaxUint64}
+		// The groups before the mark of a minute hold earlier frames only.
+		if !from.IsZero() && it.SeekLT(clockKey(nil, start, minuteOf(from.UnixMicro())+1)) && binary.BigEndian.Uint64(it.Key()[1:]) == start {
+			r.begin = binary.BigEndian.Uint64(it.Value())
+		}
+		if ok = it.SeekGE(clockKey(nil, start+1, math.MinInt64)); ok {
+			r.end = binary.BigEndian.Uint64(it.Key()[1:])
+		}
+		out = append(out, r)
 	}
-	return seq, it.Error()
+	return out, it.Error()
 }
 
 // Frames lists what came from mn in [from, to) of receipt (zero times: open),
 // in order of arrival, at most limit, beginning behind cursor ("" = at the
 // start). next is the cursor of the following page, "" when this is the last.
 func (s *Store) Frames(mn string, from, to time.Time, cursor string, limit int) (page []StoredFrame, next string, err error) {
+	l := listing{s: s, from: from, to: to, limit: limit}
+	behind := telemetry.Locator{}
+	if cursor != "" {
+		if behind, err = ParseLocator(cursor); err != nil {
+			return nil, "", fmt.Errorf("cursor %q: %w", cursor, err)
+		}
+	}
 	s.state.RLock()
 	id, ok := s.state.names[mn]
 	s.state.RUnlock()
 	if !ok {
 		return nil, "", nil
 	}
-	start := telemetry.Locator{}
-	if !from.IsZero() {
-		if start.Seq, err = s.seqAt(from); err != nil {
-			return nil, "", err
-		}
-	}
-	lower := indexKey(nil, id, start)
-	if cursor != "" {
-		l, err := ParseLocator(cursor)
-		if err != nil {
-			return nil, "", fmt.Errorf("cursor %q: %w", cursor, err)
-		}
-		if k := append(indexKey(nil, id, l), 0); bytes.Compare(k, lower) > 0 {
-			lower = k
-		}
-	}
 	e, err := s.use()
 	if err != nil {
 		return nil, "", err
 	}
 	defer e.release()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(binary.BigEndian.AppendUint32([]byte{pIndex}, id))})
+	stretches := []run{{0, math.MaxUint64}}
+	if !from.IsZero() || !to.IsZero() {
+		if stretches, err = runs(e, from); err != nil {
+			return nil, "", err
+		}
+	}
+	prefix := binary.BigEndian.AppendUint32([]byte{pIndex}, id)
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
 		return nil, "", err
 	}
 	defer it.Close()
-	var es []entry
-	var hash [hashLen]byte
-	loaded, late := uint64(0), 0
-	for it.First(); it.Valid(); it.Next() {
-		l := locatorOf(it.Key()[5:])
-		if l.Seq != loaded {
-			if es, hash, err = s.content(l.Seq, true); err != nil {
-				return nil, "", err
-			}
-			loaded = l.Seq
+	for _, r := range stretches {
+		lower := indexKey(nil, id, telemetry.Locator{Seq: r.begin})
+		if k := append(indexKey(nil, id, behind), 0); cursor != "" && bytes.Compare(k, lower) > 0 {
+			lower = k
 		}
-		if int(l.Index) >= len(es) {
-			return nil, "", errGroup
+		more, err := l.stretch(it, lower, r.end)
+		if err != nil {
+			return nil, "", err
 		}
-		f := s.frame(l, &es[l.Index], hash)
-		if !from.IsZero() && f.Received.Before(from) {
-			continue
+		if more {
+			return l.page, l.page[limit-1].String(), nil
 		}
-		if !to.IsZero() && !f.Received.Before(to) {
-			// Arrival follows the host's clock but for its corrections; some frames
-			// beyond the end settle that nothing of the span follows.
-			if late++; late > 64 {
-				break
-			}
-			continue
-		}
-		if len(page) == limit {
-			return page, page[limit-1].String(), nil
-		}
-		page = append(page, f)
 	}
-	return page, "", it.Error()
+	return l.page, "", it.Error()
+}
+
+// listing is a page of frames being filled.
+type listing struct {
+	s        *Store
+	from, to time.Time
+	limit    int
+	page     []StoredFrame
+	group    []entry // of sequence seq
+	hash     [hashLen]byte
+	seq      uint64
+}
+
+// stretch takes the frames from the index key lower to before the sequence end,
+// all of one run of the receive clock; more reports that the page is full and
+// that another frame follows.
+func (l *listing) stretch(it *pebble.Iterator, lower []byte, end uint64) (more bool, err error) {
+	late := uint64(math.MaxUint64) // the first group after which nothing can be early enough
+	for ok := it.SeekGE(lower); ok; ok = it.Next() {
+		at := locatorOf(it.Key()[5:])
+		if at.Seq >= end || at.Seq > late {
+			break
+		}
+		f, err := l.frame(at)
+		if err != nil {
+			return false, err
+		}
+		if !l.to.IsZero() && !f.Received.Before(l.to) {
+			if minuteOf(f.Received.UnixMicro())-clockSlack > minuteOf(l.to.UnixMicro()) {
+				late = min(late, at.Seq)
+			}
+			continue
+		}
+		if !l.from.IsZero() && f.Received.Before(l.from) {
+			continue
+		}
+		if len(l.page) == l.limit {
+			return true, nil
+		}
+		l.page = append(l.page, f)
+	}
+	return false, it.Error()
+}
+
+// frame reads a frame; those of one group stand together, so it is opened once.
+func (l *listing) frame(at telemetry.Locator) (StoredFrame, error) {
+	if at.Seq != l.seq || l.group == nil {
+		var err error
+		if l.group, l.hash, err = l.s.content(at.Seq, true); err != nil {
+			return StoredFrame{}, err
+		}
+		l.seq = at.Seq
+	}
+	if int(at.Index) >= len(l.group) {
+		return StoredFrame{}, errGroup
+	}
+	return l.s.frame(at, &l.group[at.Index], l.hash), nil
 }
 
 // LastFrames returns the last n frames from mn, the latest first.

@@ -10,52 +10,82 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/google/go-cmp/cmp"
 
 	"plateau/internal/telemetry"
 )
 
 // TestFramesBetween asks for spans of receipt that begin and end inside groups
-// and minutes.
+// and minutes, under clocks that go on, that wait a little, and that are set.
 func TestFramesBetween(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir(), Options{NoSync: true})
+	for name, jump := range map[string]func(r *rand.Rand) time.Duration{
+		"steady":    func(*rand.Rand) time.Duration { return 0 },
+		"reordered": func(r *rand.Rand) time.Duration { return time.Duration(r.IntN(120)-60) * time.Second },
+		"set": func(r *rand.Rand) time.Duration {
+			if r.IntN(10) > 0 {
+				return 0
+			}
+			return []time.Duration{-time.Hour, time.Hour, -10 * time.Minute, 24 * 365 * 14 * time.Hour, -24 * 365 * 14 * time.Hour}[r.IntN(5)]
+		},
+	} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); framesBetween(t, jump) })
+	}
+}
+
+func framesBetween(t *testing.T, jump func(*rand.Rand) time.Duration) {
+	t.Helper()
+	dir := t.TempDir()
+	s := open(t, dir, Options{NoSync: true})
 	r := rand.New(rand.NewPCG(1, 2))
 	var times []time.Time
 	at := t0
-	for range 60 {
+	for n := range 300 {
+		if n == 150 { // the index goes on after a restart
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, dir, Options{NoSync: true})
+		}
 		var frames []*Frame
 		for range 1 + r.IntN(5) {
-			at = at.Add(time.Duration(r.IntN(20_000)) * time.Millisecond)
-			f := frameOf(t, 1, 2011, at, "a-Rtd="+strconv.Itoa(len(times)))
+			at = at.Add(time.Duration(r.IntN(20_000)) * time.Millisecond).Add(jump(r))
+			f := frameOf(t, 1, 2011, t0.Add(time.Duration(len(times))*time.Second), "a-Rtd="+strconv.Itoa(len(times)))
 			f.Received = at
 			times, frames = append(times, at), append(frames, f)
 		}
 		put(t, s, frames...)
 	}
-	for range 200 {
+	for range 300 {
 		from, to := times[r.IntN(len(times))], times[r.IntN(len(times))]
-		if r.IntN(2) == 0 {
+		switch r.IntN(4) {
+		case 0:
 			from = from.Truncate(time.Minute)
+		case 1:
+			from = time.Time{}
+		case 2:
+			to = time.Time{}
 		}
-		want := 0
+		var want, got []time.Time
 		for _, at := range times {
-			if !at.Before(from) && at.Before(to) {
-				want++
+			if !at.Before(from) && (to.IsZero() || at.Before(to)) {
+				want = append(want, at)
 			}
 		}
-		got, cursor := 0, ""
-		for {
+		for cursor := ""; ; {
 			page, next, err := s.Frames("M1", from, to, cursor, 7)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got += len(page)
+			for i := range page {
+				got = append(got, page[i].Received)
+			}
 			if cursor = next; next == "" {
 				break
 			}
 		}
-		if got != want {
-			t.Fatalf("%d frames in [%s, %s), want %d", got, from, to, want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("frames in [%s, %s) (-want +got):\n%s", from, to, diff)
 		}
 	}
 }

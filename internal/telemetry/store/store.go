@@ -53,6 +53,7 @@ type Frame struct {
 	Kind     telemetry.Kind
 	At       int64 // DataTime, Unix seconds; 0 when there is none
 	RF       bool
+	Sealed   bool // encrypted: Raw needs a key of its logger to be read
 	Received time.Time
 	Raw      []byte            // without line end; unchanged until Done
 	Verdict  telemetry.Verdict // proposed: Stored, Quarantined or Refused
@@ -398,7 +399,7 @@ func (s *Store) load(e *engine) error {
 		st.addShape(binary.BigEndian.Uint32(it.Key()[1:]), string(it.Value()))
 	}
 	if it.SeekLT([]byte{pClock + 1}); it.Valid() && it.Key()[0] == pClock {
-		st.minute = int64(binary.BigEndian.Uint64(it.Key()[1:]))
+		st.run, st.minute = binary.BigEndian.Uint64(it.Key()[1:]), atOf(it.Key()[9:])
 	}
 	seq := uint64(0)
 	if it.SeekLT([]byte{pJournal + 1}); it.Valid() && it.Key()[0] == pJournal {

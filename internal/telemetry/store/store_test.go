@@ -68,7 +68,7 @@ func open(tb testing.TB, dir string, o Options) *Store {
 
 func verified(tb testing.TB, s *Store) Report {
 	tb.Helper()
-	r, err := s.Verify(context.Background(), DecodePlain)
+	r, err := s.Verify(context.Background(), Decoder(nil))
 	if err != nil || !r.OK() {
 		tb.Fatalf("verify: %v %v", err, r.Faults)
 	}
@@ -313,7 +313,7 @@ func TestVerifyFindsChange(t *testing.T) {
 	if err := db.Set(journalKey(nil, 3), changed, nil); err != nil {
 		t.Fatal(err)
 	}
-	r, err := s.Verify(t.Context(), DecodePlain)
+	r, err := s.Verify(t.Context(), Decoder(nil))
 	if err != nil || r.OK() {
 		t.Errorf("a changed frame was not found: %+v, %v", r, err)
 	}
