@@ -48,10 +48,10 @@ type Step struct {
 	Clause  string // source: standard, year, clause
 	// ClauseZh is the same in Chinese; "" where Clause is of no language.
 	ClauseZh string
-	Formula string // with the numbers put in, such as "66.1 × (21 − 15) ÷ (21 − 14.64) = 62.36"
-	Inputs  []Input
-	Result  string // the step's outcome as text: "N", "62.36", "exceeds"
-	Notes   []Text
+	Formula  string // with the numbers put in, such as "66.1 × (21 − 15) ÷ (21 − 14.64) = 62.36"
+	Inputs   []Input
+	Result   string // the step's outcome as text: "N", "62.36", "exceeds"
+	Notes    []Text
 }
 
 // Trace is the list of steps a result came about by.

@@ -208,7 +208,9 @@ func TestLimitRanks(t *testing.T) {
 		}
 		return limitSource{rules.NewLimits(ls)}
 	}
-	l := func(standard string, hi float64) telemetry.Limit { return telemetry.Limit{Standard: standard, Hi: new(hi)} }
+	l := func(standard string, hi float64) telemetry.Limit {
+		return telemetry.Limit{Standard: standard, Hi: new(hi)}
+	}
 	own := func(ls ...telemetry.Limit) *telemetry.Outlet {
 		o := &telemetry.Outlet{SourceType: "kiln"}
 		o.Limits = table(ls...).standards.All()

@@ -11,7 +11,7 @@ import (
 // ref cites a rule in a trace.
 type ref struct {
 	id, hash, clause, clauseZh string
-	version          int
+	version                    int
 }
 
 func (r ref) step(name string) Step {
