@@ -37,7 +37,7 @@ func (a *App) play(ctx context.Context) error {
 	to := a.now().Truncate(time.Minute)
 	from := to.AddDate(0, 0, -historyDays)
 	began := a.now()
-	f := feed{addr: a.hjAddr, world: a.world, since: a.received(from), to: to, progress: &a.progress, log: a.log}
+	f := feed{addr: a.hjAddr, world: a.world, since: a.received(from), to: to, progress: &a.progress, now: a.now, log: a.log}
 	if err := f.run(ctx); err != nil {
 		return err
 	}

@@ -27,8 +27,12 @@ type feed struct {
 	since    map[string]time.Time // by MN: what is there already; others get none
 	to       time.Time
 	progress *progress
+	now      func() time.Time
 	log      *slog.Logger
 }
+
+// progressEvery is the time between two lines about progress in the log.
+const progressEvery = 2 * time.Second
 
 // run returns when all of the history is acknowledged.
 func (f *feed) run(ctx context.Context) error {
@@ -53,15 +57,15 @@ func (f *feed) run(ctx context.Context) error {
 			}
 		})
 	}
-	// The number of frames is not known beforehand: progress goes by time.
-	span, tenths := int64(f.to.Sub(from)/time.Minute), int64(0)
+	f.progress.set(0, f.world.Expected(from, f.to))
+	said := f.now()
 	lane := map[string]int{}
 	err := f.world.History(ctx, from, f.to, func(frame []byte, mn string, sentAt time.Time) error {
-		done := int64(sentAt.Sub(from) / time.Minute)
-		f.progress.set(done, span)
-		if n := done * 10 / max(span, 1); n > tenths {
-			tenths = n
-			f.log.InfoContext(ctx, "history is being filled in", slog.Int64("percent", 10*tenths))
+		f.progress.add(1)
+		if now := f.now(); now.Sub(said) >= progressEvery {
+			said = now
+			_, percent := f.progress.percent()
+			f.log.InfoContext(ctx, "history is being filled in", slog.Int("percent", percent))
 		}
 		if since, ok := f.since[mn]; !ok || !sentAt.After(since) {
 			return nil

@@ -15,11 +15,18 @@ type progress struct {
 	done, total int64
 }
 
-// set tells that done of total minutes are filled in.
+// set tells that done of some total of frames are filled in.
 func (p *progress) set(done, total int64) {
 	p.Lock()
 	defer p.Unlock()
 	p.active, p.done, p.total = true, done, total
+}
+
+// add tells of n more frames.
+func (p *progress) add(n int64) {
+	p.Lock()
+	defer p.Unlock()
+	p.done += n
 }
 
 func (p *progress) end() {

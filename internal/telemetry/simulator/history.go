@@ -39,6 +39,21 @@ func (w *World) History(ctx context.Context, from, to time.Time, emit EmitFunc) 
 	return ctx.Err()
 }
 
+// Expected estimates how many records History sends, for a measure of progress:
+// minutes and hours, as if nobody had an outage or sent in parts.
+func (w *World) Expected(from, to time.Time) int64 {
+	n := int64(0)
+	for _, p := range w.Plants {
+		for h := from; h.Before(to); h = h.Add(time.Hour) {
+			n++
+			if every := p.minuteInterval(h.Unix() / 60); every > 0 {
+				n += int64(60 / every)
+			}
+		}
+	}
+	return n
+}
+
 type histItem struct {
 	at    int64 // ms
 	plant int32
