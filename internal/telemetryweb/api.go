@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"plateau/hj212"
@@ -14,26 +15,23 @@ import (
 
 // Page sizes of the frames interface.
 const (
-	defaultFrames = 100
-	maxFramesPage = 1000
+	defaultFrames = 1000
+	maxFramesPage = 5000
 )
 
 // apiFrames lists what was received from a logger, one JSON object a line in
-// order of arrival; the header Next-Cursor leads to the next page.
+// order of arrival; the header Next-Cursor leads to the next page. The list of
+// a logger that never sent is empty, so that a program may ask before it does.
 func (h *Handler) apiFrames(c *call) error {
-	q := c.r.URL.Query()
-	var span [2]time.Time
-	for i, name := range []string{"from", "to"} {
-		s := q.Get(name)
-		if s == "" {
-			continue
-		}
-		t, err := time.Parse(time.RFC3339, s)
-		if err != nil {
-			return errs.Wrap(err, errs.Malformed, "api.bad_time", "name", name)
-		}
-		span[i] = t
+	from, err := c.instant("from", time.Time{})
+	if err != nil {
+		return err
 	}
+	to, err := c.instant("to", time.Time{})
+	if err != nil {
+		return err
+	}
+	q := c.r.URL.Query()
 	limit := defaultFrames
 	if s := q.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -51,13 +49,9 @@ func (h *Handler) apiFrames(c *call) error {
 			return errs.Wrap(err, errs.Malformed, "api.bad_cursor")
 		}
 	}
-	mn := c.r.PathValue("mn")
-	page, next, err := h.Journal.Frames(mn, span[0], span[1], cursor, limit)
+	page, next, err := h.Journal.Frames(c.r.PathValue("mn"), from, to, cursor, limit)
 	if err != nil {
 		return err
-	}
-	if len(page) == 0 && cursor == "" && span[0].IsZero() && span[1].IsZero() && !c.known(mn) {
-		return errs.New(errs.NotFound, "api.no_device")
 	}
 	c.w.Header().Set("Content-Type", "application/x-ndjson")
 	c.w.Header().Set("Cache-Control", "private, no-cache")
@@ -81,6 +75,20 @@ func (h *Handler) apiFrames(c *call) error {
 		}
 	}
 	return nil
+}
+
+// instant reads a time in RFC 3339 from the query, def when there is none. A
+// "+" that was not escaped has become a blank there.
+func (c *call) instant(name string, def time.Time) (time.Time, error) {
+	s := c.query(name)
+	if s == "" {
+		return def, nil
+	}
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(strings.ReplaceAll(s, " ", "+")))
+	if err != nil {
+		return t, errs.Wrap(err, errs.Malformed, "api.bad_time", "name", name)
+	}
+	return t, nil
 }
 
 func onlyDigits(s string) bool {

@@ -56,19 +56,11 @@ func ceilUnix(t time.Time) int64 { return t.Add(time.Second - 1).Unix() }
 
 // span reads the parameters from and to; without them it is the time before now.
 func (c *call) span(before time.Duration) (from, to time.Time, err error) {
-	to = c.now
-	if s := c.query("to"); s != "" {
-		if to, err = time.Parse(time.RFC3339, s); err != nil {
-			return from, to, errs.Wrap(err, errs.Malformed, "api.bad_time", "name", "to")
-		}
+	if to, err = c.instant("to", c.now); err != nil {
+		return from, to, err
 	}
-	from = to.Add(-before)
-	if s := c.query("from"); s != "" {
-		if from, err = time.Parse(time.RFC3339, s); err != nil {
-			return from, to, errs.Wrap(err, errs.Malformed, "api.bad_time", "name", "from")
-		}
-	}
-	return from, to, nil
+	from, err = c.instant("from", to.Add(-before))
+	return from, to, err
 }
 
 // columns gathers records as columns, each already written as JSON items.
