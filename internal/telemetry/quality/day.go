@@ -209,23 +209,40 @@ func (pl *plan) waterRows(fp *factorPlan, hours []HourRow, due []int64, byHour [
 	rows := make([]WaterRow, 0, len(due))
 	for x := 0; x < len(due); {
 		end := sampleEnd(pl.outlet, due[x])
-		w, owed := WaterRow{QUnknown: true}, false
+		var (
+			row              WaterRow
+			n, rates         int
+			rate, amount     float64
+			owed, amountSeen bool
+		)
 		for ; x < len(due) && due[x] < end; x++ {
-			q, unknown := pl.flowAt(fp, hours, due[x])
-			if !unknown {
-				w.Q, w.QUnknown = w.Q+q, false
+			n++
+			q := pl.flowAt(fp, hours, due[x])
+			switch {
+			case q.amount:
+				amount, amountSeen = amount+q.m3, true
+			case q.known:
+				rate, rates = rate+q.m3, rates+1
 			}
 			h := byHour[x]
-			if h != nil && h.NExpected == 0 && q <= 0 {
+			if h != nil && h.NExpected == 0 && q.m3 <= 0 {
 				continue // source stopped; water that runs all the same is due
 			}
 			owed = true
-			if h != nil && h.Mean.OK && (!w.Valid || !w.C.OK) {
-				w.C, w.Valid = h.Mean, h.Valid
+			if h != nil && h.Mean.OK && !row.Valid {
+				row.C, row.Valid = h.Mean, h.Valid
 			}
 		}
+		switch {
+		case amountSeen:
+			row.Q = amount
+		case rates > 0: // measured with the sample, it stands for the whole period
+			row.Q = rate * float64(n) / float64(rates)
+		default:
+			row.QUnknown = true
+		}
 		if owed {
-			rows = append(rows, w)
+			rows = append(rows, row)
 		}
 	}
 	return rows
@@ -244,30 +261,35 @@ func sampleEnd(o *telemetry.Outlet, hour int64) int64 {
 	return day + ((hour-day)/period+1)*period
 }
 
+// water is what flowed in an hour, m3: an amount, or a rate over the hour.
+type water struct {
+	m3            float64
+	known, amount bool
+}
+
 // flowAt is the water of an hour that weighs the factor.
-func (pl *plan) flowAt(fp *factorPlan, hours []HourRow, at int64) (q float64, unknown bool) {
+func (pl *plan) flowAt(fp *factorPlan, hours []HourRow, at int64) water {
 	if pl.flow < 0 || fp.code == pl.factors[pl.flow].code || fp.code == pl.p.nh3.temperature {
-		return 0, true
+		return water{}
 	}
 	k := slices.IndexFunc(hours, func(h HourRow) bool { return h.At == at })
 	if k < 0 {
-		return 0, true
+		return water{}
 	}
 	return flowOf(&pl.factors[pl.flow], hours[k].Factor(pl.factors[pl.flow].code))
 }
 
-// flowOf is the amount of water of an hour, m3: the amount reported, else the
-// mean flow, which is in L/s unless the registry says m3/h.
-func flowOf(fp *factorPlan, h *FactorHour) (q float64, unknown bool) {
+// flowOf is the amount of water as reported, else the mean flow, which is in
+// L/s unless the registry says m3/h.
+func flowOf(fp *factorPlan, h *FactorHour) water {
 	switch {
 	case h == nil:
-		return 0, true
 	case h.Cou.OK:
-		return h.Cou.V, false
+		return water{h.Cou.V, true, true}
 	case h.Mean.OK && fp.unit == "m3/h":
-		return h.Mean.V, false
+		return water{h.Mean.V, true, false}
 	case h.Mean.OK:
-		return h.Mean.V * 3.6, false
+		return water{h.Mean.V * 3.6, true, false}
 	}
-	return 0, true
+	return water{}
 }

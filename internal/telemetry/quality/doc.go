@@ -6,6 +6,8 @@
 // are read, never written, and every derived row can be thrown away and built
 // again from the journal to the same bytes. Minutes → hours → days is a
 // cascade of dirty periods: a late frame recomputes its hour and its day only.
+// A change of the registry or of the rules recomputes the outlets, and of these
+// the days, that it concerns.
 //
 // Rules are dated data (package rules); the functions here take values and
 // return values with a trace of every step. Nothing is rounded before it is

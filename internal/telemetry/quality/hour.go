@@ -77,6 +77,7 @@ type hourWork struct {
 	reported []Reported
 	revised  bool
 	any      bool
+	sampled  int64 // seconds that samples stand for
 }
 
 func (w *hourWork) factor(b *builder, code string) int {
@@ -227,18 +228,17 @@ func (rep *Reported) take(v *telemetry.Value, missingIsN bool) {
 	}
 }
 
-// span is how many seconds the record at `at` stands for: its interval, but not
-// beyond the next record nor the end of its hour. Where a gap or the end
-// follows, a sender that proved at least twice as dense as its setting by the
-// record before is not credited with the whole setting. Only records of the
-// same hour matter, so that hours can be judged one by one.
-func span(at, before, next, setting int64) int64 {
-	end := hourStart(at) + hourSeconds
-	s := min(setting, end-at)
+// span is how many seconds the record at `at` stands for: at most s, and not
+// beyond the next record of its hour. Where a gap or the end follows, a sender
+// that proved at least twice as dense as its setting by the record before is
+// not credited with the whole setting. Only records of the same hour matter, so
+// that hours can be judged one by one.
+func span(at, before, next, setting, s int64) int64 {
+	start := hourStart(at)
 	switch {
-	case next < end && next-at <= s:
+	case next < start+hourSeconds && next-at <= s:
 		return next - at
-	case before >= end-hourSeconds && 2*(at-before) <= setting:
+	case before >= start && 2*(at-before) <= setting:
 		return min(s, at-before)
 	}
 	return s
@@ -266,11 +266,21 @@ func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind) e
 		if secs == 0 {
 			secs = 60
 		}
-		seconds := float64(span(pendAt, before, next, secs))
+		// The mean of a minute record begins at its DataTime and ends with the
+		// hour. A sample has no such period: what its interval lost at the end of
+		// the hour before counts for the part before the first one, so that a
+		// plant that samples every two hours at twenty past has whole hours.
+		var seconds int64
+		if kind == telemetry.KindRealtime {
+			seconds = min(span(pendAt, before, next, secs, min(secs, hourSeconds)), hourSeconds-pendWork.sampled)
+			pendWork.sampled += seconds
+		} else {
+			seconds = span(pendAt, before, next, secs, min(secs, hourStart(pendAt)+hourSeconds-pendAt))
+		}
 		before = pendAt
 		for i := range pend {
 			r := &pend[i]
-			pendWork.acc[r.factor].add(r.mark, seconds, r.v)
+			pendWork.acc[r.factor].add(r.mark, float64(seconds), r.v)
 			if r.cou.OK && r.mark == markN {
 				pendWork.cou[r.factor] = Some(pendWork.cou[r.factor].V + r.cou.V)
 			}

@@ -17,7 +17,7 @@ func TestHoursByInterval(t *testing.T) {
 		setting telemetry.Interval
 		kind    telemetry.Kind
 		step    int64 // seconds
-		n       int   // valid records; the hour then falls silent
+		n       int   // valid records, the first at the start of the hour; it then falls silent
 		valid   bool
 		minutes int
 	}{
@@ -54,6 +54,33 @@ func TestHoursByInterval(t *testing.T) {
 				t.Errorf("valid %v with %d minutes, want %v with %d", f.Valid, f.NValid, c.valid, c.minutes)
 			}
 		})
+	}
+}
+
+// TestSamplesWithinTheHour: where in the hour a sparse sampler samples does not
+// matter.
+func TestSamplesWithinTheHour(t *testing.T) {
+	t.Parallel()
+	h := at(23, 7, 0)
+	for _, c := range []struct {
+		interval int
+		minutes  []int64
+		valid    int
+	}{
+		{1800, []int64{20, 50}, 60}, {1800, []int64{0, 30}, 60}, {1800, []int64{29}, 30}, {3600, []int64{59}, 60}, {14400, []int64{40}, 60},
+	} {
+		o := turbine(1)
+		o.Intervals = []telemetry.Interval{{Realtime: c.interval}}
+		m := newMemStore()
+		for _, x := range c.minutes {
+			m.add(rec(1, telemetry.KindRealtime, h+60*x, "a21002-Rtd=20:N", "a19001-Rtd=15:N"))
+		}
+		e := newEngine(t, m, registry(o), h+hourSeconds)
+		catchUp(t, e)
+		row := oneHour(t, e, 1, h)
+		if f := row.Factor("a21002"); f.NValid != c.valid {
+			t.Errorf("every %d s, at %v: %d valid minutes, want %d", c.interval, c.minutes, f.NValid, c.valid)
+		}
 	}
 }
 
@@ -155,11 +182,11 @@ func TestWaterDaysDue(t *testing.T) {
 	sampled := func(n int) func(*memStore) {
 		return func(m *memStore) {
 			for i := range n {
-				m.add(rec(1, telemetry.KindRealtime, at(22, 2*i, 5), "w01018-Rtd=40:N", "w00000-Rtd=100:N"))
+				m.add(rec(1, telemetry.KindRealtime, at(22, 2*i, 20), "w01018-Rtd=40:N", "w00000-Rtd=100:N"))
 			}
 		}
 	}
-	if f := day(twoHourly, sampled(9)); f.NExpected != 12 || f.NValid != 9 || !f.Valid || !near(f.Mean, 40) {
+	if f := day(twoHourly, sampled(9)); f.NExpected != 12 || f.NValid != 9 || !f.Valid || !near(f.Mean, 40) || f.Flow.V != 9*2*360 {
 		t.Errorf("nine samples of twelve: %+v", f)
 	}
 	if f := day(twoHourly, sampled(8)); f.NExpected != 12 || f.NValid != 8 || f.Valid {

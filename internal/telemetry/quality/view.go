@@ -328,6 +328,9 @@ func (s *situation) tile(i int, offline, stop bool) Tile {
 	fp := &s.pl.factors[i]
 	t := Tile{Code: fp.code, Unit: fp.unit, State: Normal, Limit: fp.hour.LimitRef}
 	t.Unit = cmp.Or(t.Unit, telemetry.FactorUnit(fp.code))
+	if t.Limit.IsZero() {
+		t.Limit = fp.instant.LimitRef
+	}
 	for back := range 2 {
 		f := s.closed(back, fp.code)
 		if f == nil {
@@ -337,8 +340,8 @@ func (s *situation) tile(i int, offline, stop bool) Tile {
 			t.NValid = f.NValid
 		}
 		if t.Level != "" {
-			if f.Over && f.Evidence {
-				t.State = Exceed
+			if f.Over && f.Evidence && t.State != Exceed { // the figure that makes the state is the one to see
+				t.At, t.Value, t.Folded, t.Flag, t.Limit, t.State = s.runningHour()-int64(back)*hourSeconds, f.Judged, foldedBasis(f.Basis), f.Flag, f.Limit, Exceed
 			}
 			continue
 		}
@@ -349,7 +352,10 @@ func (s *situation) tile(i int, offline, stop bool) Tile {
 		if !v.OK {
 			continue
 		}
-		t.Level, t.At, t.Value, t.Folded, t.Flag, t.Limit = LevelHour, s.runningHour()-int64(back)*hourSeconds, v, folded, f.Flag, f.Limit
+		t.Level, t.At, t.Value, t.Folded, t.Flag = LevelHour, s.runningHour()-int64(back)*hourSeconds, v, folded, f.Flag
+		if !f.Limit.IsZero() {
+			t.Limit = f.Limit
+		}
 		switch {
 		case f.Over && f.Evidence:
 			t.State = Exceed
