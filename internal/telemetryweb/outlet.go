@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"plateau/internal/platform/errs"
@@ -37,13 +38,20 @@ type outletHead struct {
 	Last       time.Time
 	Tabs       []web.Tab
 	Devices    bool // the reader may open the loggers
+	Now        time.Time
+	Export     string // address of the tab's table without the ending; "" = none
+	Query      string // of the export
+
+	result quality.StateResult
 }
 
 // hourLine is an hour of the table form of the chart.
 type hourLine struct {
 	From    time.Time
+	To      time.Time
 	Href    string
 	Value   string
+	Raw     string // the mean before it was folded
 	Min     string
 	Max     string
 	Limit   string
@@ -71,6 +79,7 @@ type outletView struct {
 	Code      string
 	Unit      string
 	Folded    bool
+	limit     quality.LimitRef // of the factor now
 	Chart     chart.Day
 	Marks     []string
 	Minutes   chart.Minutes
@@ -83,8 +92,9 @@ type outletView struct {
 	ChartHref string
 	Previous  string
 	Next      string
-	Export    string
 	Today     bool
+	// What the legend of the chart has to name.
+	HasMinutes, HasRunning, HasWeak bool
 }
 
 func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (outletHead, error) {
@@ -93,8 +103,8 @@ func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (outletHead, er
 		return outletHead{}, err
 	}
 	hd := outletHead{
-		Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample, State: st.State.String(), Why: c.reason(st.Reason),
-		Since: st.Since, Devices: c.actor.May(Devices),
+		Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample, State: st.State.String(), Why: c.why(st),
+		Since: st.Since, Devices: c.actor.May(Devices), Now: c.now, result: st,
 	}
 	if !st.Since.IsZero() {
 		hd.SinceFor = c.l.Duration(c.now.Sub(st.Since))
@@ -180,6 +190,13 @@ func (h *Handler) outlet(c *call) error {
 	if err != nil {
 		return err
 	}
+	if date == "history" && format != "" { // the mux knows no endings
+		e, err := h.exportDays(c, o)
+		if err != nil {
+			return err
+		}
+		return e.send(c, format)
+	}
 	from, to, named, err := c.day(date)
 	if err != nil {
 		return err
@@ -214,20 +231,24 @@ func (h *Handler) outlet(c *call) error {
 		v.Previous = c.path(outletPath(o.ID)+"/"+i18n.Short(c.now)) + "?factor=" + url.QueryEscape(v.Code)
 	}
 	h.tiles(c, v, o, view, base)
-	selected := h.selectedHour(c, rows, v.Code, from, to)
+	level, selected := h.selected(c, v, rows, from, to)
 	v.Table = c.query("view") == "table"
 	link := c.path(base) + "?factor=" + url.QueryEscape(v.Code)
-	v.TableHref, v.ChartHref, v.Export = link+"&view=table", link, c.path(base)
-	if !named {
-		v.Export = c.path(outletPath(o.ID))
+	v.TableHref, v.ChartHref, v.Head.Export, v.Head.Query = link+"&view=table", link, c.path(base), c.r.URL.RawQuery
+	marked := selected
+	if level != quality.LevelHour {
+		marked = time.Time{}
 	}
-	h.dayChart(c, v, o, rows, from, to, selected, link)
+	h.dayChart(c, v, o, rows, from, to, marked, link)
 	v.Events = h.events(c, rows)
 	if !selected.IsZero() {
-		x, err := h.Quality.Explain(o.ID, v.Code, quality.LevelHour, selected)
+		x, err := h.Quality.Explain(o.ID, v.Code, level, selected)
 		switch {
 		case err == nil:
 			v.Explain = h.explain(c, o, x)
+			if f := v.Explain.Frame; f != nil {
+				f.Pieces = brief(f.Pieces)
+			}
 		case !missing(err):
 			return err
 		}
@@ -276,35 +297,41 @@ func (h *Handler) tiles(c *call, v *outletView, o *telemetry.Outlet, view qualit
 		if t.Folded {
 			label = c.l.T("outlet.folded_name", "factor", label)
 		}
-		note := ""
-		if l := limitText(t.Limit); l != "" {
-			note = "/ " + l
-		}
 		tile := web.Tile{
-			State: t.State.String(), Label: label, Value: figure(t.Value, t.Code), Unit: cmp.Or(unit(t.Unit), unitOf(o, t.Code)), Note: note,
+			State: t.State.String(), Label: label, Value: figureFor(t.Value, t.Code, t.Limit), Unit: cmp.Or(unit(t.Unit), unitOf(o, t.Code)),
 			Href: c.path(base) + "?factor=" + url.QueryEscape(t.Code), Current: t.Code == v.Code,
 		}
-		if note != "" {
-			tile.Unit, tile.Note = note+" "+tile.Unit, ""
+		if l := limitText(t.Limit); l != "" { // the chart names the unit
+			tile.Unit = "/ " + l
+		}
+		if t.State == quality.Normal && !t.Value.OK {
+			tile.State = quality.Offline.String()
+		}
+		if tile.Current {
+			v.limit = t.Limit
 		}
 		v.Tiles = append(v.Tiles, tile)
 	}
 }
 
-// selectedHour is the hour of the address (00 to 23), else the last hour that
-// breaks a limit, else the last closed one with a mean.
-func (h *Handler) selectedHour(c *call, rows []quality.HourRow, code string, from, to time.Time) time.Time {
+// selected is the value the page explains: the hour of the address (00 to 23),
+// else what decides the state, else the last hour that breaks a limit, else the
+// last closed one with a mean.
+func (h *Handler) selected(c *call, v *outletView, rows []quality.HourRow, from, to time.Time) (level string, at time.Time) {
 	if n, err := strconv.Atoi(c.query("hour")); err == nil && n >= 0 && n < 24 {
 		for t := from; t.Before(to); t = t.Add(time.Hour) {
 			if t.In(i18n.Zone).Hour() == n {
-				return t
+				return quality.LevelHour, t
 			}
 		}
+	}
+	if st := &v.Head.result; v.Today && st.Factor == v.Code && st.Level != "" && needsSomebody(st.State) && st.State != quality.Offline {
+		return st.Level, st.At
 	}
 	var last, over time.Time
 	for i := range rows {
 		at := time.Unix(rows[i].At, 0)
-		if f := rows[i].Factor(code); f != nil && f.Mean.OK && !at.Add(time.Hour).After(c.now) {
+		if f := rows[i].Factor(v.Code); f != nil && f.Mean.OK && !at.Add(time.Hour).After(c.now) {
 			last = at
 			if f.Over {
 				over = at
@@ -312,9 +339,9 @@ func (h *Handler) selectedHour(c *call, rows []quality.HourRow, code string, fro
 		}
 	}
 	if !over.IsZero() {
-		return over
+		return quality.LevelHour, over
 	}
-	return last
+	return quality.LevelHour, last
 }
 
 // shown is the figure of an hour that is drawn: folded where the limit is.
@@ -334,6 +361,10 @@ func (h *Handler) dayChart(c *call, v *outletView, o *telemetry.Outlet, rows []q
 		d.Now = time.Time{}
 	}
 	m := chart.Minutes{Need: 45}
+	limit := v.limit
+	if i := slices.IndexFunc(rows, func(r quality.HourRow) bool { f := r.Factor(v.Code); return f != nil && !f.Limit.IsZero() }); i >= 0 {
+		limit = rows[i].Factor(v.Code).Limit
+	}
 	byHour := map[int64]*quality.HourRow{}
 	for i := range rows {
 		byHour[rows[i].At] = &rows[i]
@@ -345,23 +376,34 @@ func (h *Handler) dayChart(c *call, v *outletView, o *telemetry.Outlet, rows []q
 		running := t.Add(time.Hour).After(c.now)
 		cell := chart.MinuteCell{From: t, Missing: true, Selected: t.Equal(selected), Href: link + "&hour=" + t.In(i18n.Zone).Format("15") + "#why"}
 		hour := chart.Hour{From: t, Mean: math.NaN(), Provisional: running, Selected: t.Equal(selected)}
-		line := hourLine{From: t, Value: i18n.Missing, Min: i18n.Missing, Max: i18n.Missing}
+		line := hourLine{From: t, To: t.Add(time.Hour), Value: i18n.Missing, Raw: i18n.Missing, Min: i18n.Missing, Max: i18n.Missing}
+		// What should have come and did not is as loud as what came and was not valid.
+		cell.Missing = running || t.Before(o.Since)
+		cell.Short = !cell.Missing
 		if r := byHour[t.Unix()]; r != nil {
+			cell.Missing = cell.Missing || r.Stopped
+			cell.Short = cell.Short && !r.Stopped
 			if f := r.Factor(v.Code); f != nil {
+				if !f.Limit.IsZero() {
+					limit = f.Limit
+				}
 				x := shown(f)
 				hour.Mean, hour.Over = float(x), f.Over
-				cell.Missing, cell.Valid, cell.Over = false, f.NValid, f.Over
+				cell.Missing, cell.Valid, cell.Over = f.NExpected == 0, f.NValid, f.Over
 				cell.Short = !running && f.NExpected > 0 && !f.Valid
-				d.Limits = addLimit(d.Limits, t, f.Limit)
+				hour.Weak = cell.Short
+				v.HasRunning = v.HasRunning || running && f.Mean.OK
+				v.HasWeak = v.HasWeak || hour.Weak && f.Mean.OK
 				line = hourLine{
-					From: t, Value: figure(x, v.Code), Min: figure(f.Min, v.Code), Max: figure(f.Max, v.Code), Limit: limitText(f.Limit), Valid: f.NValid,
-					Flag: f.Flag, Short: cell.Short, Over: f.Over, Revised: r.Revised,
+					From: t, To: line.To, Value: figureFor(x, v.Code, f.Limit), Raw: figure(f.Mean, v.Code), Min: figure(f.Min, v.Code), Max: figure(f.Max, v.Code),
+					Limit: limitText(f.Limit), Valid: f.NValid, Flag: f.Flag, Short: cell.Short, Over: f.Over, Revised: r.Revised,
 				}
 				if f.Mean.OK {
 					line.Href = c.path("/values/" + valueID(o.ID, v.Code, quality.LevelHour, t))
 				}
 			}
 		}
+		d.Limits = addLimit(d.Limits, t, limit) // it goes on where nothing was measured
 		d.Hours = append(d.Hours, hour)
 		m.Hours = append(m.Hours, cell)
 		if !t.After(c.now) {
@@ -369,6 +411,7 @@ func (h *Handler) dayChart(c *call, v *outletView, o *telemetry.Outlet, rows []q
 		}
 	}
 	d.Minutes, d.Step, d.Bands = h.minutes(o, v.Code, v.Folded, from, to)
+	v.HasMinutes = slices.ContainsFunc(d.Minutes, func(x float64) bool { return !math.IsNaN(x) })
 	v.Chart, v.Minutes, v.Marks = d, m, d.Marks()
 }
 
@@ -476,54 +519,155 @@ func (h *Handler) series(c *call) error {
 	return c.json(body)
 }
 
+// run is a stretch of hours with one finding about one or more factors.
+type run struct {
+	event
+	kind    string // over, lost, or the mark that made hours invalid
+	factors []string
+	closed  int         // hours that are over
+	worst   quality.Opt // of kind over: the figure farthest off
+	limit   quality.LimitRef
+	minutes int // of the others: the fewest minutes of an hour
+}
+
+// markState is the state a mark of the instrument is shown as.
+func markState(flag string) quality.State {
+	switch flag {
+	case "C", "M":
+		return quality.Maintenance
+	case "F":
+		return quality.Stopped
+	case "B":
+		return quality.Offline
+	}
+	return quality.Suspect
+}
+
 // events are runs of hours over a limit, hours lost and stops, latest first.
+// Factors that lost the same hours for the same reason share a line.
 func (h *Handler) events(c *call, rows []quality.HourRow) []event {
-	var out []event
-	open := map[string]int{}
-	note := func(kind string, at int64, e event) {
+	var runs []*run
+	open := map[string]*run{}
+	note := func(kind, code string, state quality.State, at int64) *run {
 		from := time.Unix(at, 0)
-		if i, ok := open[kind]; ok && out[i].To.Equal(from) {
-			out[i].To = from.Add(time.Hour)
-			return
+		r := open[kind+" "+code]
+		if r == nil || !r.To.Equal(from) || r.State != state.String() {
+			r = &run{kind: kind, event: event{From: from, State: state.String()}, minutes: 60}
+			if code != "" {
+				r.factors = []string{code}
+			}
+			open[kind+" "+code] = r
+			runs = append(runs, r)
 		}
-		e.From, e.To = from, from.Add(time.Hour)
-		open[kind] = len(out)
-		out = append(out, e)
+		if r.To = from.Add(time.Hour); r.To.After(c.now) {
+			r.To = c.now
+		} else {
+			r.closed++
+		}
+		return r
 	}
 	for i := range rows {
-		r := &rows[i]
-		if r.Stopped {
-			note("stopped", r.At, event{State: "stopped", Text: c.l.T("event.stopped"), Basis: c.l.T("event.declared")})
+		row := &rows[i]
+		if row.Stopped {
+			note("stopped", "", quality.Stopped, row.At)
 			continue
 		}
-		running := r.At+3600 > c.now.Unix()
-		for j := range r.Factors {
-			f := &r.Factors[j]
-			name := c.factor(f.Code).Text
+		if len(row.Factors) > 0 && !slices.ContainsFunc(row.Factors, func(f quality.FactorHour) bool { return f.NExpected > 0 }) {
+			note("F", "", quality.Stopped, row.At)
+			continue
+		}
+		running := row.At+3600 > c.now.Unix()
+		for j := range row.Factors {
+			f := &row.Factors[j]
 			switch {
 			case f.Over:
-				state := "warn"
+				state := quality.Warn
 				if f.Evidence {
-					state = "exceed"
+					state = quality.Exceed
 				}
-				note("over"+f.Code, r.At, event{State: state, Text: c.l.T("event.over", "factor", name, "value", figure(f.Judged, f.Code), "limit", limitText(f.Limit)), Basis: f.Limit.ID})
+				r := note("over", f.Code, state, row.At)
+				if r.limit = f.Limit; !r.worst.OK || below(f.Judged, f.Limit) == (f.Judged.V < r.worst.V) {
+					r.worst = f.Judged
+				}
 			case f.Limit.IsZero() || f.NExpected == 0 || f.Valid || running:
 			case f.NSeen < 45:
-				note("lost"+f.Code, r.At, event{State: "offline", Text: c.l.T("event.lost", "factor", name, "n", f.NSeen), Basis: "hour_mean"})
+				r := note("lost", f.Code, quality.Offline, row.At)
+				r.minutes = min(r.minutes, f.NSeen)
 			default:
-				e := event{State: "maint", Text: c.l.T("event.not_valid", "factor", name, "n", f.NValid), Basis: f.Flag}
-				if key := "flag." + f.Flag; c.l.Has(key) {
-					e.Basis = f.Flag + " " + c.l.T(key)
-				}
-				note("flag"+f.Code, r.At, e)
+				r := note(f.Flag, f.Code, markState(f.Flag), row.At)
+				r.minutes = min(r.minutes, f.NValid)
 			}
 		}
 	}
-	for i := range out {
-		out[i].Effect = c.l.T("event.hours", "n", int(out[i].To.Sub(out[i].From)/time.Hour))
+	runs = together(runs)
+	slices.SortStableFunc(runs, func(a, b *run) int { return b.To.Compare(a.To) })
+	out := make([]event, 0, min(len(runs), 20))
+	for _, r := range runs[:min(len(runs), 20)] {
+		out = append(out, c.event(r))
 	}
-	slices.SortStableFunc(out, func(a, b event) int { return b.To.Compare(a.To) })
-	return out[:min(len(out), 20)]
+	return out
+}
+
+// together joins runs that tell of the same hours and the same loss.
+func together(runs []*run) []*run {
+	out := runs[:0]
+	for _, r := range runs {
+		i := slices.IndexFunc(out, func(x *run) bool {
+			return r.kind != "over" && x.kind == r.kind && x.From.Equal(r.From) && x.To.Equal(r.To)
+		})
+		if i < 0 {
+			out = append(out, r)
+			continue
+		}
+		out[i].factors = append(out[i].factors, r.factors...)
+		out[i].minutes = min(out[i].minutes, r.minutes)
+	}
+	return out
+}
+
+// event puts a run into words.
+func (c *call) event(r *run) event {
+	e := r.event
+	names := make([]string, len(r.factors))
+	for i, code := range r.factors {
+		names[i] = c.factor(code).Text
+	}
+	factor := strings.Join(names, c.l.T("common.list_comma"))
+	e.Effect = c.l.T("event.hours_lost", "n", r.closed)
+	switch r.kind {
+	case "stopped":
+		e.Text, e.Basis, e.Effect = c.l.T("event.stopped"), c.l.T("event.declared"), c.l.T("event.hours", "n", r.closed)
+	case "F":
+		e.Text, e.Basis, e.Effect = c.l.T("event.stopped"), "F "+c.l.T("flag.F"), c.l.T("event.hours", "n", r.closed)
+	case "over":
+		key := "event.over"
+		if below(r.worst, r.limit) {
+			key = "event.under"
+		}
+		e.Text = c.l.T(key, "factor", factor, "value", figureFor(r.worst, r.factors[0], r.limit), "limit", limitText(r.limit))
+		e.Basis = c.standard(r.limit.ID)
+		if e.Effect = c.l.T("event.hours_over", "n", r.closed); r.closed == 0 {
+			e.Effect = c.l.T("event.running")
+		}
+	case "lost":
+		e.Text, e.Basis = c.l.T("event.lost", "factor", factor, "n", r.minutes), c.l.T("event.need", "n", 45)
+	default:
+		e.Text, e.Basis = c.l.T("event.not_valid", "factor", factor, "n", r.minutes), r.kind
+		if key := "flag." + r.kind; c.l.Has(key) {
+			e.Basis += " " + c.l.T(key)
+		}
+	}
+	return e
+}
+
+// standard names where a limit stands, by its id.
+func (c *call) standard(id string) string {
+	for i := range c.snap.Limits {
+		if c.snap.Limits[i].ID == id {
+			return cmp.Or(c.snap.Limits[i].Standard, id)
+		}
+	}
+	return id
 }
 
 // exportHours is the table of an outlet's hours.
@@ -559,9 +703,10 @@ func (c *call) factorFilter(code string) string {
 
 // dayLine is a day of the history.
 type dayLine struct {
-	Date  time.Time
-	Href  string
-	Cells []dayCell
+	Date    time.Time
+	Href    string
+	Running bool
+	Cells   []dayCell
 }
 
 type dayCell struct {
@@ -576,24 +721,45 @@ type historyView struct {
 	Factors []word
 	Units   []string
 	Lines   []dayLine
-	Export  string
 }
 
 // historyDays is how far the history page looks back.
 const historyDays = 30
+
+func (h *Handler) lastDays(c *call, o *telemetry.Outlet) ([]quality.DayRow, error) {
+	local := c.now.In(i18n.Zone)
+	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, i18n.Zone)
+	return h.Quality.Days(o.ID, today.AddDate(0, 0, 1-historyDays), today.AddDate(0, 0, 1))
+}
+
+// exportDays is the table of an outlet's last days.
+func (h *Handler) exportDays(c *call, o *telemetry.Outlet) (export, error) {
+	e := export{Name: "outlet-" + strconv.Itoa(int(o.ID)) + "-days", About: h.about(c, ""), Codes: []string{
+		"at", "outlet", "name", "factor", "valid_hours", "valid", "mean", "folded", "judged", "basis", "limit_lo", "limit_hi", "over", "times_over", "unit", "rules",
+	}}
+	e.words(c)
+	days, err := h.lastDays(c, o)
+	for i := range days {
+		for j := range days[i].Factors {
+			f := &days[i].Factors[j]
+			e.add(i18n.Short(time.Unix(days[i].At, 0)), int(o.ID), c.outletName(o).Text, f.Code, f.NValid, f.Valid, plain(f.Mean), plain(f.Folded), plain(f.Judged), string(f.Basis),
+				plain(f.Limit.Lo), plain(f.Limit.Hi), f.Over, plain(f.Times), unitOf(o, f.Code), days[i].Rules)
+		}
+	}
+	return e, err
+}
 
 func (h *Handler) history(c *call) error {
 	o, err := h.find(c, c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	v := &historyView{Export: c.path(outletPath(o.ID))}
+	v := &historyView{}
 	if v.Head, err = h.head(c, o, "history"); err != nil {
 		return err
 	}
-	local := c.now.In(i18n.Zone)
-	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, i18n.Zone)
-	days, err := h.Quality.Days(o.ID, today.AddDate(0, 0, 1-historyDays), today.AddDate(0, 0, 1))
+	v.Head.Export = c.path(outletPath(o.ID) + "/history")
+	days, err := h.lastDays(c, o)
 	if err != nil {
 		return err
 	}
@@ -616,7 +782,7 @@ func (h *Handler) history(c *call) error {
 	}
 	for i := range slices.Backward(days) {
 		at := time.Unix(days[i].At, 0)
-		line := dayLine{Date: at, Href: c.path(outletPath(o.ID) + "/" + i18n.Short(at))}
+		line := dayLine{Date: at, Href: c.path(outletPath(o.ID) + "/" + i18n.Short(at)), Running: at.AddDate(0, 0, 1).After(c.now)}
 		for _, code := range codes {
 			f := days[i].Factor(code)
 			if f == nil {
@@ -629,7 +795,7 @@ func (h *Handler) history(c *call) error {
 			} else if f.Folded.OK {
 				x = f.Folded
 			}
-			cell := dayCell{Text: figure(x, code), Over: f.Over, NValid: f.NValid, Valid: f.Valid}
+			cell := dayCell{Text: figureFor(x, code, f.Limit), Over: f.Over, NValid: f.NValid, Valid: f.Valid}
 			if x.OK {
 				cell.Href = c.path("/values/" + valueID(o.ID, code, quality.LevelDay, at))
 			}

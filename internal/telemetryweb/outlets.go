@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"time"
 
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/web"
@@ -12,6 +13,7 @@ import (
 
 // outletsView is the list of outlets.
 type outletsView struct {
+	Now         time.Time
 	Rows        []row
 	Total       int
 	Filter      filter
@@ -35,7 +37,7 @@ func (h *Handler) outlets(c *call) error {
 	if f.State != "" {
 		list = slices.DeleteFunc(slices.Clone(list), func(s quality.StateResult) bool { return s.State.String() != f.State })
 	}
-	v := &outletsView{Filter: f, FilterText: f.words(c), Total: len(list), Query: c.r.URL.RawQuery}
+	v := &outletsView{Now: c.now, Filter: f, FilterText: f.words(c), Total: len(list), Query: c.r.URL.RawQuery}
 	base, format := cutFormat(path.Base(c.r.URL.Path))
 	v.Table = web.Table{Path: c.path("/" + base), Query: c.r.URL.Query(), Default: "state", Swap: "outlet-list"}
 	list = h.sortOutlets(c, list, v.Table)
@@ -48,8 +50,8 @@ func (h *Handler) outlets(c *call) error {
 	for _, s := range list[from:to] {
 		v.Rows = append(v.Rows, h.row(c, s, true))
 	}
-	for _, col := range []struct{ key, class string }{{"name", ""}, {"enterprise", "hide-s"}, {"state", ""}, {"factor", ""}, {"ratio", "num"}} {
-		v.Heads = append(v.Heads, v.Table.Head(col.key, c.l.T("outlets.col_"+col.key), col.class))
+	for _, col := range []struct{ key, word, class string }{{"name", "name", ""}, {"state", "state", ""}, {"factor", "factor", ""}, {"ratio", "value", "num"}} {
+		v.Heads = append(v.Heads, v.Table.Head(col.key, c.l.T("outlets.col_"+col.word), col.class))
 	}
 	v.TextField = web.Field{Name: "q", Kind: "search", Label: c.l.T("outlets.search"), Value: f.Text}
 	v.AreaField = web.Field{Name: "area", Kind: "select", Label: c.l.T("outlets.area"), Options: c.areaOptions(f.Area)}
@@ -65,18 +67,10 @@ func (h *Handler) outlets(c *call) error {
 // registry's order.
 func (h *Handler) sortOutlets(c *call, list []quality.StateResult, t web.Table) []quality.StateResult {
 	key, desc := t.Sort()
-	enterprise := func(s quality.StateResult) string {
-		if e := c.snap.Enterprises[c.snap.Outlets[s.Outlet].Enterprise]; e != nil {
-			return c.name(e.Name).Text
-		}
-		return ""
-	}
 	compare := func(a, b quality.StateResult) int {
 		switch key {
 		case "name":
-			return cmp.Compare(c.name(c.snap.Outlets[a.Outlet].Name).Text, c.name(c.snap.Outlets[b.Outlet].Name).Text)
-		case "enterprise":
-			return cmp.Compare(enterprise(a), enterprise(b))
+			return cmp.Compare(c.outletName(c.snap.Outlets[a.Outlet]).Text, c.outletName(c.snap.Outlets[b.Outlet]).Text)
 		case "factor":
 			return cmp.Compare(a.Factor, b.Factor)
 		case "ratio":

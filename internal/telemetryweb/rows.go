@@ -108,7 +108,7 @@ func (h *Handler) row(c *call, s quality.StateResult, spark bool) row {
 	o := c.snap.Outlets[s.Outlet]
 	r := row{
 		Outlet: o, State: s, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample, Href: c.path(outletPath(o.ID)),
-		Limit: limitText(s.Limit), Value: figure(s.Value, s.Factor), Level: c.levelText(s.Level, s.Folded), Why: c.reason(s.Reason),
+		Limit: limitText(s.Limit), Value: figureFor(s.Value, s.Factor, s.Limit), Level: c.levelText(s.Level, s.Folded), Why: c.why(s),
 		Bar: chart.Bar{Value: float(s.Value), Limit: upper(s.Limit)},
 	}
 	if e := c.snap.Enterprises[o.Enterprise]; e != nil {
@@ -179,7 +179,7 @@ func (h *Handler) exportRows(c *call, list []quality.StateResult, f filter) expo
 	for _, s := range list {
 		r := h.row(c, s, false)
 		e.add(int(s.Outlet), r.Name.Text, r.Enterprise.Text, r.Outlet.Area, string(r.Outlet.Medium), s.State.String(), isoOf(s.Since), s.Factor, s.Level, isoOf(s.At),
-			plain(s.Value), r.Unit, plain(s.Limit.Lo), plain(s.Limit.Hi), plain(s.Times), r.Why)
+			plain(s.Value), r.Unit, plain(s.Limit.Lo), plain(s.Limit.Hi), plain(s.Times), cmp.Or(r.Why, c.reason(s.Reason)))
 	}
 	return e
 }

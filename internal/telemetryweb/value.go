@@ -40,7 +40,6 @@ type explainView struct {
 	Revisions []frameRef
 	Steps     []stepView
 	Hours     []hourLine
-	Compare   string
 }
 
 // frameRef points to a frame page.
@@ -65,12 +64,17 @@ type stepView struct {
 	Name    string // frame, validity, conversion, limit, verdict
 	Title   string
 	Rule    string // id and version
-	Clause  string
+	Clause  word
 	Formula string
-	Inputs  []quality.Input
+	Inputs  []inputView
 	Result  string
 	Notes   []string
-	Hash    string
+}
+
+// inputView is a figure or a word a step was made of.
+type inputView struct {
+	Name, Value word
+	Unit        string
 }
 
 // maxFrames is how many frames an explanation lists; the rest is counted.
@@ -98,7 +102,7 @@ func (h *Handler) value(c *call) error {
 		e := export{Name: "value-" + id, About: h.about(c, id), Codes: []string{"step", "rule", "clause", "formula", "result", "notes"}}
 		e.words(c)
 		for _, s := range v.Steps {
-			e.add(s.Name, s.Rule, s.Clause, s.Formula, s.Result, strings.Join(s.Notes, " "))
+			e.add(s.Name, s.Rule, s.Clause.Text, s.Formula, s.Result, strings.Join(s.Notes, " "))
 		}
 		return e.send(c, format)
 	}
@@ -110,7 +114,7 @@ func (h *Handler) value(c *call) error {
 
 func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *explainView {
 	v := &explainView{
-		ID: valueID(o.ID, x.Factor, x.Level, x.From), Name: c.name(o.Name), Factor: c.factor(x.Factor), Code: x.Factor, Value: figure(x.Value, x.Factor),
+		ID: valueID(o.ID, x.Factor, x.Level, x.From), Name: c.outletName(o), Factor: c.factor(x.Factor), Code: x.Factor, Value: figureFor(x.Value, x.Factor, x.Limit),
 		Unit: unit(x.Unit), Valid: x.Valid, Running: x.Running, Over: x.Over, Limit: limitText(x.Limit), Standard: x.Standard, State: "normal",
 	}
 	v.Href = c.path("/values/" + v.ID)
@@ -131,17 +135,7 @@ func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *
 		v.Frame = h.firstFrame(c, x)
 	}
 	for _, s := range x.Steps {
-		sv := stepView{Name: s.Name, Title: c.l.T("step." + s.Name), Clause: s.Clause, Formula: s.Formula, Inputs: s.Inputs, Result: s.Result, Hash: s.Hash}
-		if s.Rule != "" {
-			sv.Rule = s.Rule + " v" + strconv.Itoa(s.Version)
-		}
-		for _, n := range s.Notes {
-			sv.Notes = append(sv.Notes, c.reason(n))
-		}
-		v.Steps = append(v.Steps, sv)
-	}
-	if x.DiffPct.OK {
-		v.Compare = c.l.T("value.compare", "percent", i18n.Number(x.DiffPct.V, 2), "recomputed", figure(x.Recomputed, x.Factor))
+		v.Steps = append(v.Steps, c.step(s, v.Unit))
 	}
 	for i := range x.Hours {
 		f := &x.Hours[i]
@@ -149,7 +143,7 @@ func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *
 			break
 		}
 		from := time.Unix(x.HourStarts[i], 0)
-		line := hourLine{From: from, Value: figure(shown(f), x.Factor), Valid: f.NValid, Flag: f.Flag, Over: f.Over, Short: !f.Valid}
+		line := hourLine{From: from, To: from.Add(time.Hour), Value: figureFor(shown(f), x.Factor, f.Limit), Valid: f.NValid, Flag: f.Flag, Over: f.Over, Short: !f.Valid}
 		if f.Mean.OK {
 			line.Href = c.path("/values/" + valueID(o.ID, x.Factor, quality.LevelHour, from))
 		}
@@ -158,15 +152,143 @@ func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *
 	return v
 }
 
+// step puts a step into words. What a step has nothing to say about keeps its
+// place, but no rule: nothing was applied.
+func (c *call) step(s quality.Step, unitOfValue string) stepView {
+	v := stepView{Name: s.Name, Title: c.l.T("step." + s.Name), Formula: s.Formula, Result: c.result(s)}
+	if s.Rule != "" && s.Result != string(quality.FoldNotRequired) {
+		v.Rule = s.Rule + " v" + strconv.Itoa(s.Version)
+		v.Clause = word{s.Clause, "en"}
+		if s.ClauseZh == "" {
+			v.Clause.Lang = ""
+		} else if c.lang != i18n.En {
+			v.Clause = word{s.ClauseZh, "zh"}
+		}
+	}
+	if s.Name == quality.StepVerdict && s.Formula != "" {
+		s.Inputs = nil // the formula holds them
+	}
+	for _, in := range s.Inputs {
+		if x, ok := c.input(in, unitOfValue); ok {
+			v.Inputs = append(v.Inputs, x)
+		}
+	}
+	for _, n := range s.Notes {
+		v.Notes = append(v.Notes, c.reason(n))
+	}
+	return v
+}
+
+// result says what came of a step; a formula that ends in it says it already.
+func (c *call) result(s quality.Step) string {
+	switch s.Name {
+	case quality.StepFrame:
+		if s.Result == "" || s.Result == "0" {
+			return ""
+		}
+		return c.l.T("result.frames", "n", s.Result)
+	case quality.StepLimit:
+		return "" // the first of the inputs
+	}
+	if slices.ContainsFunc(s.Notes, func(n quality.Text) bool { return n.Key == "reason."+s.Result }) {
+		return "" // the note says it
+	}
+	if key := "result." + s.Result; c.l.Has(key) {
+		return c.l.T(key)
+	}
+	if key := "flag." + s.Result; c.l.Has(key) {
+		return c.l.T("result.flag", "flag", s.Result+" "+c.l.T(key))
+	}
+	if s.Result == "" || s.Result == string(quality.FoldNotRequired) || strings.HasSuffix(s.Formula, s.Result) || c.l.Has("reason.fold_"+s.Result) {
+		return ""
+	}
+	return s.Result
+}
+
+// input names what went into a step; ok is false for what goes without saying.
+func (c *call) input(in quality.Input, unitOfValue string) (v inputView, ok bool) {
+	v = inputView{Value: word{in.Value, string(c.lang)}, Unit: unit(in.Unit)}
+	here := func(key string) word { return word{c.l.T(key), string(c.lang)} }
+	if flag, is := strings.CutPrefix(in.Name, "minutes "); is {
+		if key := "flag." + flag; c.l.Has(key) {
+			flag += " " + c.l.T(key)
+		}
+		v.Name = word{c.l.T("input.minutes", "flag", flag), string(c.lang)}
+		v.Unit = c.l.T("input.minute_unit")
+		return v, true
+	}
+	v.Name = word{in.Name, "en"}
+	if key := "input." + in.Name; c.l.Has(key) {
+		v.Name = here(key)
+	}
+	switch in.Name {
+	case "C", "mean", "value":
+		v.Unit = unitOfValue
+	case "n_valid", "n_expected":
+		v.Unit = c.l.T("input.hour_unit")
+	case "statistic":
+		if key := "statistic." + in.Value; c.l.Has(key) {
+			v.Value = here(key)
+		}
+	case "source_type":
+		if key := "source_type." + slug(in.Value); c.l.Has(key) {
+			v.Value = here(key)
+		} else {
+			v.Value.Lang = "en"
+		}
+	case "certainty":
+		if key := "certainty." + slug(in.Value); c.l.Has(key) {
+			v.Value = here(key)
+		}
+		return v, in.Value != "verified" && in.Value != "certain"
+	case "level":
+		first, rest, _ := strings.Cut(in.Value, " (")
+		if key := "limit_level." + slug(first); c.l.Has(key) {
+			v.Value = here(key)
+			if rest != "" {
+				v.Value.Text += " (" + rest
+			}
+		}
+	case "condition", "note":
+		v.Value.Lang = "en"
+		return v, in.Value != "all"
+	}
+	return v, true
+}
+
+// slug makes the end of a catalogue key of a word of a rule file.
+func slug(s string) string {
+	return strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r == ' ' || r == '-':
+			return '_'
+		}
+		return -1
+	}, s), "_")
+}
+
 // verdict puts the first line of the page: over or not, by how much.
 func (h *Handler) verdict(c *call, v *explainView, x quality.Explanation) {
 	switch {
+	case x.Over && x.Evidence && below(x.Value, x.Limit):
+		v.State, v.Verdict = "exceed", c.l.T("value.under")
 	case x.Over && x.Evidence:
 		v.State, v.Verdict = "exceed", c.l.T("value.over")
+	case x.Over && below(x.Value, x.Limit):
+		v.State, v.Verdict = "warn", c.l.T("value.under_warning")
 	case x.Over:
 		v.State, v.Verdict = "warn", c.l.T("value.over_warning")
 	case x.Limit.IsZero():
 		v.Verdict = c.l.T("value.no_limit")
+	case !x.Valid && x.Running && x.Value.OK && quality.JudgeExceed(x.Value.V, x.Limit).Exceeds:
+		v.State, v.Verdict = "warn", c.l.T("value.running_over")
+		if below(x.Value, x.Limit) {
+			v.Verdict = c.l.T("value.running_under")
+		}
 	case !x.Valid && x.Running:
 		v.Verdict = c.l.T("value.running")
 	case !x.Valid:
@@ -174,7 +296,7 @@ func (h *Handler) verdict(c *call, v *explainView, x quality.Explanation) {
 	default:
 		v.Verdict = c.l.T("value.within")
 	}
-	if x.Over && x.Times.OK {
+	if x.Over && x.Times.OK { // only upper limits have a multiple
 		v.Times = i18n.Number(x.Times.V, 2)
 		v.Verdict = c.l.T("value.over_times", "times", v.Times)
 		if !x.Evidence {
@@ -271,6 +393,23 @@ func pieces(raw []byte, codes []string) []piece {
 	return out
 }
 
+// brief leaves out the long stretches of a cut frame that were not used, but
+// for its head and its end.
+func brief(in []piece) []piece {
+	out := slices.Clone(in)
+	for i, p := range out {
+		if p.Used || i == 0 || len(p.Text) < 24 {
+			continue
+		}
+		end := p.Text[len(p.Text)-1:]
+		if i == len(out)-1 {
+			end = p.Text[max(1, strings.LastIndex(p.Text, "&&")):]
+		}
+		out[i].Text = p.Text[:1] + "…" + end
+	}
+	return out
+}
+
 // maskPassword hides the value of PW (and of a changed one) in a frame.
 func maskPassword(s string) string {
 	for _, name := range []string{"PW=", "NewPW="} {
@@ -335,14 +474,16 @@ func (h *Handler) frame(c *call) error {
 		v.At = time.Unix(f.At, 0)
 	}
 	if o != nil {
-		v.Outlet, v.Href = c.name(o.Name), c.path(outletPath(o.ID))
+		v.Outlet, v.Href = c.outletName(o), c.path(outletPath(o.ID))
 	}
 	if c.actor.May(Devices) && f.MN != "" {
 		v.MNHref = c.path("/devices/" + f.MN)
 	}
-	return h.render(c, http.StatusOK, "frame.html", &web.Page{
-		Title: c.l.T("frame.title", "id", v.Locator), Module: "devices", Data: v,
-	})
+	p := &web.Page{Title: c.l.T("frame.title", "id", v.Locator), Module: "devices", Data: v}
+	if o != nil {
+		p.Module, p.Crumbs = "outlets", append(h.crumbs(c, o), web.Crumb{Text: v.Outlet.Text, Path: outletPath(o.ID)})
+	}
+	return h.render(c, http.StatusOK, "frame.html", p)
 }
 
 func (c *call) verdictText(v telemetry.Verdict, reason string) string {
@@ -350,9 +491,11 @@ func (c *call) verdictText(v telemetry.Verdict, reason string) string {
 	name = strings.TrimSuffix(name, ":")
 	text := c.l.T("verdict." + name)
 	if reason != "" {
-		key := "fault." + reason
-		if c.l.Has(key) {
-			reason = c.l.T(key)
+		for _, key := range []string{"fault." + reason, "knock." + reason} {
+			if c.l.Has(key) {
+				reason = c.l.T(key)
+				break
+			}
 		}
 		text = c.l.T("verdict.because", "verdict", text, "reason", reason)
 	}

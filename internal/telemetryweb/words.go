@@ -2,6 +2,7 @@ package telemetryweb
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -58,8 +59,7 @@ func unitOf(o *telemetry.Outlet, code string) string {
 			}
 		}
 	}
-	f, _ := hj212.LookupFactor(code)
-	return unit(f.Unit)
+	return unit(telemetry.FactorUnit(code))
 }
 
 // decimals a figure of a factor is shown with.
@@ -83,10 +83,32 @@ func figure(v quality.Opt, code string) string {
 	case a >= 100:
 		d = min(d, 1)
 	}
-	s := i18n.Number(v.V, d)
+	return trimmed(v.V, d)
+}
+
+// figureFor writes a value that stands beside its limit, with further decimals
+// where rounding would show it on the other side.
+func figureFor(v quality.Opt, code string, l quality.LimitRef) string {
+	s := figure(v, code)
+	if !v.OK || l.IsZero() {
+		return s
+	}
+	breaks := quality.JudgeExceed(v.V, l).Exceeds
+	for d := decimals(code); d < 6; d++ {
+		shown, err := strconv.ParseFloat(strings.ReplaceAll(s, ",", ""), 64)
+		if err != nil || quality.JudgeExceed(shown, l).Exceeds == breaks {
+			break
+		}
+		s = trimmed(v.V, d+1)
+	}
+	return s
+}
+
+// trimmed writes at most d decimals.
+func trimmed(v float64, d int) string {
+	s := i18n.Number(v, d)
 	if strings.Contains(s, ".") {
-		s = strings.TrimRight(s, "0")
-		s = strings.TrimSuffix(s, ".")
+		s = strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
 	}
 	return s
 }
@@ -110,7 +132,7 @@ func limitText(l quality.LimitRef) string {
 	case l.Hi.OK:
 		return num(l.Hi)
 	case l.Lo.OK:
-		return "≥ " + num(l.Lo)
+		return "≥\u00a0" + num(l.Lo) // they stay on one line
 	}
 	return ""
 }
@@ -145,6 +167,12 @@ func (c *call) reason(t quality.Text) string {
 			if key := "flag." + v; c.l.Has(key) {
 				v += " " + c.l.T(key)
 			}
+		case "percent":
+			if p, err := strconv.ParseFloat(v, 64); err == nil {
+				if v = trimmed(p, 2); v == "0" && p > 0 {
+					v = "<0.01"
+				}
+			}
 		case "statistic":
 			if key := "statistic." + v; c.l.Has(key) {
 				v = c.l.T(key)
@@ -152,8 +180,33 @@ func (c *call) reason(t quality.Text) string {
 		}
 		args = append(args, k, v)
 	}
+	if t.Key == "reason.compare" && t.Args["percent"] == i18n.Missing {
+		t.Key = "reason.compare_only"
+	}
 	return c.l.T(t.Key, args...)
 }
+
+// why says the reason of a state, of a lower limit that the value is below it.
+// A normal state needs no reason.
+func (c *call) why(s quality.StateResult) string {
+	if s.State == quality.Normal {
+		return ""
+	}
+	t := s.Reason
+	t.Args = maps.Clone(t.Args)
+	for _, k := range []string{"value", "median", "drift", "reported", "recomputed"} {
+		if v, err := strconv.ParseFloat(t.Args[k], 64); err == nil {
+			t.Args[k] = figureFor(quality.Some(v), s.Factor, s.Limit)
+		}
+	}
+	if low := t.Key + "_low"; below(s.Value, s.Limit) && c.l.Has(low) {
+		t.Key = low
+	}
+	return c.reason(t)
+}
+
+// below reports whether a value lies under a lower limit.
+func below(v quality.Opt, l quality.LimitRef) bool { return v.OK && l.Lo.OK && v.V < l.Lo.V }
 
 // outletName names an outlet together with its enterprise: many enterprises
 // have a main outlet or a stack no. 1.

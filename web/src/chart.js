@@ -65,7 +65,7 @@ function ready(root) {
       button.setAttribute("aria-pressed", String(!!plot));
       button.textContent = plot ? box.dataset.unzoomLabel : box.dataset.zoomLabel;
     });
-    box.prepend(button);
+    (box.closest("section")?.querySelector("header .right") ?? box).prepend(button);
   }
 }
 ready(document);

@@ -35,6 +35,7 @@ type Hour struct {
 	Mean        float64 // NaN: none
 	Provisional bool    // the hour is not closed
 	Over        bool    // judged over its limit
+	Weak        bool    // closed with too few valid minutes: shown, but judged by nobody
 	Selected    bool
 }
 
@@ -197,7 +198,15 @@ func (d Day) grid(b *builder, l *i18n.Localizer, f frame, x func(time.Time) floa
 		p.to(f.w-f.right, s.y(v))
 	}
 	var dates builder
-	first := true
+	day := func(t time.Time, anchor string) {
+		dates.raw(`<text`)
+		dates.at("x", x(t))
+		dates.at("y", f.h-f.bottom+34)
+		dates.attr("text-anchor", anchor)
+		dates.raw(`>`)
+		dates.text(l.DayMonth(t))
+		dates.raw(`</text>`)
+	}
 	for t := d.From; !t.After(d.To); t = t.Add(time.Hour) {
 		local := t.In(i18n.Zone)
 		midnight := local.Hour() == 0
@@ -206,7 +215,8 @@ func (d Day) grid(b *builder, l *i18n.Localizer, f frame, x func(time.Time) floa
 			p.to(x(t), f.top)
 			p.to(x(t), f.h-f.bottom)
 		}
-		if t.Sub(d.From)%(time.Duration(f.tickHours)*time.Hour) == 0 {
+		// Ticks stand at the round hours of the clock.
+		if local.Hour()%f.tickHours == 0 && local.Minute() == 0 {
 			anchor := "middle"
 			switch {
 			case t.Equal(d.From):
@@ -221,20 +231,14 @@ func (d Day) grid(b *builder, l *i18n.Localizer, f frame, x func(time.Time) floa
 			dates.raw(`>`)
 			dates.text(i18n.Clock(t))
 			dates.raw(`</text>`)
-			// The date stands under the first tick and under midnight, but not
-			// where the two would touch.
-			if first || midnight && x(t)-f.left > 90 && f.w-x(t) > 50 {
-				dates.raw(`<text`)
-				dates.at("x", x(t))
-				dates.at("y", f.h-f.bottom+34)
-				dates.attr("text-anchor", anchor)
-				dates.raw(`>`)
-				dates.text(l.DayMonth(t))
-				dates.raw(`</text>`)
+			// The date stands under midnight where it does not touch that of the
+			// left edge.
+			if midnight && x(t)-f.left > 90 && f.w-x(t) > 50 {
+				day(t, anchor)
 			}
-			first = false
 		}
 	}
+	day(d.From, "start")
 	b.raw(`<path class="grid" d="`, p.String(), `"/><g class="axis">`)
 	for _, v := range s.ticks() {
 		b.raw(`<text text-anchor="end"`)
@@ -268,7 +272,11 @@ func (d Day) bands(b *builder, f frame, x func(time.Time) float64) {
 		b.raw(` fill="url(#`)
 		b.text(d.pattern(band.Flag, f))
 		b.raw(`)"/>`)
-		if mid := (x0 + x1) / 2; mid-last > 11 {
+		mid := (x0 + x1) / 2
+		if now := x(d.Now); d.showsNow() && math.Abs(mid-now) < 26 {
+			mid = now - 26 // beside the clock, not under it
+		}
+		if mid-last > 11 {
 			b.raw(`<text class="letter" text-anchor="middle"`)
 			b.at("x", mid)
 			b.at("y", f.top-8)
@@ -324,7 +332,7 @@ func (d Day) limits(b *builder, l *i18n.Localizer, f frame, x func(time.Time) fl
 }
 
 func (d Day) steps(b *builder, f frame, x func(time.Time) float64, s scale) {
-	var firm, open pen
+	var firm, weak, open pen
 	for _, h := range d.Hours {
 		x0, x1 := x(h.From), x(h.From.Add(time.Hour))
 		if h.Selected {
@@ -339,12 +347,18 @@ func (d Day) steps(b *builder, f frame, x func(time.Time) float64, s scale) {
 			continue
 		}
 		p := &firm
-		if h.Provisional {
+		switch {
+		case h.Provisional:
 			p = &open
+		case h.Weak:
+			p = &weak
 		}
 		p.lift()
 		p.to(x0, s.y(h.Mean))
 		p.to(x1, s.y(h.Mean))
+	}
+	if weak.b.Len() > 0 {
+		b.raw(`<path class="hour weak" d="`, weak.String(), `"/>`)
 	}
 	b.raw(`<path class="hour" d="`, firm.String(), `"/>`)
 	if open.b.Len() > 0 {
@@ -352,8 +366,12 @@ func (d Day) steps(b *builder, f frame, x func(time.Time) float64, s scale) {
 	}
 }
 
+func (d Day) showsNow() bool {
+	return !d.Now.IsZero() && !d.Now.Before(d.From) && !d.Now.After(d.To)
+}
+
 func (d Day) now(b *builder, f frame, x func(time.Time) float64) {
-	if d.Now.IsZero() || d.Now.Before(d.From) || d.Now.After(d.To) {
+	if !d.showsNow() {
 		return
 	}
 	var p pen

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"plateau/internal/platform/i18n"
 )
@@ -87,8 +88,14 @@ func (m Map) SVG(l *i18n.Localizer) template.HTML {
 	b.raw(`><image`)
 	b.attr("href", m.Base)
 	b.raw(` width="`, px(MapWidth), `" height="`, px(MapHeight), `"/>`)
-	for _, lab := range m.Labels {
-		x, y := Project(lab.Lon, lab.Lat)
+	crowded := len(action) > crowd
+	taken := slices.Clone(quiet)
+	if !crowded {
+		action = nudge(action)
+		taken = append(taken, action...)
+	}
+	for _, lab := range place(m.Labels, taken) {
+		x, y := lab.x, lab.y
 		b.raw(`<text class="place" text-anchor="middle"`)
 		b.at("x", x)
 		b.at("y", y)
@@ -107,10 +114,10 @@ func (m Map) SVG(l *i18n.Localizer) template.HTML {
 	for _, p := range quiet {
 		p.draw(&b, l, 8, true)
 	}
-	if len(action) > crowd {
+	if crowded {
 		counties(&b, l, action)
 	} else {
-		for _, p := range nudge(action) {
+		for _, p := range action {
 			p.draw(&b, l, 13, false)
 		}
 	}
@@ -172,6 +179,76 @@ func nudge(in []placed) []placed {
 	}
 	slices.Reverse(order)
 	return order
+}
+
+type placedLabel struct {
+	MapLabel
+	x, y float64 // middle of the base line
+}
+
+// labelHeight of a place name, and how far it lies above its base line.
+const (
+	labelHeight = 13.0
+	labelAscent = 10.0
+)
+
+// width estimates a name in the map's units: Chinese is as wide as high, the
+// other scripts about half of it; signs above and below take no width.
+func (l MapLabel) width() float64 {
+	w := 0.0
+	for _, r := range l.Text + " " + l.Count {
+		switch {
+		case unicode.Is(unicode.Mn, r):
+		case r >= 0x2e80:
+			w += 11
+		default:
+			w += 6
+		}
+	}
+	return w
+}
+
+// place moves names off symbols and off each other: each takes the free place
+// nearest to its own, or the one that covers least where none is free.
+func place(labels []MapLabel, symbols []placed) []placedLabel {
+	out := make([]placedLabel, 0, len(labels))
+	for _, lab := range labels {
+		w := lab.width()
+		x0, y0 := Project(lab.Lon, lab.Lat)
+		best, least := placedLabel{lab, x0, y0}, math.Inf(1)
+		for ring := range 10 {
+			for k := range 12 {
+				if ring == 0 && k > 0 {
+					break
+				}
+				angle := float64(k) * math.Pi / 6
+				p := placedLabel{lab, x0 + float64(ring)*9*math.Cos(angle), y0 + float64(ring)*6*math.Sin(angle)}
+				left, right, top, bottom := p.x-w/2, p.x+w/2, p.y-labelAscent, p.y-labelAscent+labelHeight
+				if left < 2 || right > MapWidth-2 || top < 2 || bottom > MapHeight-2 {
+					continue
+				}
+				cost := float64(ring*ring) / 2
+				for _, s := range symbols {
+					if s.x > left-7 && s.x < right+7 && s.y > top-7 && s.y < bottom+7 {
+						cost += 4
+						if needsAction(s.State) {
+							cost += 16
+						}
+					}
+				}
+				for _, o := range out {
+					if half := (w + o.width()) / 2; math.Abs(o.x-p.x) < half+4 && math.Abs(o.y-p.y) < labelHeight {
+						cost += 60
+					}
+				}
+				if cost < least {
+					best, least = p, cost
+				}
+			}
+		}
+		out = append(out, best)
+	}
+	return out
 }
 
 // counties draws one circle with a number for each county, in the colour of

@@ -130,7 +130,10 @@ func (m Minutes) HTML(l *i18n.Localizer) template.HTML {
 			b.raw(` aria-current="true"`)
 		}
 		key := "chart.valid_cell"
-		if c.Short {
+		switch {
+		case c.Missing:
+			key = "chart.valid_cell_none"
+		case c.Short:
 			key = "chart.valid_cell_short"
 		}
 		label := l.T(key, "hours", i18n.Hours(c.From, c.From.Add(time.Hour)), "n", c.Valid)
