@@ -47,8 +47,9 @@ func (v *Value) Source() string {
 	return v.Dec.String()
 }
 
-// NewValue reads an item's text. Odd spellings of numbers ("+1.5", "007") keep
-// their text beside the number; anything else is kept as text.
+// NewValue reads an item's text. Odd spellings of numbers ("+1.5", "007", a
+// float printed with more than 18 digits) keep their text beside the number;
+// anything else is kept as text.
 func NewValue(code, suffix string, text []byte) Value {
 	v := Value{Code: code, Suffix: suffix}
 	if c, s, ok := hj212.ParseDecimal(text); ok {
@@ -68,6 +69,10 @@ func NewValue(code, suffix string, text []byte) Value {
 	}
 	if t[0] == '.' {
 		t = "0" + t
+	}
+	const most = 18 // digits that fit a number (HJ 212-2017 6.2.4); no instrument resolves more
+	if point := strings.IndexByte(t, '.'); point > 0 && point <= most && len(t) > most+1 {
+		t = t[:most+1]
 	}
 	t = strings.TrimSuffix(t, ".")
 	if c, s, ok := hj212.ParseDecimal([]byte(t)); ok {
@@ -121,8 +126,15 @@ func ValuesOf(p *hj212.Packet, dst []Value) []Value {
 	for i := range p.Items {
 		it := &p.Items[i]
 		code, suffix := p.Bytes(it.Code), p.Bytes(it.Suffix)
-		if it.Suffix.Len == 0 && (string(code) == "DataTime" || len(code) == 0) {
-			continue
+		if it.Suffix.Len == 0 {
+			if string(code) == "DataTime" || len(code) == 0 {
+				continue
+			}
+			if text, ok := commaDecimal(p, i); ok && len(dst) > first {
+				v := &dst[len(dst)-1]
+				*v = NewValue(v.Code, v.Suffix, text)
+				continue
+			}
 		}
 		c := Intern(code)
 		if string(suffix) == "Flag" {
@@ -145,6 +157,26 @@ func ValuesOf(p *hj212.Packet, dst []Value) []Value {
 		dst = bareMarks(p, dst, first)
 	}
 	return ofAnalyser(p, lastWins(dst, first), first)
+}
+
+// commaDecimal reports that item i is the tail of a number with a decimal
+// comma, "a-Rtd=1,5": bare digits behind a value of the same group. It returns
+// the whole as it was sent. Taking the 1 for the value would be wrong by far.
+func commaDecimal(p *hj212.Packet, i int) ([]byte, bool) {
+	if i == 0 || p.Items[i].Group != p.Items[i-1].Group {
+		return nil, false
+	}
+	before, tail := &p.Items[i-1], p.Items[i].Code
+	end := int(tail.Off) + int(tail.Len)
+	if before.Suffix.Len == 0 || before.Value.Len == 0 || string(p.Bytes(before.Suffix)) == "Flag" || int(p.Items[i].Value.Off) != end {
+		return nil, false // its value would begin behind an '='
+	}
+	for _, c := range p.Bytes(tail) {
+		if c < '0' || c > '9' {
+			return nil, false
+		}
+	}
+	return p.Seg[before.Value.Off:end], true
 }
 
 // ofAnalyser puts the analyser that device information (3019, 3020 and their

@@ -43,6 +43,8 @@ func TestValuesOf(t *testing.T) {
 		{"the later of equal names counts", "a-Rtd=1;b-Rtd=2;a-Rtd=3", []string{"a-Rtd=3[] 3e-0", "b-Rtd=2[] 2e-0"}},
 		{"bare parameter", "SB1=1;a-Rtd=2", []string{"SB1-=1[] 1e-0", "a-Rtd=2[] 2e-0"}},
 		{"no number", "a-Rtd=NaN,a-Flag=N;b-Rtd=,b-Flag=N", []string{"a-Rtd=NaN[N]", "b-Rtd=[N]"}},
+		{"decimal comma", "a-Rtd=1,5,a-Flag=N;b-Rtd=2,b-Flag=D,7", []string{"a-Rtd=1,5[N]", "b-Rtd=2[D] 2e-0", "7-=[]"}},
+		{"digits that are a name", "a-Rtd=1,5=2;6", []string{"a-Rtd=1[] 1e-0", "5-=2[] 2e-0", "6-=[]"}},
 		{"negative", "a-Rtd=-0.30", []string{"a-Rtd=-0.30[] -30e-2"}},
 		{"empty", "", nil},
 	} {
@@ -78,6 +80,9 @@ func TestNewValue(t *testing.T) {
 		{"+-5", ""},
 		{"-+5", ""},
 		{"1,5", ""},
+		{"12.300000000000000711", "12.3"},
+		{"-0.0312500000000000000000001", "-0.03125"},
+		{"1234567890123456789", ""}, // no measurement has 19 digits before the point
 		{"NaN", ""},
 		{"1e5", ""},
 		{"1.2.3", ""},
@@ -112,6 +117,12 @@ func FuzzNewValue(f *testing.F) {
 			return
 		}
 		want, ok := new(big.Rat).SetString(text)
+		if ok && len(text) > 18 {
+			off := new(big.Rat).Sub(want, v.Dec.Rat())
+			if off.Abs(off).Cmp(Decimal{1, v.Dec.Scale}.Rat()) < 0 {
+				return // cut to 18 digits
+			}
+		}
 		if !ok || v.Dec.Rat().Cmp(want) != 0 {
 			t.Fatalf("%q is read as %v", text, v.Dec)
 		}
