@@ -263,7 +263,7 @@ func (a *App) handler() (http.Handler, error) {
 		Sessions: &sessions{a.auth}, Filling: a.filling, Now: a.now, Logger: a.log,
 	}
 	for _, s := range a.samples {
-		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: s.Post.Zh})
+		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
 	}
 	a.pages = telemetryweb.New(deps)
 

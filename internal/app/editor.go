@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 
 	"plateau/hj212"
@@ -21,8 +22,8 @@ type editor struct {
 
 // Adopt implements telemetryweb.Adopter. The password that the logger sends now
 // is the one it must go on sending.
-func (e *editor) Adopt(ctx context.Context, mn string, outlet telemetry.OutletID, _ string) error {
-	in := telemetry.AdoptInput{Outlet: outlet}
+func (e *editor) Adopt(ctx context.Context, mn string, outlet telemetry.OutletID, fresh *telemetry.Outlet, _ string) error {
+	in := telemetry.AdoptInput{Outlet: outlet, New: fresh}
 	last, err := e.store.LastFrames(mn, 1)
 	if err != nil {
 		return err
@@ -68,35 +69,58 @@ func (e *editor) SaveOutlet(ctx context.Context, o telemetry.Outlet, _ string) (
 	return o.ID, e.registry.UpdateOutlet(ctx, o, auth.From(ctx))
 }
 
-// SaveLimit implements telemetryweb.Writer: limits of an outlet's permit can be
-// changed, those of the standards are rule files.
-func (e *editor) SaveLimit(ctx context.Context, l telemetry.Limit, _ string) error {
-	for _, o := range e.registry.Snapshot().Outlets {
-		for i := range o.Limits {
-			if o.Limits[i].ID == l.ID {
-				return e.registry.EditOutlet(ctx, o.ID, auth.From(ctx), func(o *telemetry.Outlet) error {
-					o.Limits[i] = l
-					return nil
-				})
-			}
+// SaveDevice implements telemetryweb.Adopter.
+func (e *editor) SaveDevice(ctx context.Context, d telemetry.Device, _ string) error {
+	return e.registry.UpdateDevice(ctx, d, auth.From(ctx))
+}
+
+// SetIntervals implements telemetryweb.Writer.
+func (e *editor) SetIntervals(ctx context.Context, outlet telemetry.OutletID, iv telemetry.Interval, _ string) error {
+	return e.registry.EditOutlet(ctx, outlet, auth.From(ctx), func(o *telemetry.Outlet) error {
+		if now := o.IntervalAt(iv.From); now.Realtime != iv.Realtime || now.Minute != iv.Minute {
+			o.Intervals = append(o.Intervals, iv)
 		}
-	}
-	return errs.New(errs.Conflict, "registry.limit_fixed")
+		return nil
+	})
+}
+
+// SaveFactor implements telemetryweb.Writer.
+func (e *editor) SaveFactor(ctx context.Context, outlet telemetry.OutletID, f telemetry.OutletFactor, _ string) error {
+	return e.registry.EditOutlet(ctx, outlet, auth.From(ctx), func(o *telemetry.Outlet) error {
+		if i := slices.IndexFunc(o.Factors, func(x telemetry.OutletFactor) bool { return x.Code == f.Code }); i >= 0 {
+			o.Factors[i] = f
+		} else {
+			o.Factors = append(o.Factors, f)
+		}
+		return nil
+	})
+}
+
+// SaveLimit implements telemetryweb.Writer.
+func (e *editor) SaveLimit(ctx context.Context, outlet telemetry.OutletID, was string, l telemetry.Limit, _ string) error {
+	return e.registry.EditOutlet(ctx, outlet, auth.From(ctx), func(o *telemetry.Outlet) error {
+		if i := slices.IndexFunc(o.Limits, func(x telemetry.Limit) bool { return was != "" && x.ID == was }); i >= 0 {
+			o.Limits[i] = l
+		} else {
+			o.Limits = append(o.Limits, l)
+		}
+		return nil
+	})
 }
 
 // Import implements telemetryweb.Tables.
 func (e *editor) Import(ctx context.Context, kind string, r io.Reader, dry bool, _ string) (telemetryweb.ImportReport, error) {
 	rep, err := e.registry.Import(ctx, telemetry.Table(kind), r, dry, auth.From(ctx))
-	out := telemetryweb.ImportReport{Rows: rep.Rows, Added: rep.Added, Changed: rep.Changed, Same: rep.Same}
+	out := telemetryweb.ImportReport{Rows: rep.Rows, Added: rep.Added, Changed: rep.Changed, Same: rep.Same, More: rep.More}
 	for _, f := range rep.Faults {
-		out.Errors = append(out.Errors, telemetryweb.RowError{Row: f.Line, Column: f.Column, Key: f.Key, Args: f.Args})
+		out.Errors = append(out.Errors, telemetryweb.RowError{Row: f.Row, Column: f.Column, Key: f.Key, Args: f.Args})
 	}
 	return out, err
 }
 
 // Export implements telemetryweb.Tables.
-func (e *editor) Export(_ context.Context, kind string, w io.Writer) error {
-	return e.registry.Snapshot().Export(w, telemetry.Table(kind), nil)
+func (e *editor) Export(_ context.Context, kind string, w io.Writer, words func(string) string, keep func(string) bool) error {
+	return e.registry.Snapshot().Export(w, telemetry.Table(kind), words, keep)
 }
 
 // Changes implements telemetryweb.Tables.
@@ -107,10 +131,7 @@ func (e *editor) Changes(ctx context.Context, limit int) ([]telemetryweb.Change,
 	}
 	out := make([]telemetryweb.Change, len(log))
 	for i, l := range log {
-		out[i] = telemetryweb.Change{At: l.At, By: l.Post, Kind: l.Kind, ID: l.Ref, Action: l.Action, Details: l.New}
-		if l.New == "" {
-			out[i].Details = l.Old
-		}
+		out[i] = telemetryweb.Change{At: l.At, By: l.Post, Kind: l.Kind, ID: l.Ref, Action: l.Action, Old: l.Old, New: l.New}
 	}
 	return out, nil
 }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"net"
 	"net/http"
 
 	"plateau/internal/platform/auth"
@@ -24,12 +23,12 @@ func (s *sessions) Actor(r *http.Request) (telemetryweb.Actor, bool) {
 
 // SignIn implements telemetryweb.Sessions.
 func (s *sessions) SignIn(w http.ResponseWriter, r *http.Request, name, password string) error {
-	from, _, err := net.SplitHostPort(r.RemoteAddr)
+	secret, _, err := s.auth.SignIn(r.Context(), name, password, auth.Peer(r))
 	if err != nil {
-		from = r.RemoteAddr
+		return err
 	}
-	secret, _, err := s.auth.SignIn(r.Context(), name, password, from)
-	if err != nil {
+	// Who signs in anew leaves no older session open behind the new cookie.
+	if err := s.auth.SignOut(r.Context(), auth.Secret(r)); err != nil {
 		return err
 	}
 	auth.SetCookie(w, r, secret)
@@ -38,10 +37,8 @@ func (s *sessions) SignIn(w http.ResponseWriter, r *http.Request, name, password
 
 // SignOut implements telemetryweb.Sessions.
 func (s *sessions) SignOut(w http.ResponseWriter, r *http.Request) error {
-	if c, err := r.Cookie(auth.CookieName); err == nil {
-		if err := s.auth.SignOut(r.Context(), c.Value); err != nil {
-			return err
-		}
+	if err := s.auth.SignOut(r.Context(), auth.Secret(r)); err != nil {
+		return err
 	}
 	auth.ClearCookie(w, r)
 	return nil

@@ -13,7 +13,7 @@ import (
 // AdoptInput says which outlet a logger serves and how it is let in.
 type AdoptInput struct {
 	Outlet OutletID // an outlet that exists; 0 = New
-	New    *Outlet  // an outlet made by the same act
+	New    *Outlet  // an outlet made by the same act; without an enterprise it is Unregistered's
 
 	Password string // "" = not checked
 	Networks []netip.Prefix
@@ -26,7 +26,7 @@ type AdoptInput struct {
 type Adoption struct {
 	MN       string
 	Outlet   OutletID
-	Created  bool   // the outlet is new
+	Created  bool   // the outlet is new; it is in service since At
 	Replaced string // MN of the logger that served the outlet until now; "" = none
 	At       time.Time
 }
@@ -46,7 +46,13 @@ func (r *Registry) Adopt(ctx context.Context, mn string, in AdoptInput, by auth.
 				return errs.InvalidField("outlet", "err.field.required")
 			}
 			o := *in.New
-			o.ID = 0
+			o.ID, o.Since = 0, c.at
+			if o.Enterprise == "" {
+				if err := c.needUnregistered(); err != nil {
+					return err
+				}
+				o.Enterprise = Unregistered
+			}
 			id, err := c.createOutlet(o)
 			if err != nil {
 				return err
@@ -108,10 +114,10 @@ func (c *change) formerOf(a Adoption) *Device {
 	return nil
 }
 
-// madeBy reports whether adoption a made its outlet. The form that carries a
-// is not believed: an outlet with any earlier logger was there before.
+// madeBy reports whether adoption a made its outlet: it is in service since that
+// very moment and had no other logger.
 func (c *change) madeBy(a Adoption) bool {
-	if !a.Created {
+	if o := c.snapshot().Outlets[a.Outlet]; !o.Since.Equal(a.At) {
 		return false
 	}
 	for _, d := range c.snapshot().DevicesOf(a.Outlet) {

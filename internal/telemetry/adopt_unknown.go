@@ -97,11 +97,8 @@ func (r *Registry) adoptWaiting() {
 // error and does not hold up the others.
 func (c *change) adoptUnknown(batch []*unknown) error {
 	c.action = "adopt"
-	if c.snapshot().Enterprises[Unregistered] == nil {
-		err := c.putEnterprise(Enterprise{ID: Unregistered, Name: Name{Zh: "未登记", Bo: "ཐོ་འགོད་མ་བྱས་པ།", En: "Not registered"}})
-		if err != nil {
-			return err
-		}
+	if err := c.needUnregistered(); err != nil {
+		return err
 	}
 	for _, u := range batch {
 		if c.snapshot().Devices[u.mn] != nil {
@@ -112,7 +109,7 @@ func (c *change) adoptUnknown(batch []*unknown) error {
 			u.err = (&Snapshot{}).checkDevice(&d)
 			continue
 		}
-		o := Outlet{Enterprise: Unregistered, Name: Name{Zh: u.mn}, Medium: mediumOf(u.st, u.codes)}
+		o := Outlet{Enterprise: Unregistered, Name: Name{Zh: u.mn}, Medium: MediumOf(u.st, u.codes)}
 		for _, code := range slices.Compact(slices.Sorted(slices.Values(u.codes))) {
 			if factorCode.MatchString(code) && len(o.Factors) < unknownFactors {
 				o.Factors = append(o.Factors, OutletFactor{Code: code, Order: len(o.Factors) + 1})
@@ -131,10 +128,18 @@ func (c *change) adoptUnknown(batch []*unknown) error {
 	return nil
 }
 
-// mediumOf guesses the medium: section 6.6.1 of HJ 212-2017 table 5 (ST) for
+// needUnregistered stages the enterprise of outlets whose owner is not known yet.
+func (c *change) needUnregistered() error {
+	if c.snapshot().Enterprises[Unregistered] != nil {
+		return nil
+	}
+	return c.putEnterprise(Enterprise{ID: Unregistered, Name: Name{Zh: "未登记", Bo: "ཐོ་འགོད་མ་བྱས་པ།", En: "Not registered"}})
+}
+
+// MediumOf guesses the medium: section 6.6.1 of HJ 212-2017 table 5 (ST) for
 // surface-water sections, else the first letter of the factor codes (HJ 524:
 // a gas, w water), because loggers often send a wrong ST.
-func mediumOf(st string, codes []string) Medium {
+func MediumOf(st string, codes []string) Medium {
 	if st == "21" {
 		return Surface
 	}

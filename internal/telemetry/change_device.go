@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"encoding/hex"
+	"net/netip"
 	"reflect"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ type deviceView struct {
 
 func viewOf(d *Device, before *Device) *deviceView {
 	v := &deviceView{
-		MN: d.MN, Outlet: d.Outlet, PasswordSet: d.Password != "", Keys: len(d.Keys), Networks: networksText(d),
+		MN: d.MN, Outlet: d.Outlet, PasswordSet: d.Password != "", Keys: len(d.Keys), Networks: NetworksText(d.Networks),
 		AcceptBadCRC: d.AcceptBadCRC, AcceptBadLength: d.AcceptBadLength, AutoAdopted: d.AutoAdopted,
 	}
 	if !d.From.IsZero() {
@@ -45,9 +46,10 @@ func viewOf(d *Device, before *Device) *deviceView {
 	return v
 }
 
-func networksText(d *Device) string {
+// NetworksText writes networks as ParseNetworks reads them.
+func NetworksText(networks []netip.Prefix) string {
 	var out []string
-	for _, p := range d.Networks {
+	for _, p := range networks {
 		out = append(out, p.String())
 	}
 	return strings.Join(out, " ")

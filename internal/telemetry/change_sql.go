@@ -225,7 +225,7 @@ func (c *change) writeDevices(ctx context.Context, tx *db.Tx) error {
 		d := &op.new
 		if op.op == "start" {
 			starts = append(starts, []any{
-				uuid.Must(uuid.NewV7()).String(), d.MN, d.Outlet, d.Password, networksText(d), keysText(d),
+				uuid.Must(uuid.NewV7()).String(), d.MN, d.Outlet, d.Password, NetworksText(d.Networks), keysText(d),
 				db.Micros(d.From), db.MicrosOrNull(d.To), db.Bool(d.AcceptBadCRC), db.Bool(d.AcceptBadLength), d.AdoptedBy, db.Bool(d.AutoAdopted),
 			})
 			continue
@@ -252,7 +252,7 @@ func (c *change) writeDevice(ctx context.Context, tx *db.Tx, op *deviceOp) error
 		_, err = tx.Exec(ctx, `DELETE FROM devices WHERE outlet = $1`, d.Outlet)
 	default:
 		_, err = tx.Exec(ctx, `UPDATE devices SET password = $2, networks = $3, sm4_keys = $4, accept_bad_crc = $5, accept_bad_length = $6
-			WHERE mn = $1 AND to_at IS NULL`, d.MN, d.Password, networksText(d), keysText(d), db.Bool(d.AcceptBadCRC), db.Bool(d.AcceptBadLength))
+			WHERE mn = $1 AND to_at IS NULL`, d.MN, d.Password, NetworksText(d.Networks), keysText(d), db.Bool(d.AcceptBadCRC), db.Bool(d.AcceptBadLength))
 	}
 	return err
 }

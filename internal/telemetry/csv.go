@@ -17,6 +17,7 @@ import (
 
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/i18n"
 )
 
 // utf8BOM makes spreadsheet programs read the file as UTF-8.
@@ -26,9 +27,10 @@ const utf8BOM = "\xef\xbb\xbf"
 const wordsMark = "#"
 
 // Export writes a table as CSV: UTF-8 with BOM, a header row of column codes
-// and, when words is given, one of what words makes of them, then the rows.
+// and, when words is given, one of what words makes of them, then the rows; with
+// keep only those whose key it wants: the ID, or outlet and part as 12:a21026.
 // Times are RFC 3339, decimals have a point. Passwords and keys are left out.
-func (s *Snapshot) Export(w io.Writer, t Table, words func(column string) string) error {
+func (s *Snapshot) Export(w io.Writer, t Table, words func(column string) string, keep func(key string) bool) error {
 	spec, ok := tables[t]
 	if !ok {
 		return notFound()
@@ -47,7 +49,12 @@ func (s *Snapshot) Export(w io.Writer, t Table, words func(column string) string
 		second[0] = wordsMark + " " + second[0]
 		rows = append(rows, second)
 	}
-	for _, r := range append(rows, spec.rows(s)...) {
+	for _, r := range spec.rows(s) {
+		if keep == nil || keep(strings.Join(r[:spec.keys], ":")) {
+			rows = append(rows, r)
+		}
+	}
+	for _, r := range rows {
 		for i := range r {
 			r = guard(r, i)
 		}
@@ -87,10 +94,10 @@ type ImportReport struct {
 	More    int        // faults beyond those
 }
 
-// RowFault is what to mend: line of the file (header is 1), column code ("" for
-// the whole row) and a sentence with the remedy.
+// RowFault is what to mend: the row as a spreadsheet counts (the header is 1),
+// the column code ("" for the whole row) and a sentence with the remedy.
 type RowFault struct {
-	Line   int
+	Row    int
 	Column string
 	Key    string
 	Args   []any
@@ -106,6 +113,7 @@ const (
 var errRehearsal = errors.New("telemetry: rehearsal")
 
 // Import reads a table from CSV: UTF-8 with or without BOM, else GB 18030 (GBK);
+// cells are separated by commas, or by semicolons or tabs when the first row is;
 // the first row holds column codes in any order, a row of words that begins
 // with # is skipped. A column that is not there keeps what is set; so does an
 // empty password or key. Rows that exist are changed, others added, none
@@ -147,6 +155,7 @@ func (r *Registry) Import(ctx context.Context, t Table, file io.Reader, dryRun b
 }
 
 func (rep *ImportReport) apply(c *change, spec table, rows []*csvRow) {
+	seen := map[string]int{}
 	for _, row := range rows {
 		rep.Rows++
 		before := len(c.log)
@@ -159,6 +168,7 @@ func (rep *ImportReport) apply(c *change, spec table, rows []*csvRow) {
 				row.fault(key, "err.field.required")
 			}
 		}
+		row.once(seen, spec.columns[:spec.keys])
 		if !row.bad() {
 			row.note(spec.put(c, row))
 		}
@@ -187,7 +197,7 @@ func (rep *ImportReport) add(row *csvRow) {
 
 // csvRow is a row of an import with the faults found in it.
 type csvRow struct {
-	line   int
+	n      int // as a spreadsheet counts
 	column map[string]int
 	cells  []string
 	short  bool // another number of cells than the header
@@ -204,6 +214,7 @@ func readCSV(data []byte, spec table) ([]*csvRow, error) {
 		data = decoded
 	}
 	in := csv.NewReader(bytes.NewReader(data))
+	in.Comma = separator(data)
 	in.FieldsPerRecord = -1 // counted per row, so that all faults are told
 	header, err := in.Read()
 	if err != nil {
@@ -214,6 +225,7 @@ func readCSV(data []byte, spec table) ([]*csvRow, error) {
 		return nil, err
 	}
 	var rows []*csvRow
+	inside := breaks(header) // line breaks inside cells: lines of the file that are no rows
 	for {
 		cells, err := in.Read()
 		if errors.Is(err, io.EOF) {
@@ -223,11 +235,32 @@ func readCSV(data []byte, spec table) ([]*csvRow, error) {
 			return nil, badCSV(err)
 		}
 		line, _ := in.FieldPos(0)
+		n := line - inside
+		inside += breaks(cells)
 		if blank(cells) || strings.HasPrefix(cells[0], wordsMark) {
 			continue
 		}
-		rows = append(rows, &csvRow{line: line, column: column, cells: cells, short: len(cells) != len(header)})
+		rows = append(rows, &csvRow{n: n, column: column, cells: cells, short: len(cells) != len(header)})
 	}
+}
+
+// separator is what the first row is cut by: spreadsheets of some languages save
+// "CSV" with semicolons, and what is copied out of one has tabs.
+func separator(data []byte) rune {
+	first, _, _ := bytes.Cut(data, []byte("\n"))
+	for _, r := range ",;\t" {
+		if bytes.ContainsRune(first, r) {
+			return r
+		}
+	}
+	return ','
+}
+
+func breaks(cells []string) (n int) {
+	for _, c := range cells {
+		n += strings.Count(c, "\n")
+	}
+	return n
 }
 
 // blank reports a row without content: spreadsheets leave such rows at the end.
@@ -266,7 +299,26 @@ func readHeader(header []string, spec table) (map[string]int, error) {
 func (r *csvRow) bad() bool { return len(r.faults) > 0 }
 
 func (r *csvRow) fault(column, key string, args ...any) {
-	r.faults = append(r.faults, RowFault{Line: r.line, Column: column, Key: key, Args: args})
+	r.faults = append(r.faults, RowFault{Row: r.n, Column: column, Key: key, Args: args})
+}
+
+// once notes a row whose key an earlier row has: which of the two is meant
+// cannot be told. Rows that leave part of the key empty are new things; rows of
+// an ended service repeat the key of a later one.
+func (r *csvRow) once(seen map[string]int, keys []string) {
+	var id strings.Builder
+	for _, k := range keys {
+		if r.text(k) == "" {
+			return
+		}
+		id.WriteString(r.text(k) + "\x00")
+	}
+	id.WriteString(r.text("to"))
+	if first, twice := seen[id.String()]; twice {
+		r.fault(keys[len(keys)-1], "err.import.twice", "value", r.text(keys[len(keys)-1]), "row", first)
+		return
+	}
+	seen[id.String()] = r.n
 }
 
 // note takes what a check found over as faults of the row.
@@ -328,7 +380,7 @@ func (r *csvRow) floatPtr(column string, to **float64) {
 		*to = nil
 		return
 	}
-	v, err := strconv.ParseFloat(s, 64)
+	v, err := strconv.ParseFloat(i18n.Digits(s), 64)
 	if err != nil {
 		r.fault(column, "err.field.number", "value", s)
 		return
@@ -351,7 +403,7 @@ func (r *csvRow) int(column string, to *int) {
 	if s == "" {
 		return
 	}
-	v, err := strconv.Atoi(s)
+	v, err := strconv.Atoi(i18n.Digits(s))
 	if err != nil || v < 0 || v > 1_000_000 {
 		r.fault(column, "err.field.number", "value", s)
 		return
@@ -361,7 +413,7 @@ func (r *csvRow) int(column string, to *int) {
 
 func (r *csvRow) outletID(column string) OutletID {
 	s := r.text(column)
-	v, err := strconv.ParseUint(s, 10, 32)
+	v, err := strconv.ParseUint(i18n.Digits(s), 10, 32)
 	if err != nil || v == 0 {
 		r.fault(column, "err.field.outlet_id", "value", s)
 	}

@@ -18,7 +18,7 @@ func export(t *testing.T, s *Snapshot, table Table) string {
 	t.Helper()
 	var b bytes.Buffer
 	words := func(column string) string { return "词 " + column }
-	if err := s.Export(&b, table, words); err != nil {
+	if err := s.Export(&b, table, words, nil); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -93,6 +93,8 @@ func TestImportForms(t *testing.T) {
 		"bom":          utf8BOM + plain,
 		"gbk":          gbk,
 		"both headers": "id,name_zh,area\n# 编号,名称,区划\nE7,\"示例,污水处理厂\",540102\n",
+		"semicolons":   "id;name_zh;area\r\nE7;示例,污水处理厂;540102\r\n",
+		"tabs":         "id\tname_zh\tarea\nE7\t示例,污水处理厂\t540102\n",
 		"other order":  "Area, NAME_ZH ,id\n540102,\"示例,污水处理厂\",E7\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,6 +168,57 @@ func TestImportIsAllOrNothing(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 		})
+	}
+}
+
+// TestImportNamesRows counts rows as a spreadsheet does, whatever stands in the
+// cells, and finds a key that is there twice.
+func TestImportNamesRows(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, filepath.Join(t.TempDir(), "plateau.db"))
+	f.load(t)
+	const file = "id,name_zh,area,permit\r\n" +
+		"E7,示例一,540102,\"two\r\nlines\"\r\n" + // row 2: a cell holds no line break
+		"\r\n" + // row 3: empty
+		"E8,示例二,999999,\r\n" + // row 4: no such area
+		"E8,示例三,540102,\r\n" + // row 5: E8 again
+		"E9,示例四,540102\r\n" // row 6: a cell short
+	want := []RowFault{
+		{2, "permit", "err.field.text", nil},
+		{4, "area", "err.field.unknown", []any{"value", "999999"}},
+		{5, "id", "err.import.twice", []any{"value", "E8", "row", 4}},
+		{6, "", "err.import.cells", nil},
+	}
+	rep, err := f.Import(t.Context(), EnterpriseTable, strings.NewReader(file), false, officer)
+	if err != nil || rep.Applied {
+		t.Errorf("%+v, %v", rep, err)
+	}
+	if d := cmp.Diff(want, rep.Faults); d != "" {
+		t.Error(d)
+	}
+	// Digits as people and other systems write them.
+	rep, err = f.Import(t.Context(), FactorTable, strings.NewReader("outlet,code,range_hi,order\n２,a01011,༥༠.５,３\n"), true, officer)
+	if err != nil || len(rep.Faults) > 0 || rep.Changed != 1 {
+		t.Errorf("%+v, %v", rep, err)
+	}
+}
+
+func TestExportOfSome(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, filepath.Join(t.TempDir(), "plateau.db"))
+	f.load(t)
+	var b bytes.Buffer
+	if err := f.Snapshot().Export(&b, FactorTable, nil, func(key string) bool { return strings.HasPrefix(key, "2:") }); err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(rows) < 2 {
+		t.Fatalf("%q", rows)
+	}
+	for _, r := range rows[1:] {
+		if !strings.HasPrefix(r, "2,") {
+			t.Errorf("row of another outlet: %s", r)
+		}
 	}
 }
 

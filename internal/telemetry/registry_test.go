@@ -327,18 +327,36 @@ func TestUnadoptNewOutlet(t *testing.T) {
 			if err != nil || !a.Created || a.Outlet != 3 {
 				t.Fatalf("%+v, %v", a, err)
 			}
-			if err := f.Unadopt(ctx, a, officer); err != nil {
+			// The page that undoes it knows only logger, outlet and time.
+			if err := f.Unadopt(ctx, Adoption{MN: a.MN, Outlet: a.Outlet, At: a.At}, officer); err != nil {
 				t.Fatal(err)
 			}
 			s := f.Snapshot()
 			if s.Outlets[3] != nil || s.Devices["MN-NEW"] != nil || len(s.DevicesOf(3)) != 0 {
 				t.Error("something is left")
 			}
-			// A forged "created" must not remove an outlet that was there before.
+			// An outlet that was there before stays, also one that waits for its first logger.
+			idle, err := f.CreateOutlet(ctx, Outlet{Enterprise: "E1", Name: Name{Zh: "5号排口"}, Medium: Gas}, officer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.pass(time.Second)
+			if a, err = f.Adopt(ctx, "MN-NEW", AdoptInput{Outlet: idle}, officer); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Unadopt(ctx, a, officer); err != nil || f.Snapshot().Outlets[idle] == nil {
+				t.Errorf("%v; the idle outlet is gone", err)
+			}
+			// Nobody knows whose it is yet.
+			if a, err = f.Adopt(ctx, "MN-WHOSE", AdoptInput{New: &Outlet{Name: Name{Zh: "4号排口"}, Medium: Water}}, officer); err != nil {
+				t.Fatal(err)
+			}
+			if o := f.Snapshot().Outlets[a.Outlet]; o == nil || o.Enterprise != Unregistered || f.Snapshot().Enterprises[Unregistered] == nil {
+				t.Errorf("outlet %+v", o)
+			}
 			if a, err = f.Adopt(ctx, "MN-NEW", AdoptInput{Outlet: 1}, officer); err != nil {
 				t.Fatal(err)
 			}
-			a.Created = true
 			f.pass(time.Second)
 			if err := f.Unadopt(ctx, a, officer); err != nil {
 				t.Fatal(err)
@@ -412,7 +430,7 @@ func TestMediumOf(t *testing.T) {
 		{"31", nil, Gas},
 		{"", nil, Gas},
 	} {
-		if got := mediumOf(tt.st, tt.codes); got != tt.want {
+		if got := MediumOf(tt.st, tt.codes); got != tt.want {
 			t.Errorf("%s %v: %s, want %s", tt.st, tt.codes, got, tt.want)
 		}
 	}

@@ -126,7 +126,7 @@ func deviceRows(s *Snapshot) [][]string {
 	var rows [][]string
 	for _, id := range s.Order {
 		for _, d := range s.DevicesOf(id) {
-			rows = append(rows, []string{d.MN, id.ref(), "", networksText(&d), "", flag(d.AcceptBadCRC), flag(d.AcceptBadLength), stamp(d.From), stamp(d.To)})
+			rows = append(rows, []string{d.MN, id.ref(), "", NetworksText(d.Networks), "", flag(d.AcceptBadCRC), flag(d.AcceptBadLength), stamp(d.From), stamp(d.To)})
 		}
 	}
 	return rows

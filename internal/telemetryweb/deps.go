@@ -38,12 +38,16 @@ type Deps struct {
 // Registry gives the present registry.
 type Registry interface{ Snapshot() *telemetry.Snapshot }
 
-// Adopter changes which outlet a logger serves.
+// Adopter changes which outlet a logger serves, and how it is let in.
 type Adopter interface {
-	// Adopt lets mn serve an outlet; the outlet's former logger ends then.
-	Adopt(ctx context.Context, mn string, outlet telemetry.OutletID, by string) error
+	// Adopt lets mn serve an outlet; the outlet's former logger ends then. With
+	// fresh the outlet is made by the same act.
+	Adopt(ctx context.Context, mn string, outlet telemetry.OutletID, fresh *telemetry.Outlet, by string) error
 	// Release undoes it: frames of mn are kept as of an unknown logger again.
 	Release(ctx context.Context, mn, by string) error
+	// SaveDevice changes password, networks, keys and tolerances of a serving
+	// logger.
+	SaveDevice(ctx context.Context, d telemetry.Device, by string) error
 }
 
 // Writer saves entries of the registry; an error of kind Invalid names the
@@ -52,7 +56,12 @@ type Writer interface {
 	SaveEnterprise(ctx context.Context, e telemetry.Enterprise, by string) error
 	// SaveOutlet saves an outlet, a new one when its ID is 0, and returns the ID.
 	SaveOutlet(ctx context.Context, o telemetry.Outlet, by string) (telemetry.OutletID, error)
-	SaveLimit(ctx context.Context, l telemetry.Limit, by string) error
+	// SetIntervals notes from when on a logger reports how often.
+	SetIntervals(ctx context.Context, outlet telemetry.OutletID, iv telemetry.Interval, by string) error
+	// SaveFactor adds or changes a factor that an outlet has to report.
+	SaveFactor(ctx context.Context, outlet telemetry.OutletID, f telemetry.OutletFactor, by string) error
+	// SaveLimit adds a limit of an outlet's own, or changes the one with the ID was.
+	SaveLimit(ctx context.Context, outlet telemetry.OutletID, was string, l telemetry.Limit, by string) error
 }
 
 // Tables moves whole lists of the registry as CSV. kind is one of enterprises,
@@ -60,7 +69,9 @@ type Writer interface {
 type Tables interface {
 	// Import checks every row and, unless dry, saves all of them or none.
 	Import(ctx context.Context, kind string, r io.Reader, dry bool, by string) (ImportReport, error)
-	Export(ctx context.Context, kind string, w io.Writer) error
+	// Export writes the entries whose key keep wants, with a row of words under
+	// the head. Keys are IDs; parts of an outlet are 12:a21026.
+	Export(ctx context.Context, kind string, w io.Writer, words func(column string) string, keep func(key string) bool) error
 	// Changes lists what was changed, the latest first.
 	Changes(ctx context.Context, limit int) ([]Change, error)
 }
@@ -76,6 +87,7 @@ type Editor interface {
 type ImportReport struct {
 	Rows, Added, Changed, Same int
 	Errors                     []RowError
+	More                       int // faults beyond Errors
 }
 
 // RowError is a fault of a row: what to do about which column.
@@ -88,12 +100,13 @@ type RowError struct {
 
 // Change is an entry of the registry's log.
 type Change struct {
-	At      time.Time
-	By      string // post
-	Kind    string // enterprise, outlet, device, limit, …
-	ID      string
-	Action  string // create, update, delete, adopt, release, import
-	Details string // what changed, as written in the log
+	At     time.Time
+	By     string // post
+	Kind   string // enterprise, outlet, device, limit, …
+	ID     string
+	Action string // create, update, delete, adopt, unadopt, end, import, load
+	Old    string // the entry before, as JSON; "" = there was none
+	New    string // and after; "" = nothing is left
 }
 
 // Journal reads received frames and records.
@@ -122,7 +135,10 @@ type Sessions interface {
 }
 
 // SampleUser is a sign-in of the demonstration.
-type SampleUser struct{ Name, Password, Post string }
+type SampleUser struct {
+	Name, Password string
+	Post           telemetry.Name
+}
 
 // Handler serves the pages. Make it with New.
 type Handler struct {

@@ -45,7 +45,7 @@ type knockRow struct {
 	First, Last               time.Time
 	Count                     int64
 	Factors                   []word
-	AdoptHref                 string
+	AdoptHref                 string // "" when the logger is registered, or sends no MN
 	Href                      string
 	Frames                    []frameLine
 }
@@ -109,7 +109,10 @@ func (h *Handler) devices(c *call) error {
 func (h *Handler) deviceRow(c *call, d *telemetry.Device, s gateway.DeviceStatus) deviceRow {
 	r := deviceRow{
 		MN: d.MN, Href: c.path("/devices/" + d.MN), Connected: s.Connected, Seen: !s.Last.IsZero(), Last: s.Last, Version: s.Version,
-		Frames: s.Frames, Refused: s.Refused + s.Quarantined, Auto: d.AutoAdopted, LastError: s.LastError,
+		Frames: s.Frames, Refused: s.Refused + s.Quarantined, Auto: d.AutoAdopted,
+	}
+	if s.LastError != "" {
+		r.LastError = c.fault(s.LastError)
 	}
 	if o := c.snap.Outlets[d.Outlet]; o != nil {
 		r.Outlet, r.OutletURL = c.outletName(o), c.path(outletPath(o.ID))
@@ -134,7 +137,15 @@ func (c *call) offset(d time.Duration) string {
 func (h *Handler) knockRow(c *call, k gateway.Knock, frames int) knockRow {
 	r := knockRow{
 		MN: k.MN, Peer: k.Peer, Version: k.Version, ST: k.ST, First: k.First, Last: k.Last, Count: k.Count,
-		Reason: c.l.T("knock." + reasonKey(k.Reason)), AdoptHref: c.path("/devices/" + k.MN + "/adopt"), Href: c.path("/devices/" + k.MN),
+		Reason: c.l.T("knock." + reasonKey(k.Reason)),
+	}
+	switch {
+	case k.MN == "":
+		return r
+	case c.snap.Devices[k.MN] != nil: // its password or network has changed
+		r.Href = c.path("/devices/" + k.MN + "#settings")
+	default:
+		r.AdoptHref, r.Href = c.path("/devices/"+k.MN+"/adopt"), c.path("/devices/"+k.MN)
 	}
 	if key := "st." + k.ST; k.ST != "" && c.l.Has(key) {
 		r.ST = k.ST + " " + c.l.T(key)
@@ -190,7 +201,9 @@ type deviceView struct {
 	Realtime  web.Field
 	Minute    web.Field
 	CanChange bool
-	Tolerance []string
+	Undo      string      // "undo" soon after the adoption, "end" later: key of the words
+	Entry     []string    // how it is let in, in words
+	Settings  []web.Field // nil: the reader may not change them
 }
 
 func (h *Handler) device(c *call) error { return h.devicePage(c, http.StatusOK, nil) }
@@ -224,11 +237,12 @@ func (h *Handler) devicePage(c *call, status int, problems []web.FieldError) err
 			s = *v.Status
 		}
 		v.Row = h.deviceRow(c, v.Device, s)
-		if v.Device.AcceptBadCRC {
-			v.Tolerance = append(v.Tolerance, c.l.T("devices.accept_bad_crc"))
+		v.Entry = c.entryWords(v.Device)
+		if v.Undo = "end"; c.now.Sub(v.Device.From) <= telemetry.UndoWindow {
+			v.Undo = "undo"
 		}
-		if v.Device.AcceptBadLength {
-			v.Tolerance = append(v.Tolerance, c.l.T("devices.accept_bad_length"))
+		if h.Editor != nil && c.actor.May(EditList) {
+			v.Settings = h.settingFields(c, v.Device, problems)
 		}
 	}
 	for _, d := range c.snap.Past {
@@ -276,12 +290,33 @@ func (h *Handler) commandFields(c *call, v *deviceView, problems []web.FieldErro
 // dialogueRun is a command under way or done; the last one of each logger is kept.
 type dialogueRun struct {
 	title   string // catalogue key
-	by      string
 	started time.Time
-	events  []gateway.Event
+	steps   []dialogueStep
 	ended   bool
 	err     error
 	result  gateway.Dialogue
+	// done is carried out when the logger has done all that it was told.
+	done func(context.Context) error
+}
+
+// dialogueStep is a step, or a run of data that came one frame after the other.
+type dialogueStep struct {
+	gateway.Event
+	n    int
+	last gateway.Event // of a run
+}
+
+// maxSteps bounds the steps kept of a dialogue: a logger may send on for ever.
+const maxSteps = 100
+
+// note adds an event; the handler's lock is held.
+func (r *dialogueRun) note(e gateway.Event) {
+	if n := len(r.steps); n > 0 && e.Step == gateway.StepData && r.steps[n-1].Step == gateway.StepData {
+		r.steps[n-1].n++
+		r.steps[n-1].last = e
+	} else if n < maxSteps {
+		r.steps = append(r.steps, dialogueStep{Event: e, n: 1, last: e})
+	}
 }
 
 type runView struct {
@@ -291,8 +326,7 @@ type runView struct {
 	Outcome string
 	Good    bool
 	Steps   []runStep
-	Values  [][2]string
-	Data    int
+	Values  []runValue
 }
 
 type runStep struct {
@@ -301,13 +335,18 @@ type runStep struct {
 	Href string
 }
 
+// runValue is a setting that the logger told.
+type runValue struct{ Name, Word, Value string }
+
 // command starts a dialogue with a logger; the page then follows it.
 func (h *Handler) command(c *call) error {
 	mn := c.r.PathValue("mn")
-	if c.snap.Devices[mn] == nil {
+	d := c.snap.Devices[mn]
+	if d == nil {
 		return notFound()
 	}
-	cmds, title, problems := h.commands(c, mn)
+	run := &dialogueRun{started: c.now}
+	cmds, problems := h.commands(c, d, run)
 	if len(problems) > 0 {
 		return h.devicePage(c, http.StatusUnprocessableEntity, problems)
 	}
@@ -316,13 +355,13 @@ func (h *Handler) command(c *call) error {
 		h.mu.Unlock()
 		return errs.New(errs.Conflict, "command.busy")
 	}
-	run := &dialogueRun{title: title, by: c.actor.Post, started: c.now}
 	if len(h.runs) > 1000 {
 		h.dropRuns()
 	}
 	h.runs[mn] = run
 	h.mu.Unlock()
-	h.wait.Go(func() { h.follow(mn, run, cmds) })
+	ctx := context.WithoutCancel(c.ctx()) // it goes on when the page has been sent
+	h.wait.Go(func() { h.follow(ctx, mn, run, cmds) })
 	return c.see("/devices/" + mn + "#dialogue")
 }
 
@@ -336,22 +375,24 @@ func (h *Handler) dropRuns() {
 }
 
 // follow carries the commands out, one after the other, and keeps their steps.
-func (h *Handler) follow(mn string, run *dialogueRun, cmds []hj212.Command) {
-	ctx, cancel := context.WithTimeout(h.ctx, 5*time.Minute)
+func (h *Handler) follow(ctx context.Context, mn string, run *dialogueRun, cmds []hj212.Command) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
+	defer context.AfterFunc(h.ctx, cancel)()
 	var err error
 	var d gateway.Dialogue
 	for _, cmd := range cmds {
 		d, err = h.Gateway.Request(ctx, mn, cmd, func(e gateway.Event) {
 			h.mu.Lock()
-			if len(run.events) < 100 {
-				run.events = append(run.events, e)
-			}
-			h.mu.Unlock()
+			defer h.mu.Unlock()
+			run.note(e)
 		})
 		if err != nil {
 			break
 		}
+	}
+	if err == nil && run.done != nil {
+		err = run.done(ctx)
 	}
 	h.mu.Lock()
 	run.ended, run.err, run.result = true, err, d
@@ -369,16 +410,9 @@ func (h *Handler) run(c *call, mn string) *runView {
 	if r == nil {
 		return nil
 	}
-	v := &runView{Title: c.l.T(r.title), Started: r.started, Ended: r.ended, Data: r.result.Data}
-	for _, e := range r.events {
-		s := runStep{At: e.At, Text: c.l.T("dialogue."+string(e.Step), "code", strconv.Itoa(e.Code))}
-		if e.Step == gateway.StepData && !e.DataTime.IsZero() {
-			s.Text = c.l.T("dialogue.data_of", "time", i18n.Stamp(e.DataTime))
-		}
-		if !e.Locator.IsZero() {
-			s.Href = c.path("/frames/" + e.Locator.String())
-		}
-		v.Steps = append(v.Steps, s)
+	v := &runView{Title: c.l.T(r.title), Started: r.started, Ended: r.ended}
+	for i := range r.steps {
+		v.Steps = append(v.Steps, c.runStep(&r.steps[i]))
 	}
 	if !r.ended {
 		v.Outcome = c.l.T("dialogue.running")
@@ -387,9 +421,36 @@ func (h *Handler) run(c *call, mn string) *runView {
 	v.Good = r.err == nil
 	v.Outcome = c.l.T("dialogue.outcome_" + outcome(r.err))
 	for _, k := range sortedKeys(r.result.Values) {
-		v.Values = append(v.Values, [2]string{k, r.result.Values[k]})
+		x := runValue{Name: k, Value: r.result.Values[k]}
+		if key := "param." + k; c.l.Has(key) {
+			x.Word = c.l.T(key)
+		}
+		if t, err := hj212.ParseTime([]byte(x.Value)); err == nil && k == "SystemTime" {
+			x.Value = i18n.Short(t) + " " + i18n.Seconds(t)
+		}
+		v.Values = append(v.Values, x)
 	}
 	return v
+}
+
+func (c *call) runStep(e *dialogueStep) runStep {
+	s := runStep{At: e.At}
+	switch {
+	case e.Step != gateway.StepData:
+		s.Text = c.l.T("dialogue."+string(e.Step), "code", strconv.Itoa(e.Code))
+	case e.n > 1 && !e.DataTime.IsZero():
+		s.Text = c.l.T("dialogue.data_run", "n", e.n, "from", i18n.Stamp(e.DataTime), "to", i18n.Stamp(e.last.DataTime))
+	case e.n > 1:
+		s.Text = c.l.T("dialogue.data", "n", e.n)
+	case !e.DataTime.IsZero():
+		s.Text = c.l.T("dialogue.data_of", "time", i18n.Stamp(e.DataTime))
+	default:
+		s.Text = c.l.T("dialogue.settings")
+	}
+	if !e.Locator.IsZero() && e.n == 1 {
+		s.Href = c.path("/frames/" + e.Locator.String())
+	}
+	return s
 }
 
 func outcome(err error) string {
@@ -413,19 +474,21 @@ func outcome(err error) string {
 }
 
 // commands reads the form: which commands to send, or what to mend.
-func (h *Handler) commands(c *call, mn string) (cmds []hj212.Command, title string, problems []web.FieldError) {
+func (h *Handler) commands(c *call, d *telemetry.Device, run *dialogueRun) (cmds []hj212.Command, problems []web.FieldError) {
 	wrong := func(field, key string) { problems = append(problems, web.FieldError{Field: field, Text: c.l.T(key)}) }
 	version := hj212.V2017
 	for _, s := range h.Gateway.Devices() {
-		if s.MN == mn && s.Version == hj212.V2005.String() {
+		if s.MN == d.MN && s.Version == hj212.V2005.String() {
 			version = hj212.V2005
 		}
 	}
-	switch c.r.PostFormValue("action") {
+	action := c.r.PostFormValue("action")
+	run.title = "command." + action
+	switch action {
 	case "set_clock":
-		return []hj212.Command{hj212.SetClock("", c.now)}, "command.set_clock", nil
+		return []hj212.Command{hj212.SetClock("", c.now)}, nil
 	case "get_clock":
-		return []hj212.Command{hj212.GetClock("")}, "command.get_clock", nil
+		return []hj212.Command{hj212.GetClock("")}, nil
 	case "history":
 		from, ok1 := parseStamp(c.r.PostFormValue("from"))
 		to, ok2 := parseStamp(c.r.PostFormValue("to"))
@@ -443,9 +506,9 @@ func (h *Handler) commands(c *call, mn string) (cmds []hj212.Command, title stri
 			wrong("cn", "command.records_error")
 		}
 		if len(problems) > 0 {
-			return nil, "", problems
+			return nil, problems
 		}
-		return []hj212.Command{hj212.History(version, cn, from, to)}, "command.history", nil
+		return []hj212.Command{hj212.History(version, cn, from, to)}, nil
 	case "intervals":
 		rt, err := strconv.Atoi(i18n.Digits(strings.TrimSpace(c.r.PostFormValue("realtime"))))
 		if err != nil || rt < 30 || rt > 3600 {
@@ -456,16 +519,22 @@ func (h *Handler) commands(c *call, mn string) (cmds []hj212.Command, title stri
 			wrong("minute", "command.minute_error")
 		}
 		if len(problems) > 0 {
-			return nil, "", problems
+			return nil, problems
 		}
 		cmds = []hj212.Command{hj212.SetRealtimeInterval(rt)}
 		if version != hj212.V2005 {
 			cmds = append(cmds, hj212.SetMinuteInterval(minute))
 		}
-		return cmds, "command.intervals", nil
+		// From then on this is what is expected of it: silence is told by it.
+		if h.Editor != nil {
+			run.done = func(ctx context.Context) error {
+				return h.Editor.SetIntervals(ctx, d.Outlet, telemetry.Interval{From: h.Now().UTC().Truncate(time.Second), Realtime: rt, Minute: minute}, c.actor.Post)
+			}
+		}
+		return cmds, nil
 	}
 	wrong("", "command.unknown")
-	return nil, "", problems
+	return nil, problems
 }
 
 // parseStamp reads a local time as a person types it.
@@ -523,31 +592,20 @@ func (h *Handler) adoptPage(c *call, status int, problems []web.FieldError) erro
 	posted := func(name, otherwise string) string {
 		return cmp.Or(strings.TrimSpace(c.r.PostFormValue(name)), otherwise)
 	}
-	medium := mediumOf(knock)
-	chosen := posted("outlet", h.propose(c, medium))
+	medium := telemetry.MediumOf(knock.ST, knock.Codes)
+	chosen := posted("outlet", h.propose(c, mn, medium))
 	v.Outlet = web.Field{
 		Name: "outlet", Kind: "select", Label: c.l.T("adopt.outlet"), Hint: c.l.T("adopt.outlet_hint"),
 		Options: []web.Option{{Value: "new", Text: c.l.T("adopt.new_outlet"), Selected: chosen == "new"}},
 	}
-	for _, id := range c.snap.Order {
-		o := c.snap.Outlets[id]
-		if o == nil || !c.actor.Sees(o) {
-			continue
-		}
-		value := strconv.Itoa(int(id))
-		v.Outlet.Options = append(v.Outlet.Options, web.Option{Value: value, Text: c.outletName(o).Text + " · " + c.place(o).Text, Selected: value == chosen})
-	}
+	v.Outlet.Options = append(v.Outlet.Options, h.outletsToServe(c, chosen)...)
 	v.Name = web.Field{Name: "name", Label: c.l.T("adopt.name"), Value: posted("name", c.l.T("adopt.name_default", "mn", mn[max(0, len(mn)-6):])), Width: "medium"}
 	v.Medium = web.Field{Name: "medium", Kind: "select", Label: c.l.T("outlets.medium"), Options: c.mediumOptions(posted("medium", string(medium)))[1:]}
 	area := posted("area", areaOf(c, mn))
-	v.Area = web.Field{Name: "area", Kind: "select", Label: c.l.T("outlets.area")}
-	for _, code := range sortedKeys(c.snap.Areas) {
-		if a := c.snap.Areas[code]; a.Level == "county" {
-			v.Area.Options = append(v.Area.Options, web.Option{Value: code, Text: c.area(c.prefecture(code)).Text + " " + c.name(a.Name).Text, Selected: code == area})
-		}
-	}
-	owner := posted("enterprise", "")
-	v.Owner = web.Field{Name: "enterprise", Kind: "select", Label: c.l.T("adopt.enterprise")}
+	v.Area = c.countyField(area)
+	v.Area.Label, v.Area.Optional = c.l.T("field.area"), true
+	owner := posted("enterprise", c.ownerIn(area))
+	v.Owner = web.Field{Name: "enterprise", Kind: "select", Label: c.l.T("adopt.enterprise"), Hint: c.l.T("adopt.enterprise_hint"), Optional: true, Options: []web.Option{{Text: "—", Selected: owner == ""}}}
 	for _, id := range sortedKeys(c.snap.Enterprises) {
 		v.Owner.Options = append(v.Owner.Options, web.Option{Value: id, Text: c.name(c.snap.Enterprises[id].Name).Text, Selected: id == owner})
 	}
@@ -565,38 +623,55 @@ func (h *Handler) adoptPage(c *call, status int, problems []web.FieldError) erro
 	})
 }
 
-// propose chooses the outlet that most likely got a new logger: one of the same
-// medium whose own logger is silent, or that has none; else a new outlet.
-func (h *Handler) propose(c *call, medium telemetry.Medium) string {
-	has := map[telemetry.OutletID]bool{}
-	for _, d := range c.snap.Devices {
-		has[d.Outlet] = true
+// outletsToServe lists the outlets a new logger may serve: those that have none
+// or whose own is silent stand first, because such a one was replaced.
+func (h *Handler) outletsToServe(c *call, chosen string) []web.Option {
+	connected := map[string]bool{}
+	for _, d := range h.Gateway.Devices() {
+		connected[d.MN] = d.Connected
 	}
+	var idle, busy []web.Option
+	h.eachOutlet(c, func(o *telemetry.Outlet) {
+		option := web.Option{Value: strconv.Itoa(int(o.ID)), Text: c.outletName(o).Text + " · " + c.place(o).Text}
+		option.Selected = option.Value == chosen
+		switch d := c.snap.DeviceOf(o.ID); {
+		case d == nil:
+			option.Text = c.l.T("adopt.without_logger", "outlet", option.Text)
+			idle = append(idle, option)
+		case !connected[d.MN]:
+			option.Text = c.l.T("adopt.silent_logger", "outlet", option.Text, "mn", d.MN)
+			idle = append(idle, option)
+		default:
+			busy = append(busy, option)
+		}
+	})
+	return append(idle, busy...)
+}
+
+// propose chooses the outlet that most likely got a new logger: one of the same
+// medium and place that has none; else a new outlet. Frames in a wrong outlet's
+// history would be worse than an outlet too many.
+func (h *Handler) propose(c *call, mn string, medium telemetry.Medium) string {
+	area := areaOf(c, mn)
 	for _, id := range c.snap.Order {
-		if o := c.snap.Outlets[id]; o != nil && !has[id] && o.Medium == medium && c.actor.Sees(o) {
+		if o := c.snap.Outlets[id]; o != nil && c.snap.DeviceOf(id) == nil && o.Medium == medium && (area == "" || o.Area == area) {
 			return strconv.Itoa(int(id))
 		}
 	}
 	return "new"
 }
 
-// mediumOf guesses the medium by the system code (HJ 212 annex, ST) and the
-// factor codes.
-func mediumOf(k gateway.Knock) telemetry.Medium {
-	switch k.ST {
-	case "31":
-		return telemetry.Gas
-	case "32":
-		return telemetry.Water
-	case "21":
-		return telemetry.Surface
-	}
-	for _, code := range k.Codes {
-		if strings.HasPrefix(code, "a") {
-			return telemetry.Gas
+// ownerIn proposes the enterprise when a county has only one.
+func (c *call) ownerIn(area string) (id string) {
+	for k, e := range c.snap.Enterprises {
+		if e.Area == area && area != "" {
+			if id != "" {
+				return ""
+			}
+			id = k
 		}
 	}
-	return telemetry.Water
+	return id
 }
 
 // areaOf reads the division out of an MN that begins with one, as many do.
@@ -610,12 +685,13 @@ func areaOf(c *call, mn string) string {
 func (h *Handler) adopt(c *call) error {
 	mn := c.r.PathValue("mn")
 	if h.Editor == nil {
-		return errs.New(errs.Conflict, "problem.conflict")
+		return readOnly()
 	}
 	if c.snap.Devices[mn] != nil {
 		return c.see("/devices/" + mn)
 	}
 	var outlet telemetry.OutletID
+	var fresh *telemetry.Outlet
 	if choice := c.r.PostFormValue("outlet"); choice != "new" {
 		o, err := h.find(c, choice)
 		if err != nil {
@@ -623,51 +699,48 @@ func (h *Handler) adopt(c *call) error {
 		}
 		outlet = o.ID
 	} else {
-		id, problems, err := h.newOutlet(c, mn)
-		if err != nil {
-			return err
-		}
-		if len(problems) > 0 {
+		var problems []web.FieldError
+		if fresh, problems = h.newOutlet(c, mn); len(problems) > 0 {
 			return h.adoptPage(c, http.StatusUnprocessableEntity, problems)
 		}
-		outlet = id
 	}
-	if err := h.Editor.Adopt(c.ctx(), mn, outlet, c.actor.Post); err != nil {
+	err := h.Editor.Adopt(c.ctx(), mn, outlet, fresh, c.actor.Post)
+	if e, ok := errors.AsType[*errs.Error](err); ok && e.Kind == errs.Invalid {
+		problems := c.fieldErrors(e)
+		for i := range problems {
+			problems[i].Field = strings.TrimSuffix(problems[i].Field, "_zh")
+		}
+		return h.adoptPage(c, http.StatusUnprocessableEntity, problems)
+	}
+	if err != nil {
 		return err
 	}
 	return c.see("/devices/" + mn)
 }
 
-// newOutlet makes the outlet a knocking logger shall serve, with the factors it
+// newOutlet reads the outlet a knocking logger shall serve, with the factors it
 // was seen to send.
-func (h *Handler) newOutlet(c *call, mn string) (telemetry.OutletID, []web.FieldError, error) {
-	o := telemetry.Outlet{
+func (h *Handler) newOutlet(c *call, mn string) (*telemetry.Outlet, []web.FieldError) {
+	o := &telemetry.Outlet{
 		Name: telemetry.Name{Zh: strings.TrimSpace(c.r.PostFormValue("name"))}, Medium: telemetry.Medium(c.r.PostFormValue("medium")),
-		Area: c.r.PostFormValue("area"), Enterprise: c.r.PostFormValue("enterprise"), Since: c.now,
+		Area: c.r.PostFormValue("area"), Enterprise: c.r.PostFormValue("enterprise"),
 	}
 	var problems []web.FieldError
 	if o.Name.Zh == "" {
 		problems = append(problems, web.FieldError{Field: "name", Text: c.l.T("adopt.name_error")})
 	}
-	if c.snap.Areas[o.Area] == nil {
-		problems = append(problems, web.FieldError{Field: "area", Text: c.l.T("adopt.area_error")})
-	}
-	if len(problems) > 0 {
-		return 0, problems, nil
-	}
 	for _, k := range h.Gateway.Knocking() {
 		if k.MN != mn {
 			continue
 		}
-		for i, code := range k.Codes {
-			o.Factors = append(o.Factors, telemetry.OutletFactor{Code: code, Order: i + 1})
+		for _, code := range k.Codes {
+			// What is no factor, such as the state of a pump, is not judged.
+			if _, ok := hj212.LookupFactor(code); ok {
+				o.Factors = append(o.Factors, telemetry.OutletFactor{Code: code, Order: len(o.Factors) + 1})
+			}
 		}
 	}
-	id, err := h.Editor.SaveOutlet(c.ctx(), o, c.actor.Post)
-	if e, ok := errors.AsType[*errs.Error](err); ok && e.Kind == errs.Invalid {
-		return 0, c.fieldErrors(e), nil
-	}
-	return id, nil, err
+	return o, problems
 }
 
 // fieldErrors turns the fields of an error into lines of the summary.
@@ -693,6 +766,113 @@ func (h *Handler) release(c *call) error {
 	}
 	if err := h.Editor.Release(c.ctx(), mn, c.actor.Post); err != nil {
 		return err
+	}
+	return c.see("/devices/" + mn)
+}
+
+// entryWords tells how a logger is let in.
+func (c *call) entryWords(d *telemetry.Device) []string {
+	var out []string
+	say := func(when bool, key string, args ...any) {
+		if when {
+			out = append(out, c.l.T(key, args...))
+		}
+	}
+	say(d.Password != "", "devices.password_checked")
+	say(d.Password == "", "devices.password_open")
+	say(len(d.Networks) > 0, "devices.networks_only", "networks", telemetry.NetworksText(d.Networks))
+	say(len(d.Keys) > 0, "devices.keys_set", "n", len(d.Keys))
+	say(d.AcceptBadCRC, "devices.accept_bad_crc")
+	say(d.AcceptBadLength, "devices.accept_bad_length")
+	return out
+}
+
+// settingFields are the form of how a logger is let in. Password and keys are
+// never shown: left empty, they stay.
+func (h *Handler) settingFields(c *call, d *telemetry.Device, problems []web.FieldError) []web.Field {
+	sent := c.r.PostFormValue("action") == "settings"
+	fields := []web.Field{
+		{Name: "password", Auto: "off"},
+		{Name: "no_password", Kind: "checkbox", Checked: d.Password == ""},
+		{Name: "networks", Value: telemetry.NetworksText(d.Networks), Optional: true},
+		{Name: "sm4_keys", Auto: "off"},
+		{Name: "no_keys", Kind: "checkbox", Checked: len(d.Keys) == 0},
+		{Name: "accept_bad_crc", Kind: "checkbox", Checked: d.AcceptBadCRC},
+		{Name: "accept_bad_length", Kind: "checkbox", Checked: d.AcceptBadLength},
+	}
+	for i := range fields {
+		f := &fields[i]
+		f.Label = c.l.T("devices.set_" + f.Name)
+		if key := "devices.hint_" + f.Name; c.l.Has(key) {
+			f.Hint = c.l.T(key)
+		}
+		if sent {
+			f.Value, f.Checked = c.r.PostFormValue(f.Name), c.r.PostFormValue(f.Name) != ""
+		}
+		for _, p := range problems {
+			if p.Field == f.Name {
+				f.Error = p.Text
+			}
+		}
+	}
+	return fields
+}
+
+// settings saves how a logger is let in.
+func (h *Handler) settings(c *call) error {
+	mn := c.r.PathValue("mn")
+	old := c.snap.Devices[mn]
+	if old == nil {
+		return notFound()
+	}
+	if h.Editor == nil {
+		return readOnly()
+	}
+	d := *old
+	text := func(name string) string { return strings.TrimSpace(c.r.PostFormValue(name)) }
+	on := func(name string) bool { return c.r.PostFormValue(name) != "" }
+	var problems []web.FieldError
+	wrong := func(err error) {
+		if e, ok := errors.AsType[*errs.Error](err); ok {
+			for _, p := range c.fieldErrors(e) {
+				if p.Field == "keys" {
+					p.Field = "sm4_keys" // the dialogue of single keys has that name on the page
+				}
+				problems = append(problems, p)
+			}
+		}
+	}
+	switch {
+	case text("password") != "":
+		d.Password = text("password")
+	case on("no_password"):
+		d.Password = ""
+	case d.Password == "":
+		problems = append(problems, web.FieldError{Field: "password", Text: c.l.T("devices.password_error")})
+	}
+	var err error
+	if d.Networks, err = telemetry.ParseNetworks(i18n.Digits(text("networks"))); err != nil {
+		wrong(err)
+	}
+	switch {
+	case text("sm4_keys") != "":
+		if d.Keys, err = telemetry.ParseKeys(text("sm4_keys")); err != nil {
+			wrong(err)
+		}
+	case on("no_keys"):
+		d.Keys = nil
+	}
+	d.AcceptBadCRC, d.AcceptBadLength = on("accept_bad_crc"), on("accept_bad_length")
+	if len(problems) == 0 {
+		err = h.Editor.SaveDevice(c.ctx(), d, c.actor.Post)
+		if e, ok := errors.AsType[*errs.Error](err); ok && e.Kind == errs.Invalid {
+			wrong(e)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(problems) > 0 {
+		return h.devicePage(c, http.StatusUnprocessableEntity, problems)
 	}
 	return c.see("/devices/" + mn)
 }

@@ -1,12 +1,16 @@
 package telemetryweb
 
 import (
+	"bytes"
 	"encoding/hex"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"plateau/hj212"
 	"plateau/internal/platform/i18n"
@@ -19,6 +23,8 @@ type decodedView struct {
 	Valid     bool
 	Encrypted bool
 	Noise     bool
+	Anyway    bool // read although length or CRC is wrong
+	Key       bool // a key was given
 	Header    []headerLine
 	Groups    []factorLine
 	Params    [][2]string
@@ -52,6 +58,7 @@ type inspectView struct {
 	Pasted int // bytes
 	Hex    bool
 	Half   bool // bytes of an unfinished frame were left
+	More   bool // there were more than maxInspected
 }
 
 func (h *Handler) inspect(c *call) error {
@@ -86,8 +93,8 @@ func (h *Handler) inspect(c *call) error {
 // maxInspected bounds how many frames one look shows.
 const maxInspected = 50
 
-// take decodes what was pasted: text lines each as a frame that stands alone,
-// a hex dump as the byte stream it shows.
+// take decodes what was pasted: text as frames that stand alone, a hex dump as
+// the byte stream it shows.
 func (c *call) take(v *inspectView, key []byte) {
 	v.Done = true
 	if stream, ok := parseDump(v.Text.Value); ok {
@@ -99,35 +106,86 @@ func (c *call) take(v *inspectView, key []byte) {
 			return [][]byte{key}
 		}})
 		s.Feed(stream)
-		for ev, ok := s.Next(); ok && len(v.Frames) < maxInspected; ev, ok = s.Next() {
-			v.Frames = append(v.Frames, c.event(ev, key))
-		}
-		for ev, ok := s.Finish(); ok && len(v.Frames) < maxInspected; ev, ok = s.Finish() {
-			v.Frames = append(v.Frames, c.event(ev, key))
+		for _, next := range []func() (hj212.Event, bool){s.Next, s.Finish} {
+			for ev, ok := next(); ok; ev, ok = next() {
+				if v.More = len(v.Frames) == maxInspected; v.More {
+					return
+				}
+				v.Frames = append(v.Frames, c.scanned(ev, key))
+			}
 		}
 		v.Half = s.Pending()
 		return
 	}
 	v.Pasted = len(v.Text.Value)
 	for line := range strings.Lines(v.Text.Value) {
-		line = strings.TrimSpace(line)
-		// Logs print the end of line as text and put a time before the frame.
-		line = strings.TrimSuffix(line, `\r\n`)
-		if i := strings.Index(line, "##"); i > 0 {
-			line = line[i:]
-		}
-		if line == "" {
-			continue
-		}
-		if v.Frames = append(v.Frames, c.decode([]byte(line), key)); len(v.Frames) == maxInspected {
-			return
+		for _, frame := range framesOf(line) {
+			if v.More = len(v.Frames) == maxInspected; v.More {
+				return
+			}
+			v.Frames = append(v.Frames, c.decode(asSent(frame, key), key))
 		}
 	}
 }
 
-func (c *call) event(ev hj212.Event, key []byte) decodedView {
+// frameStart is where a frame begins; logs put a time and a direction before it.
+var frameStart = regexp.MustCompile(`##\d{3,4}`)
+
+// framesOf cuts a line of a log into frames: several may have come in one piece.
+func framesOf(line string) (out []string) {
+	line = strings.TrimSpace(line)
+	if line == "" {
+		return nil
+	}
+	starts := frameStart.FindAllStringIndex(line, -1)
+	if starts == nil {
+		return []string{line}
+	}
+	for i, at := range starts {
+		end := len(line)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
+		}
+		frame := strings.TrimRight(line[at[0]:end], " \t\"'")
+		// Logs print the end of line as text.
+		for _, eol := range []string{`\n`, `\r`} {
+			frame = strings.TrimSuffix(frame, eol)
+		}
+		out = append(out, strings.TrimRight(frame, " \t\"'"))
+	}
+	return out
+}
+
+// asSent gives the bytes of a pasted frame as the logger sent them: what was GBK
+// on the wire is Unicode in the browser, and length and CRC count the bytes.
+func asSent(frame string, key []byte) []byte {
+	raw := []byte(frame)
+	if strings.IndexFunc(frame, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 || hj212.DecodeLine(raw, hj212.DecodeOptions{Key: key}).Valid {
+		return raw
+	}
+	if gbk, err := simplifiedchinese.GB18030.NewEncoder().Bytes(raw); err == nil && hj212.DecodeLine(gbk, hj212.DecodeOptions{Key: key}).Valid {
+		return gbk
+	}
+	return raw
+}
+
+// maxFrameShown is more than any frame has (9,999 bytes of data).
+const maxFrameShown = 10 << 10
+
+// maxShown bounds how much of what is no frame is shown.
+const maxShown = 2 << 10
+
+// clip cuts what is too long to be read.
+func clip(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxShown], "") + " …"
+}
+
+func (c *call) scanned(ev hj212.Event, key []byte) decodedView {
 	if ev.Err != nil && ev.Err.Name == hj212.Noise {
-		return decodedView{Noise: true, Raw: []piece{{Text: strconv.Quote(hj212.Text(ev.Raw))}}, Faults: []string{c.fault(ev.Err.Name)}, Detail: ev.Err.Detail}
+		return decodedView{Noise: true, Raw: []piece{{Text: clip(strconv.Quote(hj212.Text(ev.Raw[:min(len(ev.Raw), maxShown+1)])))}}, Faults: []string{c.l.T("inspect.noise", "n", len(ev.Raw))}, Detail: ev.Err.Detail}
 	}
 	return c.decode(ev.Raw, key)
 }
@@ -142,9 +200,14 @@ func (c *call) fault(name string) string {
 // decode takes a frame apart and puts every part into words.
 func (c *call) decode(raw, key []byte) decodedView {
 	d := hj212.DecodeLine(raw, hj212.DecodeOptions{Key: key})
-	v := decodedView{Raw: pieces(raw, nil), Valid: d.Valid, Encrypted: d.Encrypted, Detail: d.Detail, Offset: d.Offset, Length: d.Length, CRC: d.CRC}
+	v := decodedView{Raw: pieces(raw, nil), Valid: d.Valid, Encrypted: d.Encrypted, Detail: d.Detail, Offset: d.Offset, Length: d.Length, CRC: d.CRC, Key: key != nil}
 	for _, name := range d.Reasons {
 		v.Faults = append(v.Faults, c.fault(name))
+	}
+	if !d.Valid {
+		v.Raw = pieces(raw[:min(len(raw), maxFrameShown)], nil)
+		v.Detail = c.figures(&v, d.Detail)
+		d = c.anyway(&v, d, raw, key)
 	}
 	for _, h := range d.Header {
 		v.Header = append(v.Header, c.headerLine(h[0], h[1]))
@@ -197,6 +260,58 @@ func (c *call) decode(raw, key []byte) decodedView {
 		v.Notes = append(v.Notes, n)
 	}
 	return v
+}
+
+var (
+	crcFigures    = regexp.MustCompile(`crc_mismatch\(frame ([0-9A-Fa-f]{4}), computed ([0-9A-Fa-f]{4})([^)]*)\)`)
+	lengthFigures = regexp.MustCompile(`length_mismatch\(declared (\d+), real (\d+)\)`)
+)
+
+// figures puts what is known of a wrong CRC or length beside the fault, and
+// returns what else the decoder said, in its own words.
+func (c *call) figures(v *decodedView, detail string) string {
+	if m := crcFigures.FindStringSubmatch(detail); m != nil {
+		v.Faults = append(v.Faults, c.l.T("inspect.crc_should", "sent", m[1], "right", m[2]))
+		detail = strings.Replace(detail, m[0], strings.TrimLeft(m[3], ",; "), 1)
+	}
+	if m := lengthFigures.FindStringSubmatch(detail); m != nil {
+		v.Faults = append(v.Faults, c.l.T("inspect.length_should", "sent", m[1], "right", m[2]))
+		detail = strings.Replace(detail, m[0], "", 1)
+	}
+	detail = strings.Trim(detail, "; ")
+	if slices.Contains([]string{hj212.CRCMissing, hj212.CPNotClosed, hj212.MissingFields, hj212.LengthNotDigits, hj212.StraySemicolon}, detail) {
+		return "" // the name alone
+	}
+	return detail
+}
+
+// anyway reads a frame whose length or CRC alone is wrong as if they were right:
+// what the logger meant often shows what it did wrong. Bytes that are no text
+// are taken for an encrypted frame without its key.
+func (c *call) anyway(v *decodedView, d hj212.Decoded, raw, key []byte) hj212.Decoded {
+	for _, name := range d.Reasons {
+		if name != hj212.CRCMismatch && name != hj212.LengthMismatch {
+			return d
+		}
+	}
+	if len(raw) < 10 {
+		return d
+	}
+	seg := raw[6 : len(raw)-4]
+	if _, text := hj212.TextOK(seg); !text || !bytes.Contains(seg, []byte("CP=")) {
+		key := "inspect.maybe_encrypted"
+		if v.Key {
+			key = "inspect.other_key"
+		}
+		v.Faults = append(v.Faults, c.l.T(key))
+		return d
+	}
+	mended := hj212.DecodeLine(bytes.TrimRight(hj212.AppendFrame(nil, seg), "\r\n"), hj212.DecodeOptions{Key: key})
+	if !mended.Valid {
+		return d
+	}
+	v.Anyway = true
+	return mended
 }
 
 func (c *call) flagText(ack, split bool) string {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/csv"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -60,7 +61,7 @@ func newRig(tb testing.TB, outlets int) *rig {
 	r.editor = &fakeEditor{registry: r.registry}
 	r.Handler = New(Deps{
 		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Journal: r.journal, Gateway: r.gateway, Sessions: fakeSessions{},
-		SampleUsers: []SampleUser{{"officer", "officer-sample", "值班员（示例）"}}, Now: func() time.Time { return testNow },
+		SampleUsers: []SampleUser{{"officer", "officer-sample", telemetry.Name{Zh: "值班员（示例）", En: "Duty officer (sample)"}}}, Now: func() time.Time { return testNow },
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	tb.Cleanup(r.Close)
@@ -397,9 +398,18 @@ type fakeEditor struct {
 	imported int
 }
 
-func (e *fakeEditor) Adopt(_ context.Context, mn string, o telemetry.OutletID, by string) error {
-	e.adopted = append(e.adopted, mn+" "+strconv.Itoa(int(o))+" "+by)
-	e.registry.change(func(s *telemetry.Snapshot) { s.Devices[mn] = &telemetry.Device{MN: mn, Outlet: o, From: testNow} })
+func (e *fakeEditor) Adopt(_ context.Context, mn string, id telemetry.OutletID, fresh *telemetry.Outlet, by string) error {
+	if fresh != nil {
+		e.saved = append(e.saved, *fresh)
+		id = telemetry.OutletID(len(e.registry.Snapshot().Outlets) + 1)
+	}
+	e.adopted = append(e.adopted, mn+" "+strconv.Itoa(int(id))+" "+by)
+	e.registry.change(func(s *telemetry.Snapshot) { s.Devices[mn] = &telemetry.Device{MN: mn, Outlet: id, From: testNow} })
+	return nil
+}
+
+func (e *fakeEditor) SaveDevice(_ context.Context, d telemetry.Device, _ string) error {
+	e.saved = append(e.saved, d)
 	return nil
 }
 
@@ -421,11 +431,21 @@ func (e *fakeEditor) SaveOutlet(_ context.Context, o telemetry.Outlet, _ string)
 	return o.ID, nil
 }
 
-func (e *fakeEditor) SaveLimit(_ context.Context, l telemetry.Limit, _ string) error {
+func (e *fakeEditor) SetIntervals(_ context.Context, id telemetry.OutletID, iv telemetry.Interval, by string) error {
+	e.adopted = append(e.adopted, fmt.Sprintf("intervals %d %d %d %s", id, iv.Realtime, iv.Minute, by))
+	return nil
+}
+
+func (e *fakeEditor) SaveFactor(_ context.Context, id telemetry.OutletID, f telemetry.OutletFactor, _ string) error {
+	e.saved = append(e.saved, partID(id, f.Code), f)
+	return nil
+}
+
+func (e *fakeEditor) SaveLimit(_ context.Context, id telemetry.OutletID, was string, l telemetry.Limit, _ string) error {
 	if l.ID == "taken" {
-		return errs.InvalidField("id", "field_error.id")
+		return errs.InvalidField("limits.3.id", "field_error.id")
 	}
-	e.saved = append(e.saved, l)
+	e.saved = append(e.saved, partID(id, was), l)
 	return nil
 }
 
@@ -446,11 +466,14 @@ func (e *fakeEditor) Import(_ context.Context, _ string, r io.Reader, dry bool, 
 	return rep, nil
 }
 
-func (e *fakeEditor) Export(_ context.Context, _ string, w io.Writer) error {
-	_, err := io.WriteString(w, "id,name_zh\nent-1,x\n")
-	return err
+func (e *fakeEditor) Export(_ context.Context, kind string, w io.Writer, words func(string) string, keep func(string) bool) error {
+	return e.registry.Snapshot().Export(w, telemetry.Table(kind), words, keep)
 }
 
 func (e *fakeEditor) Changes(context.Context, int) ([]Change, error) {
-	return []Change{{At: testNow, By: "系统管理员（示例）", Kind: "outlet", ID: "1", Action: "update", Details: `{"lon":91}`}}, nil
+	return []Change{{
+		At: testNow, By: "系统管理员（示例）", Kind: "outlet", ID: "1", Action: "update",
+		Old: `{"ID":1,"Lon":90,"Name":{"Zh":"旧名","En":"old"},"Factors":[{"Code":"a21002","RangeHi":100,"Order":1}]}`,
+		New: `{"ID":1,"Lon":91.5,"Name":{"Zh":"新名","En":"old"},"Factors":[{"Code":"a19001","Order":1},{"Code":"a21002","RangeHi":300,"Order":2}]}`,
+	}}, nil
 }

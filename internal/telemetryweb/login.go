@@ -13,7 +13,12 @@ import (
 type loginView struct {
 	Name, Password web.Field
 	Next           string
-	Samples        []SampleUser
+	Samples        []samplePost
+}
+
+type samplePost struct {
+	Name, Password string
+	Post           word
 }
 
 func (h *Handler) signInForm(c *call) error { return h.loginPage(c, http.StatusOK, nil) }
@@ -22,7 +27,10 @@ func (h *Handler) loginPage(c *call, status int, problems []web.FieldError) erro
 	v := &loginView{
 		Name:     web.Field{Name: "name", Label: c.l.T("login.name"), Auto: "username", Width: "medium", Value: c.r.PostFormValue("name")},
 		Password: web.Field{Name: "password", Kind: "password", Label: c.l.T("login.password"), Auto: "current-password", Width: "medium"},
-		Next:     c.next(), Samples: h.SampleUsers,
+		Next:     c.next(),
+	}
+	for _, s := range h.SampleUsers {
+		v.Samples = append(v.Samples, samplePost{s.Name, s.Password, c.name(s.Post)})
 	}
 	if len(problems) > 0 {
 		v.Password.Error = problems[0].Text

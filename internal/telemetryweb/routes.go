@@ -62,6 +62,7 @@ func routes() []route {
 		{"GET", "/devices", Devices, (*Handler).devices},
 		{"GET", "/devices/{mn}", Devices, (*Handler).device},
 		{"POST", "/devices/{mn}/commands", Devices, (*Handler).command},
+		{"POST", "/devices/{mn}/settings", EditList, (*Handler).settings},
 		{"GET", "/devices/{mn}/adopt", Devices, (*Handler).adoptForm},
 		{"POST", "/devices/{mn}/adopt", Devices, (*Handler).adopt},
 		{"POST", "/devices/{mn}/release", Devices, (*Handler).release},
@@ -168,7 +169,7 @@ func (h *Handler) page(rt route) http.Handler {
 	})
 }
 
-// maxBody bounds what a form may send; a pasted dump or a registry list fits.
+// maxBody bounds what a form may send; a pasted dump fits.
 const maxBody = 4 << 20
 
 // readForm reads what a form sent, so that no page takes a form that arrived in

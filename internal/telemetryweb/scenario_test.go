@@ -3,6 +3,7 @@ package telemetryweb
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"html"
 	"mime/multipart"
 	"net/http"
@@ -97,7 +98,7 @@ func TestScenarios(t *testing.T) {
 		{name: "frame", actor: "officer", target: "/zh/frames/7-0", status: 200, contains: []string{"小时数据", "数采仪唯一标识", "折算均值"}, lacks: []string{"secret1"}},
 		{name: "frame that is not there", actor: "officer", target: "/zh/frames/999-0", status: 404},
 		{name: "devices", actor: "officer", target: "/zh/devices", status: 200, contains: []string{knockMN, "MN 未登记", "接纳 " + knockMN, "快 5 分"}, lacks: []string{"secret1"}},
-		{name: "device page", actor: "operator", target: "/zh/devices/" + testMN, status: 200, contains: []string{"校时", "补要历史数据", "撤销接纳"}},
+		{name: "device page", actor: "operator", target: "/zh/devices/" + testMN, status: 200, contains: []string{"校时", "补要历史数据", "结束 " + testMN + " 的服务"}},
 		{name: "unknown device", actor: "operator", target: "/zh/devices/NOBODY", status: 404},
 		{
 			name: "command with a wrong time", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("action", "history", "from", "yesterday", "to", "2026-11-23 08:00", "cn", "2051"),
@@ -117,13 +118,31 @@ func TestScenarios(t *testing.T) {
 		{name: "sign in", target: "/zh/login", form: formOf("name", "officer", "password", "officer-sample", "next", "/zh/devices"), status: 303, location: "/zh/devices"},
 		{name: "sign in and away is refused", target: "/zh/login", form: formOf("name", "officer", "password", "officer-sample", "next", "//evil.example"), status: 303, location: "/zh/"},
 		{name: "wrong password", target: "/zh/login", form: formOf("name", "officer", "password", "x"), status: 422, contains: []string{"登录名或口令不对", `value="officer"`}, lacks: []string{`value="x"`}},
-		{name: "sign-in page offers posts", target: "/en/login", status: 200, contains: []string{"值班员（示例）", `lang="zh-Hans"`}},
+		{name: "sign-in page offers posts", target: "/en/login", status: 200, contains: []string{"Duty officer (sample)"}},
 		{
-			name: "limit with faults", actor: "operator", target: "/zh/registry/limits/new", form: formOf("id", "p1", "standard", "permit", "factor", "nope", "statistic", "hour", "op", "<=", "unit", "mg/m3", "hi", "fifty", "effective_from", "2026"),
-			status: 422, contains: []string{"请填上限，例如 50", `value="fifty"`, "请填编码表中的因子"},
+			name: "limit with faults", actor: "operator", target: "/zh/registry/limits/new", form: formOf("factor", "nope", "statistic", "hour", "op", "<=", "hi", "fifty", "effective_from", "2026"),
+			status: 422, contains: []string{"有误：新增限值", `<a href="#outlet">请选一个排放口</a>`, "请填上限，例如 50", `value="fifty"`, "请填编码表中的因子", "请按 2026-01-01 的格式填日期"},
 		},
-		{name: "limit saved, digits of any kind", actor: "operator", target: "/zh/registry/limits/new", form: formOf("id", "p1", "standard", "permit", "factor", "a21002", "statistic", "hour", "op", "<=", "unit", "mg/m3", "hi", "༤༥.５", "effective_from", "2026-01-01"), status: 303, location: "/zh/registry/limits"},
-		{name: "fault found by the registry", actor: "operator", target: "/zh/registry/limits/new", form: formOf("id", "taken", "standard", "permit", "factor", "a21002", "statistic", "hour", "op", "<=", "unit", "mg/m3", "hi", "5", "effective_from", "2026-01-01"), status: 422, contains: []string{"还没有用过的编号"}},
+		{name: "limit without its bound", actor: "operator", target: "/en/registry/limits/new", form: formOf("outlet", "1", "factor", "a21002", "statistic", "hour", "op", "range", "hi", "9", "effective_from", "2026-01-01"), status: 422, contains: []string{"Error: New limit", "Enter the lower limit"}, lacks: []string{"Enter the upper limit"}},
+		{name: "limit saved, digits of any kind", actor: "operator", target: "/zh/registry/limits/new", form: formOf("outlet", "1", "factor", "Ａ２１００２", "statistic", "hour", "op", "<=", "hi", "༤༥.５", "effective_from", "２０２６年1月5日"), status: 303, location: "/zh/registry/limits"},
+		{name: "fault found by the registry", actor: "operator", target: "/zh/registry/limits/new", form: formOf("outlet", "1", "id", "taken", "factor", "a21002", "statistic", "hour", "op", "<=", "hi", "5", "effective_from", "2026-01-01"), status: 422, contains: []string{`<a href="#id">请填一个还没有用过的编号`}},
+		{name: "officer may not add a limit", actor: "officer", target: "/zh/registry/limits/new", form: formOf("outlet", "1"), status: 403},
+		{name: "limit of a standard is only read", actor: "operator", target: "/zh/registry/standards/gb.001", status: 200, contains: []string{"国家标准的限值随程序发布", "燃气轮机组", "小时均值"}, lacks: []string{`<form class="card"`}},
+		{name: "limit of a standard cannot be written", actor: "operator", target: "/zh/registry/standards/gb.001", form: formOf("hi", "1"), status: 404},
+		{name: "factor codes are only read", actor: "operator", target: "/zh/registry/codes?q=a21002", status: 200, contains: []string{"共 1 行"}, lacks: []string{"/registry/codes/new", "/registry/codes/import"}},
+		{name: "factors of outlets", actor: "operator", target: "/zh/registry/factors", status: 200, contains: []string{"/zh/registry/factors/1:a21002", "/zh/registry/factors/import", "NOx"}},
+		{name: "factor with faults", actor: "operator", target: "/zh/registry/factors/1:a21002", form: formOf("range_lo", "low", "range_hi", "300"), status: 422, contains: []string{`<a href="#range_lo">请填数字，例如 0</a>`, `value="300"`}},
+		{name: "factor that is there", actor: "operator", target: "/zh/registry/factors/new", form: formOf("outlet", "1", "code", "a21002"), status: 422, contains: []string{"a21002 已存在"}},
+		{name: "factor saved", actor: "operator", target: "/zh/registry/factors/1:a21002", form: formOf("range_hi", "３００", "detection_limit", "0.5"), status: 303, location: "/zh/registry/factors"},
+		{name: "officer may not change a factor", actor: "officer", target: "/zh/registry/factors/1:a21002", form: formOf("range_hi", "3"), status: 403},
+		{name: "no such factor", actor: "operator", target: "/zh/registry/factors/1:a99999", status: 404},
+		{name: "outlet with an unknown factor", actor: "operator", target: "/zh/registry/outlets/1", form: formOf("name_zh", "x", "enterprise", "ent-1", "medium", "gas", "area", "541101", "realtime", "60", "minute", "7", "factors", "a21002, zz9"), status: 422, contains: []string{"编码表中没有 zz9", `<a href="#minute">`}},
+		{name: "change log in words", actor: "officer", target: "/zh/registry/changes", status: 200, contains: []string{"修改 排放口", "经度", "90 → 91.5", "中文名称", "旧名 → 新名", "因子编码 a21002 量程上限", "100 → 300"}, lacks: []string{"old", "{\""}},
+		{name: "settings of a logger", actor: "operator", target: "/zh/devices/" + testMN, status: 200, contains: []string{"准入设置", "核对口令"}, lacks: []string{"secret1"}},
+		{name: "settings are the operator's", actor: "officer", target: "/zh/devices/" + testMN, status: 200, lacks: []string{"准入设置"}},
+		{name: "officer may not change settings", actor: "officer", target: "/zh/devices/" + testMN + "/settings", form: formOf("action", "settings", "no_password", "1"), status: 403},
+		{name: "settings with faults", actor: "operator", target: "/zh/devices/" + testMN + "/settings", form: formOf("action", "settings", "networks", "10.8", "sm4_keys", "abc"), status: 422, contains: []string{`<a href="#networks">请填写地址范围`, `<a href="#sm4_keys">请填写 SM4 密钥`, `value="10.8"`}},
+		{name: "settings saved", actor: "operator", target: "/zh/devices/" + testMN + "/settings", form: formOf("action", "settings", "networks", "10.8.0.0/16", "accept_bad_crc", "1"), status: 303, location: "/zh/devices/" + testMN},
 		{name: "outlet's form", actor: "officer", target: "/zh/registry/outlets/1", status: 200, lacks: []string{"<button class=\"primary\""}},
 		{name: "api wants a token", target: "/api/v1/outlets", status: 401, contains: []string{`"status":401`}},
 		{name: "api refuses the enterprise frames", actor: "enterprise", target: "/api/v1/devices/" + testMN + "/frames", status: 403},
@@ -174,7 +193,7 @@ func TestAdoptionInTwoClicks(t *testing.T) {
 		t.Fatal("adoption was not undone")
 	}
 	bad := r.ask("officer", "POST", link, strings.NewReader(formOf("outlet", "new", "name", " ", "area", "").Encode()))
-	if bad.Code != http.StatusUnprocessableEntity || !strings.Contains(bad.Body.String(), "请填写名称") || !strings.Contains(bad.Body.String(), "请选一个县区") {
+	if bad.Code != http.StatusUnprocessableEntity || !strings.Contains(bad.Body.String(), "请填写名称") {
 		t.Fatalf("status %d: %s", bad.Code, bad.Body)
 	}
 }
@@ -461,5 +480,140 @@ func TestCrossOriginPost(t *testing.T) {
 	}
 	if r.registry.Snapshot().Devices[testMN] == nil {
 		t.Error("the form was carried out")
+	}
+}
+
+// TestDialogueOfManyFrames: a run of data is one line, however long it is, and
+// the page follows it until it ends.
+func TestDialogueOfManyFrames(t *testing.T) {
+	t.Parallel()
+	run := &dialogueRun{}
+	run.note(gateway.Event{Step: gateway.StepSent, At: testNow, Code: -1})
+	run.note(gateway.Event{Step: gateway.StepAccepted, At: testNow, Code: 1})
+	for i := range 500 {
+		run.note(gateway.Event{Step: gateway.StepData, At: testNow, DataTime: testNow.Add(time.Duration(i) * time.Minute)})
+	}
+	run.note(gateway.Event{Step: gateway.StepDone, At: testNow, Code: 1})
+	r := newRig(t, 2)
+	r.runs[testMN] = run
+	page := r.ask("officer", "GET", "/en/devices/"+testMN, nil).Body.String()
+	for _, want := range []string{"500 frames of data, 2026-11-23 08:30 to 2026-11-23 16:49", "carried out (9012, code 1)", `data-live="1"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if n := strings.Count(page, "frames of data"); n != 1 {
+		t.Errorf("%d lines of data, want one for the run of them", n)
+	}
+}
+
+func TestIntervalsAreExpectedOnceSet(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err  error
+		want []string
+	}{
+		"done":    {nil, []string{"intervals 1 30 5 值班员（示例）"}},
+		"refused": {gateway.ErrRefused, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 2)
+			r.gateway.err = tc.err
+			w := r.ask("officer", "POST", "/zh/devices/"+testMN+"/commands", strings.NewReader(formOf("action", "intervals", "realtime", "༣༠", "minute", "５").Encode()))
+			if w.Code != http.StatusSeeOther {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			r.wait.Wait()
+			if diff := cmp.Diff(tc.want, r.editor.adopted); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestInspectorInput: what people paste.
+func TestInspectorInput(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	line := strings.TrimSpace(string(hj212.AppendFrame(nil, []byte(testSeg))))
+	named := strings.TrimSpace(string(hj212.AppendFrame(nil, []byte("QN=20261123080012000;ST=31;CN=3020;PW=secret1;MN="+testMN+";Flag=5;CP=&&PolId=i12001;i12001-Info=\xc0\xad\xc8\xf8&&"))))
+	unicode, _ := hj212.TextOK([]byte(named))
+	dump := func(group int, offset string) string {
+		var b strings.Builder
+		raw := []byte(line + "\r\n")
+		for at := 0; at < len(raw); at += 16 {
+			part := raw[at:min(len(raw), at+16)]
+			fmt.Fprintf(&b, offset, at)
+			for i, c := range part {
+				if i > 0 && i%group == 0 {
+					b.WriteByte(' ')
+				}
+				fmt.Fprintf(&b, "%02x", c)
+			}
+			b.WriteString("  ")
+			for _, c := range part {
+				b.WriteByte(max(c, '.'))
+			}
+			b.WriteByte('\n')
+		}
+		return b.String()
+	}
+	for name, tc := range map[string]struct {
+		text     string
+		contains []string
+		lacks    []string
+	}{
+		"log line":          {"2026-11-23 08:00:12 RX <- \"" + line + `\r\n"`, []string{"Found: 1", "The frame is right", "NOx", "hour data"}, []string{"secret1\"", "The frame is wrong"}},
+		"two in one line":   {line + line, []string{"Found: 2", "Part 1"}, []string{"The frame is wrong"}},
+		"several lines":     {line + "\n\n" + line + "\r\n" + line, []string{"Found: 3"}, []string{"The frame is wrong"}},
+		"Chinese from GBK":  {unicode, []string{"Found: 1", "The frame is right", "拉萨"}, nil},
+		"xxd":               {dump(2, "%08x: "), []string{"Found: 1", "from a hex dump of", "The frame is right"}, nil},
+		"hexdump -C":        {dump(1, "%08x  "), []string{"Found: 1", "The frame is right"}, nil},
+		"Wireshark":         {dump(1, "%04x   "), []string{"Found: 1", "The frame is right"}, nil},
+		"plain hexadecimal": {fmt.Sprintf("%X", line+"\r\n"), []string{"Found: 1", "The frame is right"}, nil},
+		"wrong CRC":         {line[:len(line)-4] + "0000", []string{"the CRC sent is 0000, the right one is " + line[len(line)-4:], "shown all the same", "NOx"}, []string{"The frame is right"}},
+		"wrong length":      {"##0001" + line[6:], []string{"the length sent is 0001, the real one is"}, []string{"The frame is right"}},
+		"bytes of no text":  {fmt.Sprintf("%x", "##0016\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f0000\r\n"), []string{"Found:"}, []string{"The frame is right"}},
+		"no frame at all":   {"hello", []string{"The frame is wrong", "does not begin with ##"}, nil},
+		"markup":            {"##<script>alert(1)</script>", []string{"&lt;script&gt;"}, []string{"<script>alert"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := r.ask("enterprise", "POST", "/en/inspect", strings.NewReader(formOf("frames", tc.text).Encode()))
+			if w.Code != http.StatusOK {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			_, found, _ := strings.Cut(w.Body.String(), "<h2>")
+			for _, want := range tc.contains {
+				if !strings.Contains(found, want) {
+					t.Errorf("lacks %q:\n%.3000s", want, tags.ReplaceAllString(found, " "))
+				}
+			}
+			for _, no := range tc.lacks {
+				if strings.Contains(found, no) {
+					t.Errorf("has %q", no)
+				}
+			}
+		})
+	}
+}
+
+// TestInspectorBounds: a megabyte of anything is answered with what can be read.
+func TestInspectorBounds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	line := strings.TrimSpace(string(hj212.AppendFrame(nil, []byte(testSeg))))
+	for name, text := range map[string]string{
+		"frames":      strings.Repeat(line+"\n", 1<<20/len(line)),
+		"one line":    strings.Repeat("x", 1<<20),
+		"hexadecimal": strings.Repeat("41", 1<<19),
+		"open frame":  "##9999" + strings.Repeat("y", 1<<20),
+	} {
+		w := r.ask("officer", "POST", "/en/inspect", strings.NewReader(formOf("frames", text).Encode()))
+		_, found, _ := strings.Cut(w.Body.String(), "<h2>")
+		if w.Code != http.StatusOK || len(found) > 1<<20 || name == "frames" && !strings.Contains(found, "Only the first 50") {
+			t.Errorf("%s: status %d, %d bytes of answer", name, w.Code, len(found))
+		}
 	}
 }
