@@ -41,6 +41,9 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"serve", "now"}, 2, `unexpected "now"; see plateau serve --help`},
 		{[]string{"simulate"}, 1, "--to ADDR"},
 		{[]string{"simulate", "--to", "127.0.0.1:1", "--from", "/nonexistent.csv"}, 1, "/nonexistent.csv"},
+		{[]string{"simulate", "--to", "127.0.0.1:1", "--outlets", "0"}, 1, "--outlets N"},
+		{[]string{"simulate", "--to", "127.0.0.1:1", "--interval", "0s"}, 1, "--interval D"},
+		{[]string{"simulate", "--to", "nowhere"}, 1, "HOST:PORT"},
 		{[]string{"demo", "--series", "/nonexistent"}, 1, "--series"},
 	} {
 		if code, out, errOut := call(c.args...); code != c.code || out != "" || !strings.Contains(errOut, c.want) {

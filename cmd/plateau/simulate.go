@@ -32,6 +32,12 @@ It ends with an error when frames stay without an acknowledgement.`,
 	if o.To == "" {
 		return fail(std, "simulate", errNeed("--to ADDR", "the address of the host, such as 127.0.0.1:9212"))
 	}
+	if o.Outlets < 1 {
+		return fail(std, "simulate", errNeed("--outlets N", "at least 1"))
+	}
+	if o.Interval <= 0 {
+		return fail(std, "simulate", errNeed("--interval D", "at least 1s"))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *span > 0 {

@@ -155,7 +155,11 @@ func (l *Logger) configure(r *request) int {
 		l.realtimeEvery = time.Duration(n) * time.Second
 		l.nextRealtime = l.now() + l.realtimeEvery.Milliseconds()
 	case 1063:
-		l.answer(r, hj212.KV{Name: "MinInterval", Value: strconv.Itoa(l.minuteInterval(l.walk.next))})
+		every := l.minuteEvery // as set, though it comes into force with the hour
+		if every == 0 {
+			every = l.minuteInterval(l.walk.next)
+		}
+		l.answer(r, hj212.KV{Name: "MinInterval", Value: strconv.Itoa(every)})
 	case 1064:
 		n, err := strconv.Atoi(r.text("MinInterval"))
 		if err != nil || n < 1 || n > 30 || 60%n != 0 {

@@ -384,6 +384,7 @@ func TestLoggerCommands(t *testing.T) {
 		{name: "set real-time interval", cn: 1062, cp: "RtdInterval=45", qnRtn: "1", exeRtn: "1"},
 		{name: "real-time interval too short", cn: 1062, cp: "RtdInterval=5", qnRtn: "1", exeRtn: "3"},
 		{name: "set minute interval", cn: 1064, cp: "MinInterval=5", qnRtn: "1", exeRtn: "1"},
+		{name: "minute interval", cn: 1063, qnRtn: "1", exeRtn: "1", data: []string{"MinInterval=5"}, n: 1},
 		{name: "minute interval no divisor", cn: 1064, cp: "MinInterval=7", qnRtn: "1", exeRtn: "3"},
 		{name: "timeouts", cn: 1000, cp: "OverTime=7;ReCount=2", qnRtn: "1", exeRtn: "1"},
 		{name: "hours, both ends", cn: 2061, cp: "BeginTime=20261123000000;EndTime=20261123050000", qnRtn: "1", exeRtn: "1", data: []string{"DataTime=20261123", "-Avg="}, n: 6},

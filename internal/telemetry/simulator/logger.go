@@ -54,8 +54,9 @@ type LoggerOptions struct {
 	// ends; 0: not at all.
 	Drain time.Duration
 
-	// GiveUp ends Run after that many links in a row without a single ack;
-	// 0: never.
+	// GiveUp ends Run after that many links in a row without a single ack, or
+	// five times as many when there were acks before: a host that answered may
+	// be starting again. 0: never.
 	GiveUp int
 
 	Logger *slog.Logger
@@ -183,7 +184,11 @@ func (l *Logger) Run(ctx context.Context) error {
 		} else {
 			vain, acked = 0, l.ackedHere
 		}
-		if l.o.GiveUp > 0 && vain >= l.o.GiveUp {
+		patience := l.o.GiveUp
+		if acked > 0 {
+			patience *= 5
+		}
+		if patience > 0 && vain >= patience {
 			break
 		}
 		l.o.Logger.DebugContext(ctx, "logger link lost", slog.String("mn", l.f.mn), slog.Any("error", err))
@@ -550,10 +555,11 @@ func (l *Logger) send(conn net.Conn, u *upload) error {
 	}
 	first := u.tries == 0
 	u.tries++
-	if first {
-		l.stats.Sent.Add(1)
-	} else {
+	switch {
+	case !first:
 		l.stats.Resent.Add(1)
+	case u.data || u.ack: // not what is said in a dialogue
+		l.stats.Sent.Add(1)
 	}
 	if u.ack {
 		u.deadline = l.o.Now().Add(l.overTime)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -53,6 +54,9 @@ func Simulate(ctx context.Context, o Options) error {
 	}
 	if o.OverTime <= 0 {
 		o.OverTime = 5 * time.Second
+	}
+	if _, _, err := net.SplitHostPort(o.To); err != nil {
+		return fmt.Errorf("address %q: %w; write HOST:PORT, such as 127.0.0.1:9212", o.To, err)
 	}
 	if o.Interval < time.Second {
 		return fmt.Errorf("interval %v: frames carry whole seconds, so at least 1s; for more frames use a higher speed or more outlets", o.Interval)
