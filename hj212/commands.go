@@ -80,5 +80,5 @@ func Calibrate(pol string, span bool) Command {
 	if span {
 		kind = "1"
 	}
-	return Command{3011, []Group{one("PolId", pol), one("CalibrationType", kind)}}
+	return Command{3011, []Group{{{"PolId", pol}, {"CalibrationType", kind}}}}
 }

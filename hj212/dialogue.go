@@ -13,7 +13,8 @@ const (
 	CNDataAck    = 9014 // either side, the host in practice
 )
 
-// QnRtn and ExeRtn values used by the builders here (section 6.6.4, tables).
+// QnRtn (of 9011) and ExeRtn (of 9012), section 6.6.4. HJ/T 212-2005 knows
+// QnRtn 1 to 3 and ExeRtn 1, 2 and 100 only.
 const (
 	QnReady       = 1
 	QnRefused     = 2
@@ -24,10 +25,15 @@ const (
 	QnBadQN       = 7
 	QnBadCommand  = 8
 	QnBadCRC      = 9
+	QnUnknown     = 100
 
-	ExeDone   = 1
-	ExeFailed = 2
-	ExeNoData = 100
+	ExeDone       = 1
+	ExeFailed     = 2 // the cause is unknown
+	ExeConditions = 3 // the conditions of the command are wrong
+	ExeTimeout    = 4 // the logger did not reach the analyser in time
+	ExeBusy       = 5
+	ExeFault      = 6 // of the system
+	ExeNoData     = 100
 )
 
 // alarmEvent is the one notice that a device sends in 2005.
@@ -151,8 +157,12 @@ type Command struct {
 
 func one(name, value string) Group { return Group{{name, value}} }
 
-// Commands of the host (section 6.7 and table 9). Times are written in UTC+8.
-func SetTimeouts(overTime, reCount int) Command { // 1000, seconds and times, 1..99
+// The commands of the host follow (section 6.7 and table 9). Times are written
+// in UTC+8. Ranges are those of the standard; the builders write what they get.
+
+// SetTimeouts is 1000: after how many seconds without an answer a frame is sent
+// again, and how many times; both 1..99.
+func SetTimeouts(overTime, reCount int) Command {
 	return Command{1000, []Group{one("OverTime", strconv.Itoa(overTime)), one("ReCount", strconv.Itoa(reCount))}}
 }
 
@@ -164,7 +174,7 @@ func SetClock(pol string, t time.Time) Command {
 	return Command{1012, append(polGroups(pol), one("SystemTime", string(AppendTime(nil, t))))}
 }
 
-// GetRealtimeInterval and SetRealtimeInterval: 1061, 1062, seconds 30..3600.
+// GetRealtimeInterval is 1061.
 func GetRealtimeInterval() Command { return Command{1061, nil} }
 
 // SetRealtimeInterval is 1062; seconds 30..3600.
@@ -175,7 +185,7 @@ func SetRealtimeInterval(seconds int) Command {
 // GetMinuteInterval is 1063 (2017 and later).
 func GetMinuteInterval() Command { return Command{1063, nil} }
 
-// SetMinuteInterval is 1064; minutes, a divisor of 60 up to 30.
+// SetMinuteInterval is 1064 (2017 and later); minutes, a divisor of 60 up to 30.
 func SetMinuteInterval(minutes int) Command {
 	return Command{1064, []Group{one("MinInterval", strconv.Itoa(minutes))}}
 }
@@ -216,7 +226,7 @@ func GetInfo(pol, info string) Command {
 	return Command{3020, []Group{one("PolId", pol), one("InfoId", info)}}
 }
 
-// SetParameter is 3021.
+// SetParameter is 3021: the parameter info (an i-code) of an analyser.
 func SetParameter(pol, info, value string) Command {
 	return Command{3021, []Group{one("PolId", pol), one("InfoId", info), one(info+"-Info", value)}}
 }
@@ -234,7 +244,7 @@ type Peer struct {
 	ST, PW, MN string
 }
 
-// Request makes the host's frame for c; qn names the exchange. Requests want
+// Request makes the host's frame for c (section 6.4.1); qn (17 digits) names the exchange. Requests want
 // an answer: Flag 3 in 2005 (which has no packet numbers all the same), 5 in
 // 2017, 9 in 2025. The notice 2022 of 2005 carries no Flag.
 func (peer Peer) Request(c Command, qn string) Message {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"plateau/hj212"
 )
 
@@ -137,6 +139,84 @@ func playDialogues(t *testing.T, dialogues []dialogue) {
 	}
 }
 
+// TestCommands2025 makes the requests that came with 2025.
+func TestCommands2025(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2024, 6, 1, 8, 58, 57, 223e6, hj212.Zone)
+	for want, c := range map[string]hj212.Command{
+		"1002;i23005-Info=ABCDEFGHIJKLMNOPQRSTUVWX":                  hj212.SetMN("ABCDEFGHIJKLMNOPQRSTUVWX"),
+		"1014;SKCreateTime=20240601085857223,NewSK=0123456789abcdef": hj212.SetKey(at, "0123456789abcdef"),
+		"2013;BeginTime=20240601085857;EndTime=20240601085857":       hj212.History(hj212.V2025, 2013, at, at),
+		"2062;BeginTime=20240601085857;EndTime=20240601085857":       hj212.History(hj212.V2025, 2062, at, at),
+		"3011;PolId=w01018,CalibrationType=0":                        hj212.Calibrate("w01018", false),
+		"3011;PolId=w01018,CalibrationType=1":                        hj212.Calibrate("w01018", true),
+		"3022;PolId=w01018":                                          hj212.OnAnalyser(hj212.V2025, 3022, "w01018"),
+		"3024;PolId=w01018":                                          hj212.OnAnalyser(hj212.V2025, 3024, "w01018"),
+	} {
+		m := hj212.Peer{Version: hj212.V2025, ST: "32", PW: "1", MN: "M"}.Request(c, "20240601085857223")
+		cn, cp, _ := strings.Cut(want, ";")
+		seg, err := m.AppendSegment(nil)
+		if full := "QN=20240601085857223;ST=32;CN=" + cn + ";PW=1;MN=M;Flag=9;CP=&&" + cp + "&&"; err != nil || string(seg) != full {
+			t.Errorf("\n got %s, %v\nwant %s", seg, err, full)
+		}
+		var p hj212.Packet
+		if err := p.Parse(seg); err != nil {
+			t.Fatal(err)
+		}
+		if again, ok := commandOf(hj212.V2025, &p); !ok || cmp.Diff(c, again) != "" {
+			t.Errorf("%s is read as %+v", seg, again)
+		}
+	}
+}
+
+// TestActivation: a logger without an MN names itself, and is answered (2025).
+func TestActivation(t *testing.T) {
+	t.Parallel()
+	m := hj212.Logger{Version: hj212.V2025, ST: "31"}.Data(1001, "20240601085857223", true, nil, hj212.Group{{Name: "i23005-Info", Value: "A1"}})
+	m.EmptyIdentity = true
+	seg, err := m.AppendSegment(nil)
+	if want := "QN=20240601085857223;ST=31;CN=1001;PW=;MN=;Flag=9;CP=&&i23005-Info=A1&&"; err != nil || string(seg) != want {
+		t.Fatalf("\n got %s, %v\nwant %s", seg, err, want)
+	}
+	var p hj212.Packet
+	if err := p.Parse(seg); err != nil {
+		t.Fatal(err)
+	}
+	frame, ok := hj212.AppendAck(nil, &p)
+	ack, err := hj212.Segment(frame)
+	if want := "QN=20240601085857223;ST=91;CN=9013;PW=;MN=;Flag=8;CP=&&&&"; !ok || err != nil || string(ack) != want {
+		t.Errorf("\n got %s, %v %v\nwant %s", ack, ok, err, want)
+	}
+}
+
+// TestSharedRequests2025 makes the host's frames of 2025 anew, byte for byte.
+func TestSharedRequests2025(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, frame := range readLines(t, "derived-2025.txt") {
+		seg, err := hj212.Segment([]byte(frame))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p hj212.Packet
+		if err := p.Parse(seg); err != nil {
+			t.Fatal(err)
+		}
+		c, ok := commandOf(hj212.V2025, &p)
+		if _, data := p.Param("DataTime"); data || !ok {
+			continue // of a device, or an acknowledgement
+		}
+		n++
+		m := hj212.Peer{Version: hj212.V2025, ST: str(&p, p.ST), PW: str(&p, p.PW), MN: str(&p, p.MN)}.Request(c, str(&p, p.QN))
+		if got, err := m.AppendTo(nil); err != nil || string(got) != frame+"\r\n" {
+			t.Errorf("\n got %q, %v\nwant %q", got, err, frame)
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d requests", n)
+	}
+}
+
 func str(p *hj212.Packet, s hj212.Span) string { return string(p.Bytes(s)) }
 
 // commandOf makes a request anew from the values it carries, by the builder an
@@ -189,9 +269,17 @@ func commandOf(v hj212.Version, p *hj212.Packet) (hj212.Command, bool) {
 		return hj212.SetPassword(v, param("PW")+param("NewPW")), true
 	case 1031, 1041, 2011, 2012, 2021, 2022, 3015:
 		return hj212.Plain(cn), true
-	case 2031, 2041, 2051, 2061, 2071:
+	case 2013, 2031, 2041, 2051, 2061, 2062, 2071:
 		return hj212.History(v, cn, at("BeginTime"), at("EndTime")), true
-	case 3011, 3012, 3013, 3017, 3018, 3019:
+	case 1002:
+		return hj212.SetMN(str(p, p.Items[0].Value)), true
+	case 1014:
+		created, _ := time.ParseInLocation("20060102150405.000", param("SKCreateTime")[:14]+"."+param("SKCreateTime")[14:], hj212.Zone)
+		return hj212.SetKey(created, param("NewSK")), true
+	case 3011, 3012, 3013, 3017, 3018, 3019, 3022, 3024:
+		if kind := param("CalibrationType"); kind != "" {
+			return hj212.Calibrate(pol, kind == "1"), true
+		}
 		return hj212.OnAnalyser(v, cn, pol), true
 	case 3016:
 		return hj212.SetSampling(pol, param("CstartTime"), number("CTime")), true

@@ -54,7 +54,11 @@ var factors = sync.OnceValue(func() map[string]Factor {
 // LookupFactor finds a code of 2017 or 2005 (never parse codes as numbers:
 // 01 is dust, 001 is pH). Where the exact code is unknown, its last one or two
 // characters are tried as an equipment or point number (x, xx in the tables).
+// The capital I that 2017 prints once in an i-code is read as i.
 func LookupFactor(code string) (Factor, bool) {
+	if strings.HasPrefix(code, "I") {
+		code = "i" + code[1:]
+	}
 	t := factors()
 	if f, ok := t[code]; ok {
 		return f, true

@@ -118,6 +118,28 @@ func TestScannerFaults(t *testing.T) {
 	}
 }
 
+// TestScannerNamesDroppedZero: the likely cause is named in a stream, too.
+func TestScannerNamesDroppedZero(t *testing.T) {
+	t.Parallel()
+	var seg []byte
+	for n := 0; seg == nil || hj212.CRC16(seg)>>12 != 0; n++ {
+		seg = fmt.Appendf(nil, "QN=%d;CP=&&a=1&&", n)
+	}
+	frame := fmt.Sprintf("##%04d%s%X\r\n", len(seg), seg, hj212.CRC16(seg))
+	s := hj212.NewScanner(hj212.ScanOptions{})
+	s.Feed([]byte(frame + string(hj212.AppendFrame(nil, seg))))
+	ev, ok := s.Next()
+	if !ok || ev.Err == nil || ev.Err.Name != hj212.Malformed || ev.Err.Detail != "leading zeros dropped" {
+		t.Errorf("%q: %v", frame, ev.Err)
+	}
+	if ev, ok = s.Next(); !ok || ev.Err != nil {
+		t.Errorf("the frame behind it: %v %v", ok, ev.Err)
+	}
+	if d := hj212.DecodeLine([]byte(frame), hj212.DecodeOptions{}); d.Detail != "crc_missing, leading zeros dropped" {
+		t.Errorf("as a line: %q", d.Detail)
+	}
+}
+
 func TestScannerIdle(t *testing.T) {
 	t.Parallel()
 	good := string(hj212.AppendFrame(nil, []byte("ST=32;CN=2011;PW=1;MN=M1;CP=&&a=1&&")))
@@ -358,7 +380,10 @@ func TestAckRules(t *testing.T) {
 
 func TestFactors(t *testing.T) {
 	t.Parallel()
-	for code, name := range map[string]string{"w01018": "化学需氧量", "011": "化学需氧量(CODcr)", "a21026": "二氧化硫", "e10102": "进水口流量"} {
+	for code, name := range map[string]string{
+		"w01018": "化学需氧量", "011": "化学需氧量(CODcr)", "a21026": "二氧化硫", "e10102": "进水口流量",
+		"i33315": "炉膛内上部焚烧温度", "I33400": "生产负荷",
+	} {
 		f, ok := hj212.LookupFactor(code)
 		if !ok || f.NameZh != name {
 			t.Errorf("%s: %v %q, want %q", code, ok, f.NameZh, name)

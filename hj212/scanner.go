@@ -342,6 +342,9 @@ func (s *Scanner) diagnose(b []byte, n int, m mode) (Event, bool) {
 	}
 	seg := b[6 : 6+n]
 	name, detail := Malformed, "neither length nor end fit"
+	if alt := shortCRC(b[6:], n); alt != "" {
+		detail = alt
+	}
 	if hexEnd && (lineEnd || b[need] == '#' || bytes.HasSuffix(seg, cpClose)) {
 		name, detail = CRCMismatch, crcDetail(seg, b[6+n:need])
 		if bytes.Contains(seg, cpOpen) && bytes.HasSuffix(seg, cpClose) && s.tolerance(headerValue(seg, "MN")).BadCRC {
@@ -458,6 +461,19 @@ func isDigits(b []byte) bool {
 }
 
 func itoa(n int) string { return string(AppendDecimal(nil, int64(n), 0)) }
+
+// shortCRC names the cause when fewer than four digits and a line end stand
+// where the CRC of the segment b[:n] belongs.
+func shortCRC(b []byte, n int) string {
+	digits := n
+	for digits < len(b) && hexVal[b[digits]] < 16 {
+		digits++
+	}
+	if digits == len(b) || b[digits] != '\r' && b[digits] != '\n' {
+		return ""
+	}
+	return CRCAlternatives(b[:n], b[n:min(digits, n+4)])
+}
 
 // crcDetail tells the check as sent and as computed, and the likely cause.
 func crcDetail(seg, got []byte) string {
