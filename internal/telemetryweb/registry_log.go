@@ -110,9 +110,13 @@ func (c *call) deltas(before, after string) []delta {
 	old, now := leaves(before), leaves(after)
 	var out []delta
 	add := func(path []string, from, to string) {
-		if path[len(path)-1] != "Sample" { // of the demonstration, nobody set it
-			out = append(out, delta{c.pathWords(path), from, to})
+		switch path[0] {
+		case "ID", "mn", "Sample": // stands beside it; of the demonstration
+			return
+		case "outlet":
+			from, to = c.outletNumber(from), c.outletNumber(to)
 		}
+		out = append(out, delta{c.pathWords(path), from, to})
 	}
 	for _, key := range sortedKeys(now) {
 		if l, was := now[key], old[key].value; was != l.value {
@@ -168,6 +172,15 @@ func elementName(x any, i int) string {
 		}
 	}
 	return strconv.Itoa(i + 1)
+}
+
+// outletNumber names the outlet of a number, where it is still there.
+func (c *call) outletNumber(s string) string {
+	n, _ := parseOutletID(s)
+	if o := c.snap.Outlets[n]; o != nil {
+		return c.outletName(o).Text
+	}
+	return s
 }
 
 // leafText writes a value; what is empty, zero or false says nothing.
