@@ -265,6 +265,9 @@ func (a *App) handler() (http.Handler, error) {
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
 	}
+	if a.world != nil {
+		deps.Origin = a.origin
+	}
 	a.pages = telemetryweb.New(deps)
 
 	metrics := obs.NewMetrics(a.o.Version)

@@ -13,6 +13,7 @@ import (
 
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/simulator"
+	"plateau/internal/telemetryweb"
 )
 
 // historyDays is how much history a fresh demonstration gets.
@@ -29,6 +30,22 @@ func (a *App) sampleWorld() (*simulator.World, error) {
 		}
 	}
 	return simulator.NewWorld(simulator.WorldOptions{Region: &region, Real: a.real})
+}
+
+// origin tells the pages where a sample outlet's values come from.
+func (a *App) origin(o telemetry.OutletID, code string) (telemetryweb.Origin, bool) {
+	from, ok := a.world.Origin(o, code)
+	kind := "made"
+	switch {
+	case from.Source == "": // no real series
+	case !from.Real:
+		kind = "estimated"
+	case from.Scaled:
+		kind = "scaled"
+	default:
+		kind = "played"
+	}
+	return telemetryweb.Origin{Kind: kind, Source: from.Source}, ok
 }
 
 // play fills in the history and then keeps the sample region's loggers running.

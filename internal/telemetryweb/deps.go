@@ -31,8 +31,11 @@ type Deps struct {
 	// Filling tells how far the history of a demonstration is filled; nil or
 	// done >= total: nothing is being filled.
 	Filling func() (done, total int)
-	Now     func() time.Time // nil: the system clock
-	Logger  *slog.Logger     // nil: slog.Default
+	// Origin tells where the values of a demonstration's outlets come from; nil:
+	// they are measured.
+	Origin func(o telemetry.OutletID, code string) (Origin, bool)
+	Now    func() time.Time // nil: the system clock
+	Logger *slog.Logger     // nil: slog.Default
 }
 
 // Registry gives the present registry.

@@ -79,6 +79,7 @@ type outletView struct {
 	Code      string
 	Unit      string
 	Folded    bool
+	Origin    *Origin          // of a demonstration's values
 	limit     quality.LimitRef // of the factor now
 	Chart     chart.Day
 	Marks     []string
@@ -230,6 +231,7 @@ func (h *Handler) outlet(c *call) error {
 	} else {
 		v.Previous = c.path(outletPath(o.ID)+"/"+i18n.Short(c.now)) + "?factor=" + url.QueryEscape(v.Code)
 	}
+	v.Origin = h.origin(o, v.Code)
 	h.tiles(c, v, o, view, base)
 	level, selected := h.selected(c, v, rows, from, to)
 	v.Table = c.query("view") == "table"
@@ -303,6 +305,9 @@ func (h *Handler) tiles(c *call, v *outletView, o *telemetry.Outlet, view qualit
 		}
 		if l := limitText(t.Limit); l != "" { // the chart names the unit
 			tile.Unit = "/ " + l
+		}
+		if h.generated(o, t.Code) {
+			tile.Note = c.l.T("origin.tag")
 		}
 		if t.State == quality.Normal && !t.Value.OK {
 			tile.State = quality.Offline.String()

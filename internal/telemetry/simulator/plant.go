@@ -29,6 +29,7 @@ type plantFactor struct {
 	factorSpec
 	wire   string // code as sent
 	series Series
+	origin Origin
 	pow    float64 // 10^dec
 	base   float64 // typical value of generated quantities
 }
@@ -125,7 +126,11 @@ func (p *Plant) bind(f *plantFactor, real *Real) {
 	case f.scale > 0:
 		scale = f.scale
 	}
-	if c := real.Column(ref); c != nil {
+	c := real.Column(ref)
+	if !f.borrowed {
+		f.origin = Origin{Source: e.Source, Real: c != nil, Scaled: scale != 1}
+	}
+	if c != nil {
 		f.series = &played{c: c, offset: p.offset(c), scale: scale, lo: f.detect}
 	} else {
 		f.series = &generated{e: e, seed: h, scale: scale, bias: 1, lo: f.detect}

@@ -31,6 +31,7 @@ type factorSpec struct {
 	noise     float64  // relative noise within the hour; an ASSUMPTION, no minute data were at hand
 	scale     float64  // where limit is 0: multiplies the series; 0 = 1
 	daily     float64  // relative daily cycle given to daily series; an ASSUMPTION
+	borrowed  bool     // GENERATED: no series of the quantity is at hand, refs lends its shape
 }
 
 // profile is a kind of outlet: what the limits table calls it, and its factors.
@@ -90,6 +91,12 @@ func water(code, old string, dec uint8, limit, hi, detect float64, ref string) f
 	return factorSpec{code: code, old: old, dec: dec, limit: limit, stat: "day", refs: []string{ref}, hi: hi, detect: detect, noise: 0.008, daily: 0.12}
 }
 
+func phosphorus(limit float64) factorSpec {
+	f := water("w21011", "101", 3, limit, 5, 0.01, "barcelona/SS-S")
+	f.borrowed = true
+	return f
+}
+
 func outflow() factorSpec {
 	return factorSpec{code: "w00000", old: "B01", q: waterFlow, dec: 2, refs: []string{"barcelona/Q-E", "melbourne/Average Outflow"}, hi: 2000, noise: 0.02, daily: 0.22}
 }
@@ -101,7 +108,7 @@ func sewage(cod, nh3, tp, tn float64) []factorSpec {
 		ph(),
 		water("w01018", "011", 2, cod, 200, 4, "barcelona/DQO-S"),
 		water("w21003", "060", 3, nh3, 30, 0.02, "melbourne/Ammonia"),
-		water("w21011", "101", 3, tp, 5, 0.01, "barcelona/SS-S"),
+		phosphorus(tp),
 		water("w21001", "065", 2, tn, 60, 0.1, "melbourne/Total Nitrogen"),
 		outflow(),
 		{code: "w01010", q: waterTemp, dec: 1, hi: 60, noise: 0.003},
@@ -141,7 +148,7 @@ var profiles = map[string]*profile{
 		medium: telemetry.Gas, sourceType: "cement kiln and kiln-tail waste-heat system", condition: "all", level: general, st: "31",
 		refO2: 10, o2: 11.4, temp: 108, moist: 6.5, area: 11, equipment: 3, realtime: 30, minuteBefore: 10, minute: 1,
 		factors: stack(true, dust(30), so2(200), nox(400, beijingNO2...),
-			factorSpec{code: "a21001", old: "10", dec: 3, limit: 10, stat: "hour", refs: beijingNO2, hi: 50, detect: 0.2, noise: 0.02}),
+			factorSpec{code: "a21001", old: "10", dec: 3, limit: 10, stat: "hour", refs: beijingNO2, hi: 50, detect: 0.2, noise: 0.02, borrowed: true}),
 	},
 	"clinker-cooler": {
 		medium: telemetry.Gas, sourceType: "dryer, drying mill, coal mill, clinker cooler", condition: "all", level: general, st: "31",
@@ -154,7 +161,7 @@ var profiles = map[string]*profile{
 		factors: stack(true, dust(30), so2(100), nox(300, "airq/NOx_GT", "beijing-gucheng/NO2"),
 			factorSpec{code: "a21005", old: "04", dec: 2, limit: 100, stat: "hour", refs: beijingCO, hi: 300, detect: 0.5, noise: 0.02},
 			// No real hydrogen chloride at hand: the shape of sulfur dioxide (GENERATED).
-			factorSpec{code: "a21024", old: "08", dec: 2, limit: 60, stat: "hour", refs: beijingSO2, hi: 200, detect: 0.3, noise: 0.02}),
+			factorSpec{code: "a21024", old: "08", dec: 2, limit: 60, stat: "hour", refs: beijingSO2, hi: 200, detect: 0.3, noise: 0.02, borrowed: true}),
 	},
 	"sewage-1a": {
 		medium: telemetry.Water, sourceType: "municipal sewage works outlet", level: "1A", st: "32",

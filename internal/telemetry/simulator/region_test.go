@@ -342,3 +342,33 @@ func TestWorldRuns(t *testing.T) {
 		return heard[StrangerMN]
 	})
 }
+
+func TestOrigin(t *testing.T) {
+	t.Parallel()
+	w := testWorld(t, WorldOptions{})
+	i := plantOf(t, w, func(p *Plant) bool { return p.prof.sourceType == "municipal waste incinerator" })
+	o := w.Plants[i].Outlet.ID
+	for _, code := range []string{"a19001", "a01011", "a01014", "a00000", "a21024"} { // no real series holds them
+		if from, ok := w.Origin(o, code); !ok || from != (Origin{}) {
+			t.Errorf("%s: %+v, %v", code, from, ok)
+		}
+	}
+	if from, ok := w.Origin(o, "a21026"); !ok || from.Real || !from.Scaled || from.Source == "" {
+		t.Errorf("SO2 without real series: %+v, %v", from, ok)
+	}
+	if _, ok := w.Origin(o, "w01018"); ok {
+		t.Error("a stack has COD")
+	}
+	r, err := OpenReal(testkit.Shared(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = testWorld(t, WorldOptions{Real: r})
+	if from, _ := w.Origin(o, "a21026"); !from.Real {
+		t.Errorf("SO2 with real series: %+v", from)
+	}
+	i = plantOf(t, w, func(p *Plant) bool { return p.Outlet.Name.Zh == "才纳断面" })
+	if from, _ := w.Origin(w.Plants[i].Outlet.ID, "w01009"); !from.Real || from.Scaled {
+		t.Errorf("oxygen of the Lhasa River: %+v", from)
+	}
+}

@@ -72,6 +72,29 @@ func (w *World) schedule(seed uint64, calm bool) {
 	w.sched = &schedule{plants: w.Plants, seed: seed, off: calm, days: map[int64][][]episode{}}
 }
 
+// Origin tells where the values of a factor come from. The zero Origin: they
+// are made up, since no real series holds the quantity.
+type Origin struct {
+	Source string // who published the real series
+	Real   bool   // it is played; else values are generated from figures estimated from it
+	Scaled bool   // multiplied by a constant, to the outlet's size or limit
+}
+
+// Origin returns the origin of a factor's values, by the code of the registry.
+func (w *World) Origin(o telemetry.OutletID, code string) (from Origin, ok bool) {
+	for _, p := range w.Plants {
+		if p.Outlet.ID != o {
+			continue
+		}
+		for i := range p.factors {
+			if p.factors[i].code == code {
+				return p.factors[i].origin, true
+			}
+		}
+	}
+	return Origin{}, false
+}
+
 // Run plays all loggers of the world until ctx ends.
 func (w *World) Run(ctx context.Context, o LoggerOptions, stats *Stats) {
 	var wg sync.WaitGroup
