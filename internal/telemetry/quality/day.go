@@ -197,7 +197,9 @@ func (pl *plan) waterDay(fp *factorPlan, hours []HourRow, due []int64, byHour []
 		r = WaterDay(&pl.p.waterDay, rows)
 	}
 	f.NExpected = r.Expected
-	if fp.unit != "" && fp.unit != "mg/L" || fp.code == pl.p.phFactor {
+	if k, ok := ratio(fp.unit, "mg/L"); ok {
+		r.Total.V *= k
+	} else { // a temperature has no mass
 		r.Total = Opt{}
 	}
 	return r
@@ -279,17 +281,16 @@ func (pl *plan) flowAt(fp *factorPlan, hours []HourRow, at int64) water {
 	return flowOf(&pl.factors[pl.flow], hours[k].Factor(pl.factors[pl.flow].code))
 }
 
-// flowOf is the amount of water as reported, else the mean flow, which is in
-// L/s unless the registry says m3/h.
+// flowOf is the amount of water as reported, else the mean flow over the hour.
 func flowOf(fp *factorPlan, h *FactorHour) water {
 	switch {
 	case h == nil:
 	case h.Cou.OK:
 		return water{h.Cou.V, true, true}
-	case h.Mean.OK && fp.unit == "m3/h":
-		return water{h.Mean.V, true, false}
 	case h.Mean.OK:
-		return water{h.Mean.V * 3.6, true, false}
+		if k, ok := perHour[plainUnit.Replace(fp.unit)]; ok {
+			return water{h.Mean.V * k, true, false}
+		}
 	}
 	return water{}
 }

@@ -208,6 +208,9 @@ func (e *Engine) Backlog() Backlog {
 // Run judges what arrives until ctx ends; it returns nil then. A failed pass
 // is logged and tried again.
 func (e *Engine) Run(ctx context.Context) error {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { e.keepBefore(ctx) })
 	for ctx.Err() == nil {
 		start := e.o.Now()
 		more, err := e.pass(ctx)
@@ -226,13 +229,27 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 		}
 		if err == nil {
-			if err := e.RefreshBefore(ctx); err != nil && ctx.Err() == nil {
-				e.o.Logger.WarnContext(ctx, "counting yesterday's states failed", slog.Any("error", err))
-			}
 			e.wait(ctx)
 		}
 	}
 	return nil
+}
+
+// keepBefore counts the states of yesterday when their time has come. With many
+// outlets that takes seconds, which the judging must not wait for.
+func (e *Engine) keepBefore(ctx context.Context) {
+	for {
+		if e.Ready() {
+			if err := e.RefreshBefore(ctx); err != nil && ctx.Err() == nil {
+				e.o.Logger.WarnContext(ctx, "counting yesterday's states failed", slog.Any("error", err))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // wait blocks until there is something to do.

@@ -298,10 +298,15 @@ func (x *explainer) limitStep(pl *plan, temp *FactorHour) Step {
 	if own && pl.p.rank(full.Standard) == 0 {
 		s.Notes = append(s.Notes, Text{Key: "reason.own_limit"})
 	}
+	unit := full.Unit
+	if ref := limitRef(&full); ref != l {
+		unit = x.out.Unit
+		s.Formula = ref.Text() + " " + full.Unit + " = " + l.Text() + " " + unit
+	}
 	x.out.Standard = full.Standard
 	s.Clause, s.ClauseZh = full.Standard, ""
 	for _, in := range []Input{
-		{Name: "limit", Value: l.Text(), Unit: full.Unit},
+		{Name: "limit", Value: l.Text(), Unit: unit},
 		{Name: "statistic", Value: l.Statistic},
 		{Name: "source_type", Value: full.SourceType},
 		{Name: "condition", Value: full.Condition},
@@ -319,6 +324,7 @@ func (x *explainer) limitStep(pl *plan, temp *FactorHour) Step {
 		s.Inputs = append(s.Inputs, Input{"O2ref", num(*full.RefO2), "%"})
 	}
 	if i, ok := pl.index[x.factor]; ok && i == pl.isNH3 && x.o.SourceType == pl.p.nh3.onlySourceType && !own {
+		s.Rule, s.Version, s.Hash = pl.p.nh3.id, pl.p.nh3.version, pl.p.nh3.hash
 		key, args := "reason.nh3_unknown", map[string]string{"threshold": num(pl.p.nh3.threshold)}
 		if temp != nil && temp.Mean.OK {
 			args["temperature"] = num(temp.Mean.V)

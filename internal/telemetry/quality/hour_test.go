@@ -262,3 +262,45 @@ func TestUnfoldableDay(t *testing.T) {
 		t.Errorf("state %s because of %s, %v", s.State, s.Reason.Key, err)
 	}
 }
+
+// TestUnits: metals come in ug/L by the national table, their limits stand in
+// mg/L; other loggers are registered with other units.
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		unit  string // of the registry; "" = ug/L
+		value string
+		hi    float64
+		over  bool
+		kg    float64
+	}{
+		{"", "10", 10, false, 0.0864},
+		{"", "10.1", 10, true, 0.087264},
+		{"mg/L", "0.01", 0.01, false, 0.0864},
+		{"mg/L", "0.011", 0.01, true, 0.09504},
+		{"µg/L", "10.1", 10, true, 0.087264},
+		{"ng/l", "10000", 10000, false, 0.0864},
+	} {
+		o := works(1)
+		o.Level = "" // table 2 binds every level
+		o.Factors = []telemetry.OutletFactor{{Code: "w20115", Unit: c.unit}, {Code: "w00000", Unit: "m3/h"}}
+		m := newMemStore()
+		for h := range 24 {
+			m.add(hourOf(1, at(22, h, 0), "w20115-Avg="+c.value+":N", "w00000-Avg=360:N")...)
+		}
+		e := newEngine(t, m, registry(o), at(23, 0, 30))
+		catchUp(t, e)
+		rows, err := e.Days(1, unix(at(22, 0, 0)), unix(at(23, 0, 0)))
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%d days, %v", len(rows), err)
+		}
+		f := rows[0].Factor("w20115")
+		if !f.Valid || !near(f.Limit.Hi, c.hi) || f.Over != c.over || !near(f.Total, c.kg) || f.Flow.V != 8640 {
+			t.Errorf("cadmium %s %q: %+v", c.value, c.unit, f)
+		}
+		x, err := e.Explain(1, "w20115", LevelDay, unix(at(22, 0, 0)))
+		if want := "0.01 mg/L = 10 ug/L"; err != nil || c.unit == "" && (x.Steps[3].Formula != want || x.Steps[3].Inputs[0] != (Input{"limit", "10", "ug/L"})) {
+			t.Errorf("limit step: %+v, %v", x.Steps[3], err)
+		}
+	}
+}

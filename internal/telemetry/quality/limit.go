@@ -1,6 +1,7 @@
 package quality
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -80,7 +81,7 @@ type factorPlan struct {
 	detection Opt
 	rangeLo   Opt
 	rangeHi   Opt
-	unit      string
+	unit      string // that the logger sends
 	hour, day boundLimit
 	instant   boundLimit
 	coldHour  boundLimit // ammonia of sewage works in cold water
@@ -132,9 +133,10 @@ func newPlan(p *params, src limitSource, o *telemetry.Outlet, date string) *plan
 // add appends a factor; f is nil for one that only the frames know.
 func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int {
 	p := pl.p
-	fp := factorPlan{code: code}
+	fp := factorPlan{code: code, unit: telemetry.FactorUnit(code)}
 	if f != nil {
-		fp.required, fp.unit = true, f.Unit
+		fp.required = true
+		fp.unit = cmp.Or(f.Unit, fp.unit)
 		fp.detection, fp.rangeLo, fp.rangeHi = ptr(f.DetectionLimit), ptr(f.RangeLo), ptr(f.RangeHi)
 	}
 	bind := func(statistic string, temp Opt) boundLimit {
@@ -154,7 +156,7 @@ func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int
 		if l.RefO2 != nil && !fp.refO2.OK {
 			fp.refO2 = Some(*l.RefO2)
 		}
-		return boundLimit{limitRef(&l), pl.evidence.is(statistic)}
+		return boundLimit{limitRef(&l).inUnit(&l, fp.unit), pl.evidence.is(statistic)}
 	}
 	fp.hour, fp.day, fp.instant = bind("hour", Opt{}), bind("day", Opt{}), bind("instantaneous", Opt{})
 	if code == p.nh3.factor {

@@ -327,7 +327,6 @@ func (e *Engine) Now(outlet telemetry.OutletID, asOf time.Time) (View, error) {
 func (s *situation) tile(i int, offline, stop bool) Tile {
 	fp := &s.pl.factors[i]
 	t := Tile{Code: fp.code, Unit: fp.unit, State: Normal, Limit: fp.hour.LimitRef}
-	t.Unit = cmp.Or(t.Unit, telemetry.FactorUnit(fp.code))
 	if t.Limit.IsZero() {
 		t.Limit = fp.instant.LimitRef
 	}
@@ -359,7 +358,7 @@ func (s *situation) tile(i int, offline, stop bool) Tile {
 		switch {
 		case f.Over && f.Evidence:
 			t.State = Exceed
-		case !f.Limit.IsZero() && float64(f.NValid) >= s.p.order.warnMin && JudgeExceed(v.V, f.Limit).Exceeds:
+		case !f.Limit.IsZero() && f.NExpected > 0 && float64(f.NValid) >= s.p.order.warnMin && JudgeExceed(v.V, f.Limit).Exceeds:
 			t.State = Warn
 		case f.Mismatch:
 			t.State = Suspect
