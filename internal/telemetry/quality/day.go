@@ -191,7 +191,7 @@ func (pl *plan) gasDay(fp *factorPlan, byHour []*FactorHour, f *FactorDay) MeanR
 func (pl *plan) waterDay(fp *factorPlan, hours []HourRow, due []int64, byHour []*FactorHour, f *FactorDay) MeanResult {
 	rows := pl.waterRows(fp, hours, due, byHour)
 	var r MeanResult
-	if fp.code == pl.p.phFactor {
+	if fp.role == pl.p.phFactor {
 		r = PHMean(&pl.p.waterDay, rows)
 	} else {
 		r = WaterDay(&pl.p.waterDay, rows)
@@ -271,7 +271,7 @@ type water struct {
 
 // flowAt is the water of an hour that weighs the factor.
 func (pl *plan) flowAt(fp *factorPlan, hours []HourRow, at int64) water {
-	if pl.flow < 0 || fp.code == pl.factors[pl.flow].code || fp.code == pl.p.nh3.temperature {
+	if pl.flow < 0 || fp.code == pl.factors[pl.flow].code || fp.role == pl.p.nh3.temperature {
 		return water{}
 	}
 	k := slices.IndexFunc(hours, func(h HourRow) bool { return h.At == at })

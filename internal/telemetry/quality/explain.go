@@ -111,7 +111,7 @@ func (x *explainer) frames(kind telemetry.Kind, from, to int64) error {
 func (x *explainer) items(r *telemetry.Record) []telemetry.Value {
 	var out []telemetry.Value
 	for i := range r.Values {
-		if c := r.Values[i].Code; c == x.factor || canon(c) == x.factor {
+		if c := r.Values[i].Code; canon(c) == canon(x.factor) {
 			out = append(out, r.Values[i])
 		}
 	}
@@ -176,7 +176,7 @@ func (x *explainer) hour(at int64) error {
 	if err != nil {
 		return err
 	}
-	out.Steps = Trace{x.frameStep(), validity, x.conversion(pl, &rows[0], f), x.limitStep(pl, rows[0].Factor(pl.p.nh3.temperature)), x.verdict(pl)}
+	out.Steps = Trace{x.frameStep(), validity, x.conversion(pl, &rows[0], f), x.limitStep(pl, pl.hourOf(&rows[0], pl.temp)), x.verdict(pl)}
 	return nil
 }
 
@@ -247,7 +247,7 @@ func (x *explainer) conversion(pl *plan, row *HourRow, f *FactorHour) Step {
 	i := pl.index[f.Code]
 	ref := pl.factors[i].refO2
 	var o2 Opt
-	if o := row.Factor(pl.p.fold.Factor); o != nil && (o.Valid || !f.Valid) {
+	if o := pl.hourOf(row, pl.o2); o != nil && (o.Valid || !f.Valid) {
 		o2 = o.Mean
 	}
 	var s Step
@@ -411,7 +411,7 @@ func (x *explainer) day(at int64) error {
 			if g := hours[i].Factor(x.factor); g != nil {
 				fh = *g
 			}
-			if g := hours[i].Factor(pl.p.nh3.temperature); g != nil {
+			if g := pl.hourOf(&hours[i], pl.temp); g != nil {
 				temps = append(temps, g.Mean)
 			}
 		}
@@ -468,7 +468,7 @@ func (x *explainer) dayConversion(pl *plan, hours []HourRow, f *FactorDay) Step 
 	}
 	rule, formula, numbers := pl.p.gasDay.ref, "Σ C ÷ n", num(r.Sum)+" ÷ "+num(r.Weight)
 	switch {
-	case x.factor == pl.p.phFactor && x.o.Medium != telemetry.Gas:
+	case pl.factors[i].role == pl.p.phFactor && x.o.Medium != telemetry.Gas:
 		rule, formula, numbers = pl.p.ph, "−log10(Σ 10^−pH × Q ÷ Σ Q)", "−log10("+numbers+")"
 	case x.o.Medium != telemetry.Gas:
 		rule, formula = pl.p.waterDay.ref, "Σ C × Q ÷ Σ Q"

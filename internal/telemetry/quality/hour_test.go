@@ -304,3 +304,28 @@ func TestUnits(t *testing.T) {
 		}
 	}
 }
+
+// TestRegisteredByOldCodes: an outlet whose factors carry the codes of 2005, as
+// a logger of that time sends them, is folded and judged like any other.
+func TestRegisteredByOldCodes(t *testing.T) {
+	t.Parallel()
+	h := at(23, 7, 0)
+	o := turbine(1)
+	o.Factors = []telemetry.OutletFactor{{Code: "03"}, {Code: "S01"}}
+	m := newMemStore()
+	m.add(hourOf(1, h, "03-Avg=66.1:N", "S01-Avg=14.64:N")...)
+	m.add(hourOf(1, h+hourSeconds, "a21002-Avg=66.1:N", "a19001-Avg=14.64:N")...) // a new logger
+	e := newEngine(t, m, registry(o), h+2*hourSeconds)
+	catchUp(t, e)
+	for _, at := range []int64{h, h + hourSeconds} {
+		row := oneHour(t, e, 1, at)
+		f := row.Factor("03")
+		if f == nil || !f.Over || f.Fold != FoldOK || f.Limit.Hi.V != 50 || len(row.Factors) != 2 {
+			t.Fatalf("%s: %+v", unix(at), row.Factors)
+		}
+		x, err := e.Explain(1, "03", LevelHour, unix(at))
+		if err != nil || !x.Over || x.Steps[2].Formula == "" || len(x.Frames) != 6 {
+			t.Errorf("explanation: %+v, %v", x, err)
+		}
+	}
+}

@@ -20,7 +20,7 @@ func (s limitSource) find(p *params, o *telemetry.Outlet, factor, statistic, dat
 	var own *telemetry.Limit
 	for i := range o.Limits {
 		l := &o.Limits[i]
-		if l.Factor != factor || l.Statistic != statistic || l.Op == "text" || !rules.InForce(l, date) {
+		if canon(l.Factor) != factor || l.Statistic != statistic || l.Op == "text" || !rules.InForce(l, date) {
 			continue
 		}
 		if own == nil || rules.Before(l, own, p.rank) {
@@ -76,7 +76,8 @@ func conditions(p *params, o *telemetry.Outlet, factor string, temp Opt) []strin
 
 // factorPlan is what judging one factor of an outlet on one day needs.
 type factorPlan struct {
-	code      string
+	code      string // of the registry, else as sent
+	role      string // code of 2017, by which rules and limits know it
 	required  bool
 	detection Opt
 	rangeLo   Opt
@@ -133,23 +134,24 @@ func newPlan(p *params, src limitSource, o *telemetry.Outlet, date string) *plan
 // add appends a factor; f is nil for one that only the frames know.
 func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int {
 	p := pl.p
-	fp := factorPlan{code: code, unit: telemetry.FactorUnit(code)}
+	role := canon(code)
+	fp := factorPlan{code: code, role: role, unit: telemetry.FactorUnit(role)}
 	if f != nil {
 		fp.required = true
 		fp.unit = cmp.Or(f.Unit, fp.unit)
 		fp.detection, fp.rangeLo, fp.rangeHi = ptr(f.DetectionLimit), ptr(f.RangeLo), ptr(f.RangeHi)
 	}
 	bind := func(statistic string, temp Opt) boundLimit {
-		l, ok := src.find(p, pl.outlet, code, statistic, pl.date, temp)
+		l, ok := src.find(p, pl.outlet, role, statistic, pl.date, temp)
 		if !ok {
 			other := pl.evidence.borrow[statistic]
-			if statistic == "instantaneous" && slices.Contains(pl.evidence.instantaneous, code) {
+			if statistic == "instantaneous" && slices.Contains(pl.evidence.instantaneous, role) {
 				other = "day"
 			}
 			if other == "" {
 				return boundLimit{}
 			}
-			if l, ok = src.find(p, pl.outlet, code, other, pl.date, temp); !ok {
+			if l, ok = src.find(p, pl.outlet, role, other, pl.date, temp); !ok {
 				return boundLimit{}
 			}
 		}
@@ -159,13 +161,13 @@ func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int
 		return boundLimit{limitRef(&l).inUnit(&l, fp.unit), pl.evidence.is(statistic)}
 	}
 	fp.hour, fp.day, fp.instant = bind("hour", Opt{}), bind("day", Opt{}), bind("instantaneous", Opt{})
-	if code == p.nh3.factor {
+	if role == p.nh3.factor {
 		cold := Some(p.nh3.threshold)
 		fp.coldHour, fp.coldDay = bind("hour", cold), bind("day", cold)
 		pl.isNH3 = len(pl.factors)
 	}
 	i := len(pl.factors)
-	switch code {
+	switch role {
 	case p.fold.Factor:
 		pl.o2 = i
 	case p.waterDay.FlowFactor:
@@ -175,7 +177,18 @@ func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int
 	}
 	pl.factors = append(pl.factors, fp)
 	pl.index[code] = i
+	if _, taken := pl.index[role]; !taken { // registered by the code of 2005, sent by that of 2017
+		pl.index[role] = i
+	}
 	return i
+}
+
+// hourOf finds the hour of a factor by its place in the plan; nil for none.
+func (pl *plan) hourOf(row *HourRow, i int) *FactorHour {
+	if i < 0 {
+		return nil
+	}
+	return row.Factor(pl.factors[i].code)
 }
 
 // limitFor picks hour or day limit by water temperature.

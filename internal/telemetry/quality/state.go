@@ -284,8 +284,9 @@ func (s *situation) dry(rec *telemetry.Record, suffix string) bool {
 	if s.o.Medium != telemetry.Water {
 		return false
 	}
-	v, ok := rec.Find(s.p.waterDay.FlowFactor, suffix)
-	return ok && s.measured(v) && v.Dec.Float() <= 0
+	return slices.ContainsFunc(rec.Values, func(v telemetry.Value) bool {
+		return v.Suffix == suffix && canon(v.Code) == s.p.waterDay.FlowFactor && s.measured(&v) && v.Dec.Float() <= 0
+	})
 }
 
 // warns: the running hour's or day's mean over the limit, or a closed hour
@@ -387,7 +388,7 @@ func (s *situation) closed(back int, code string) *FactorHour {
 // and values at the detection limit are no sign of anything.
 func (s *situation) constant(r *StateResult, fp *factorPlan) bool {
 	c := &s.p.constant
-	if !slices.Contains(c.media, string(s.o.Medium)) || slices.Contains(c.ignore, fp.code) {
+	if !slices.Contains(c.media, string(s.o.Medium)) || slices.Contains(c.ignore, fp.role) {
 		return false
 	}
 	first := s.closed(1, fp.code)
@@ -419,7 +420,7 @@ func steady(f *FactorHour, minMinutes int) bool {
 // negative: below the zero drift in the running or last closed hour, or
 // nothing but negative values for hours.
 func (s *situation) negative(r *StateResult, fp *factorPlan) bool {
-	if slices.Contains(s.p.negative.signed, fp.code) {
+	if slices.Contains(s.p.negative.signed, fp.role) {
 		return false
 	}
 	for back := range 2 {

@@ -367,7 +367,7 @@ func (s *situation) tile(i int, offline, stop bool) Tile {
 	if s.realtime != nil && s.fresh(s.realtime) {
 		for k := range s.realtime.Values {
 			x := &s.realtime.Values[k]
-			if canon(x.Code) != fp.code && x.Code != fp.code {
+			if canon(x.Code) != fp.role {
 				continue
 			}
 			t.Flag = x.Flag
