@@ -29,7 +29,7 @@ func Verify(ctx context.Context, o Options) (r store.Report, err error) {
 	if err != nil {
 		return r, err
 	}
-	s, err := store.Open(dir, store.Options{})
+	s, err := store.Open(dir, store.Options{CacheMB: 256})
 	if err != nil {
 		return r, err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -514,8 +515,9 @@ func (p *preparer) series(g *group, i int, f *Frame, loc telemetry.Locator, rece
 }
 
 // compare tells whether a record is new (Stored), differs from what is there
-// (Revision) or is an equal repeat (first is then not zero). A record later
-// than all others of its series needs no look at the tree.
+// (Revision) or is a repeat (first is then not zero): equal to what is there, or
+// the very frame of an earlier revision sent once more. A record later than all
+// others of its series needs no look at the tree.
 func (p *preparer) compare(g *group, f *Frame) (v telemetry.Verdict, first telemetry.Locator, err error) {
 	st := &p.s.state
 	sr := st.series[seriesID(f.Outlet, f.Kind)]
@@ -537,10 +539,41 @@ func (p *preparer) compare(g *group, f *Frame) (v telemetry.Verdict, first telem
 			equal, v = false, telemetry.Revision
 		}
 	}
-	if equal {
-		return telemetry.Stored, rec.Parts[0], nil
+	switch {
+	case equal:
+		first = rec.Parts[0]
+	case v == telemetry.Revision:
+		first, err = p.sameFrame(g, sr, rec.Parts, f)
 	}
-	return v, telemetry.Locator{}, nil
+	return v, first, err
+}
+
+// sameFrame finds the part of a record that came in the very bytes of f. The
+// request number is among them: a logger that sends an old value anew, with a
+// number of its own, does mean it.
+func (p *preparer) sameFrame(g *group, sr *series, parts []telemetry.Locator, f *Frame) (telemetry.Locator, error) {
+	if sr.group == g.seq {
+		for _, i := range sr.frames {
+			if g.frames[i].At == f.At && bytes.Equal(g.frames[i].Raw, f.Raw) {
+				return g.results[i].Locator, nil
+			}
+		}
+	}
+	p.s.state.Unlock()
+	defer p.s.state.Lock()
+	for _, l := range parts {
+		if l.Seq == g.seq {
+			continue
+		}
+		es, _, err := p.s.content(l.Seq, true)
+		if err != nil {
+			return telemetry.Locator{}, err
+		}
+		if int(l.Index) < len(es) && bytes.Equal(es[l.Index].raw, f.Raw) {
+			return l, nil
+		}
+	}
+	return telemetry.Locator{}, nil
 }
 
 func same(a, b *telemetry.Value) bool {

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -101,8 +103,12 @@ func TestRepeatsAndRevisions(t *testing.T) {
 		mk("a-Avg=1.5,a-Flag=N"),              // other precision: another text
 		frameOf(t, 7, 2061, t0, "a-Avg=1.50"), // another kind
 		frameOf(t, 8, 2051, t0, "a-Avg=1.50,a-Flag=N"))
-	rs = append(rs, put(t, s, mk("a-Avg=1.5,a-Flag=N"), mk("a-Avg=1.5,a-Flag=D"), mk("b-Avg=2,b-Flag=N"))...)
-	want := []string{"stored", "repeat", "stored", "revision", "stored", "stored", "repeat", "revision", "repeat"}
+	rs = append(rs, put(t, s, mk("a-Avg=1.5,a-Flag=N"), mk("a-Avg=1.5,a-Flag=D"), mk("b-Avg=2,b-Flag=N"),
+		mk("a-Avg=1.50,a-Flag=N"), mk("a-Avg=1.5,a-Flag=N"))...) // the first two frames of a once more
+	want := []string{"stored", "repeat", "stored", "revision", "stored", "stored", "repeat", "revision", "repeat", "repeat", "repeat"}
+	if rs[9].Locator != rs[0].Locator || rs[10].Locator != rs[3].Locator {
+		t.Errorf("repeats of %v and %v", rs[9].Locator, rs[10].Locator)
+	}
 	if diff := cmp.Diff(want, verdicts(rs)); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
@@ -189,6 +195,7 @@ func TestAgainstModel(t *testing.T) {
 			code   string
 		}
 		model := map[key]string{}
+		sent := map[string]bool{}
 		lines := 0
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			if rapid.IntRange(0, 5).Draw(rt, "restart") == 0 {
@@ -204,27 +211,35 @@ func TestAgainstModel(t *testing.T) {
 			for range rapid.IntRange(1, 6).Draw(rt, "frames") {
 				o := telemetry.OutletID(rapid.IntRange(1, 2).Draw(rt, "outlet"))
 				at := t0.Add(time.Duration(rapid.IntRange(0, 4).Draw(rt, "minute")) * time.Minute)
-				verdict, fresh := "stored", false
+				qn := rapid.IntRange(0, 3).Draw(rt, "qn")
 				var items []string
+				values := map[key]string{}
 				for _, code := range rapid.SampledFrom([][]string{{"a"}, {"b"}, {"a", "b"}}).Draw(rt, "codes") {
 					v := rapid.SampledFrom([]string{"1", "2.0", "x"}).Draw(rt, "value")
 					items = append(items, code+"-Rtd="+v)
-					k := key{o, at.Unix(), code}
+					values[key{o, at.Unix(), code}] = v
+				}
+				f := frameOf(t, o, 2011, at, items...)
+				seg := bytes.Clone(f.Raw[6 : len(f.Raw)-4])
+				seg[len("QN=20261123000000000")-1] += byte(qn)
+				f.Raw = bytes.TrimSpace(hj212.AppendFrame(nil, seg))
+				verdict, fresh := "stored", false
+				for k, v := range values {
 					old, ok := model[k]
-					switch {
-					case !ok:
-						fresh = true
-					case old != v:
-						verdict, fresh = "revision", true
+					fresh = fresh || !ok || old != v
+					if ok && old != v {
+						verdict = "revision"
 					}
-					model[k] = v
 				}
-				if !fresh {
+				switch {
+				case !fresh, verdict == "revision" && sent[string(f.Raw)]:
 					verdict = "repeat"
-				} else {
+				default:
+					maps.Copy(model, values)
 					lines++
+					sent[string(f.Raw)] = true
 				}
-				frames, want = append(frames, frameOf(t, o, 2011, at, items...)), append(want, verdict)
+				frames, want = append(frames, f), append(want, verdict)
 			}
 			if diff := cmp.Diff(want, verdicts(put(t, s, frames...))); diff != "" {
 				rt.Fatalf("verdicts (-want +got):\n%s", diff)
