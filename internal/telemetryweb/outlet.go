@@ -58,8 +58,19 @@ type hourLine struct {
 	Valid   int
 	Flag    string
 	Short   bool
-	Over    bool
+	State   string // exceed or warn where the value breaks its limit
 	Revised bool
+}
+
+// broken is the state of a value that breaks its limit, "" where it does not.
+func broken(over, evidence bool) string {
+	switch {
+	case over && evidence:
+		return quality.Exceed.String()
+	case over:
+		return quality.Warn.String()
+	}
+	return ""
 }
 
 // event is something of the day that somebody should know.
@@ -401,7 +412,7 @@ func (h *Handler) dayChart(c *call, v *outletView, o *telemetry.Outlet, rows []q
 				v.HasWeak = v.HasWeak || hour.Weak && f.Mean.OK
 				line = hourLine{
 					From: t, To: line.To, Value: figureFor(x, v.Code, f.Limit), Raw: figure(f.Mean, v.Code), Min: figure(f.Min, v.Code), Max: figure(f.Max, v.Code),
-					Limit: limitText(f.Limit), Valid: f.NValid, Flag: f.Flag, Short: cell.Short, Over: f.Over, Revised: r.Revised,
+					Limit: limitText(f.Limit), Valid: f.NValid, Flag: f.Flag, Short: cell.Short, State: broken(f.Over, f.Evidence), Revised: r.Revised,
 				}
 				if f.Mean.OK {
 					line.Href = c.path("/values/" + valueID(o.ID, v.Code, quality.LevelHour, t))
@@ -716,7 +727,7 @@ type dayLine struct {
 
 type dayCell struct {
 	Text, Href string
-	Over       bool
+	State      string // exceed or warn where the value breaks its limit
 	NValid     int
 	Valid      bool
 }
@@ -800,7 +811,7 @@ func (h *Handler) history(c *call) error {
 			} else if f.Folded.OK {
 				x = f.Folded
 			}
-			cell := dayCell{Text: figureFor(x, code, f.Limit), Over: f.Over, NValid: f.NValid, Valid: f.Valid}
+			cell := dayCell{Text: figureFor(x, code, f.Limit), State: broken(f.Over, f.Evidence), NValid: f.NValid, Valid: f.Valid}
 			if x.OK {
 				cell.Href = c.path("/values/" + valueID(o.ID, code, quality.LevelDay, at))
 			}

@@ -118,7 +118,11 @@ func (h *Handler) row(c *call, s quality.StateResult, spark bool) row {
 	if spark {
 		sp := h.Quality.Spark(o.ID, s.Factor, c.now)
 		factor = cmp.Or(factor, sp.Factor)
-		r.Spark = chart.Spark{Values: make([]float64, len(sp.Values)), Limit: upper(sp.Limit), Decimals: decimals(factor)}
+		limit := sp.Limit
+		if limit.IsZero() && s.Factor == factor { // single values have limits too
+			limit = s.Limit
+		}
+		r.Spark = chart.Spark{Values: make([]float64, len(sp.Values)), Limit: upper(limit), Decimals: decimals(factor)}
 		for i, v := range sp.Values {
 			r.Spark.Values[i] = float(v)
 		}

@@ -143,7 +143,7 @@ func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *
 			break
 		}
 		from := time.Unix(x.HourStarts[i], 0)
-		line := hourLine{From: from, To: from.Add(time.Hour), Value: figureFor(shown(f), x.Factor, f.Limit), Valid: f.NValid, Flag: f.Flag, Over: f.Over, Short: !f.Valid}
+		line := hourLine{From: from, To: from.Add(time.Hour), Value: figureFor(shown(f), x.Factor, f.Limit), Valid: f.NValid, Flag: f.Flag, State: broken(f.Over, f.Evidence), Short: !f.Valid}
 		if f.Mean.OK {
 			line.Href = c.path("/values/" + valueID(o.ID, x.Factor, quality.LevelHour, from))
 		}

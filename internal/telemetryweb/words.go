@@ -47,7 +47,7 @@ func unit(u string) string {
 	if u == "1" { // pure numbers such as pH
 		return ""
 	}
-	return strings.NewReplacer("m3", "m³", "m2", "m²", "^3", "³", "ug/", "μg/", "deg C", "℃", "degC", "℃").Replace(u)
+	return strings.NewReplacer("m3", "m³", "m2", "m²", "^3", "³", "ug/", "μg/", "uS/", "μS/", "deg C", "℃", "degC", "℃").Replace(u)
 }
 
 // unitOf is the unit of an outlet's factor.

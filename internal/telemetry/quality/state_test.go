@@ -163,7 +163,17 @@ func TestStates(t *testing.T) {
 		{"pH single value", func() *telemetry.Outlet { return works(1) }, func(m *memStore) {
 			history(m, 1, -20, until, until830(sewage))
 			running(m, 1, "w01001-Rtd=9.20:N", "w01018-Rtd=20:N")
-		}, Exceed, "reason.over_instant", "w01001", 0},
+		}, Exceed, "reason.over_instant", "w01001", at(23, 8, 30) - 20},
+		{"pH single values for hours", func() *telemetry.Outlet { return works(1) }, func(m *memStore) {
+			history(m, 1, -20, until, until830(func(h, ten int) []string {
+				it := sewage(h, ten)
+				if h >= 6 {
+					it[2] = fmt.Sprintf("w01001-Avg=9.%d:N", ten+1)
+				}
+				return it
+			}))
+			running(m, 1, "w01001-Rtd=9.20:N", "w01018-Rtd=20:N")
+		}, Exceed, "reason.over_instant", "w01001", at(23, 6, 0)},
 		{"pH single value with mark C", func() *telemetry.Outlet { return works(1) }, func(m *memStore) {
 			history(m, 1, -20, until, until830(sewage))
 			running(m, 1, "w01001-Rtd=9.20:C", "w01018-Rtd=20:N")

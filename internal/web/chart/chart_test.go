@@ -215,6 +215,52 @@ func TestNudge(t *testing.T) {
 	})
 }
 
+// TestPlace: names of places stand clear of symbols and of each other while
+// there is room.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	labels := []MapLabel{
+		{Lon: 91.1, Lat: 29.65, Text: "Lhasa", Count: "5"}, {Lon: 91.2, Lat: 29.6, Text: "Shannan (Lhoka)", Count: "2"}, {Lon: 91.1, Lat: 29.6, Text: "拉萨市"},
+		{Lon: 78.4, Lat: 36.7, Text: "at the very corner"},
+	}
+	symbol := placed{Symbol: Symbol{State: "exceed"}}
+	symbol.x, symbol.y = Project(91.1, 29.65)
+	got := place(labels, []placed{symbol})
+	for i, a := range got {
+		half := a.width() / 2
+		if a.x-half < 0 || a.x+half > MapWidth || a.y-labelAscent < 0 || a.y > MapHeight {
+			t.Errorf("%s leaves the map at %.0f, %.0f", a.Text, a.x, a.y)
+		}
+		if math.Abs(a.x-symbol.x) < half && symbol.y > a.y-labelAscent && symbol.y < a.y {
+			t.Errorf("%s covers the symbol", a.Text)
+		}
+		for _, b := range got[:i] {
+			if math.Abs(a.x-b.x) < half+b.width()/2 && math.Abs(a.y-b.y) < labelHeight {
+				t.Errorf("%s covers %s", a.Text, b.Text)
+			}
+		}
+	}
+}
+
+// TestHoursApart: what was judged, what had too few minutes and what is not
+// over are different lines; the letter of a mark stays beside the clock.
+func TestHoursApart(t *testing.T) {
+	t.Parallel()
+	d := Day{ID: "w", From: from, To: at(24, 0), Now: at(23, 30), Bands: []Band{{From: at(23, 0), To: at(23, 30), Flag: "M"}}, Hours: []Hour{
+		{From: at(1, 0), Mean: 1}, {From: at(2, 0), Mean: 2, Weak: true}, {From: at(23, 0), Mean: 3, Provisional: true},
+	}}
+	svg := string(d.SVG(en))
+	for _, class := range []string{`class="hour"`, `class="hour weak"`, `class="hour open"`} {
+		if strings.Count(svg, class) != 2 {
+			t.Errorf("no line %s in both variants", class)
+		}
+	}
+	x := d.xAxis(wideFrame)
+	if near := px((x(at(23, 0)) + x(at(23, 30))) / 2); strings.Contains(svg, `class="letter" text-anchor="middle" x="`+near+`"`) {
+		t.Error("the letter stands under the clock")
+	}
+}
+
 func TestCrowdIsCounted(t *testing.T) {
 	t.Parallel()
 	var m Map

@@ -233,7 +233,7 @@ func (d Day) grid(b *builder, l *i18n.Localizer, f frame, x func(time.Time) floa
 			dates.raw(`</text>`)
 			// The date stands under midnight where it does not touch that of the
 			// left edge.
-			if midnight && x(t)-f.left > 90 && f.w-x(t) > 50 {
+			if midnight && x(t)-f.left > textWidth(l.DayMonth(d.From), 12)+textWidth(l.DayMonth(t), 12)/2+8 && f.w-x(t) > textWidth(l.DayMonth(t), 12)/2 {
 				day(t, anchor)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"plateau/internal/platform/i18n"
 )
@@ -192,21 +191,8 @@ const (
 	labelAscent = 10.0
 )
 
-// width estimates a name in the map's units: Chinese is as wide as high, the
-// other scripts about half of it; signs above and below take no width.
-func (l MapLabel) width() float64 {
-	w := 0.0
-	for _, r := range l.Text + " " + l.Count {
-		switch {
-		case unicode.Is(unicode.Mn, r):
-		case r >= 0x2e80:
-			w += 11
-		default:
-			w += 6
-		}
-	}
-	return w
-}
+// width of a name at a size of 13: small screens write larger than wide ones.
+func (l MapLabel) width() float64 { return textWidth(l.Text+" "+l.Count, 13) }
 
 // place moves names off symbols and off each other: each takes the free place
 // nearest to its own, or the one that covers least where none is free.
@@ -229,7 +215,7 @@ func place(labels []MapLabel, symbols []placed) []placedLabel {
 				}
 				cost := float64(ring*ring) / 2
 				for _, s := range symbols {
-					if s.x > left-7 && s.x < right+7 && s.y > top-7 && s.y < bottom+7 {
+					if s.x > left-symbolGap*2/3 && s.x < right+symbolGap*2/3 && s.y > top-symbolGap*2/3 && s.y < bottom+symbolGap*2/3 {
 						cost += 4
 						if needsAction(s.State) {
 							cost += 16

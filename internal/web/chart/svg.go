@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // builder collects markup. Text is escaped by text and attr only.
@@ -29,6 +30,22 @@ func (b *builder) attr(name, value string) {
 
 // at writes an attribute with a coordinate.
 func (b *builder) at(name string, v float64) { b.raw(" ", name, `="`, px(v), `"`) }
+
+// textWidth estimates a text: Chinese is as wide as high, the other scripts a
+// little more than half of it; signs above and below take no width.
+func textWidth(s string, size float64) float64 {
+	w := 0.0
+	for _, r := range s {
+		switch {
+		case unicode.Is(unicode.Mn, r):
+		case r >= 0x2e80:
+			w += size
+		default:
+			w += 0.55 * size
+		}
+	}
+	return w
+}
 
 func (b *builder) html() template.HTML {
 	return template.HTML(b.String()) //nolint:gosec // every text went through text or attr
