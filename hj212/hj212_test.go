@@ -140,6 +140,23 @@ func TestScannerNamesDroppedZero(t *testing.T) {
 	}
 }
 
+// TestScannerFalseHeads: of a chain of heads each is a candidate of thousands of
+// bytes; no cause is looked for in what another head has cut short.
+func TestScannerFalseHeads(t *testing.T) {
+	s := hj212.NewScanner(hj212.ScanOptions{})
+	s.Feed(bytes.Repeat([]byte("##8000"), 3000))
+	faults := 0
+	for ev, ok := s.Next(); ok; ev, ok = s.Next() {
+		if ev.Err == nil || ev.Err.Name != hj212.CRCMismatch || ev.Err.Detail != "another frame begins inside it" || string(ev.Raw) != "##8000" {
+			t.Fatalf("%v %.20s", ev.Err, ev.Raw)
+		}
+		faults++
+	}
+	if faults < 1600 {
+		t.Errorf("%d faults", faults)
+	}
+}
+
 func TestScannerIdle(t *testing.T) {
 	t.Parallel()
 	good := string(hj212.AppendFrame(nil, []byte("ST=32;CN=2011;PW=1;MN=M1;CP=&&a=1&&")))

@@ -346,7 +346,10 @@ func (s *Scanner) diagnose(b []byte, n int, m mode) (Event, bool) {
 		detail = alt
 	}
 	if hexEnd && (lineEnd || b[need] == '#' || bytes.HasSuffix(seg, cpClose)) {
-		name, detail = CRCMismatch, crcDetail(seg, b[6+n:need])
+		name, detail = CRCMismatch, "another frame begins inside it"
+		if head < 0 || head+6 > need { // else a chain of false heads would cost every byte a thousand times
+			detail = crcDetail(seg, b[6+n:need])
+		}
 		if bytes.Contains(seg, cpOpen) && bytes.HasSuffix(seg, cpClose) && s.tolerance(headerValue(seg, "MN")).BadCRC {
 			return s.accept(b, n, CRCMismatch), true
 		}
