@@ -114,7 +114,7 @@ func TestHJ212Progress(t *testing.T) {
 	done := make(chan int, 1)
 	go func() {
 		done <- cmdHJ212([]string{"decode"}, stdio{In: in, Out: out, Err: io.Discard})
-		out.Close()
+		_ = out.Close() // of a pipe: never fails
 	}()
 	sc := bufio.NewScanner(answers)
 	for range 2 {
@@ -125,7 +125,7 @@ func TestHJ212Progress(t *testing.T) {
 			t.Fatalf("no answer to a line: %q %v", sc.Text(), sc.Err())
 		}
 	}
-	feed.Close()
+	_ = feed.Close()
 	if sc.Scan() {
 		t.Errorf("more than was asked: %s", sc.Text())
 	}
