@@ -101,8 +101,12 @@ func TestStepsAreInWords(t *testing.T) {
 	c := newRig(t, 1).words()
 	step := c.step(quality.Step{
 		Name: quality.StepLimit, Rule: "limit.select", Version: 1, Clause: "GB 4915-2013", Result: "10", Inputs: []quality.Input{
-			{Name: "limit", Value: "10", Unit: "mg/m3"}, {Name: "statistic", Value: "hour"}, {Name: "source_type", Value: "cement kiln and kiln-tail waste-heat system"},
-			{Name: "condition", Value: "all"}, {Name: "level", Value: "general (表1)"}, {Name: "certainty", Value: "verified"},
+			{Name: "limit", Value: "10", Unit: "mg/m3"},
+			{Name: "statistic", Value: "hour"},
+			{Name: "source_type", Value: "cement kiln and kiln-tail waste-heat system"},
+			{Name: "condition", Value: "all"},
+			{Name: "level", Value: "general (表1)"},
+			{Name: "certainty", Value: "verified"},
 		},
 	}, "mg/m³")
 	var parts []string

@@ -220,7 +220,9 @@ func TestNudge(t *testing.T) {
 func TestPlace(t *testing.T) {
 	t.Parallel()
 	labels := []MapLabel{
-		{Lon: 91.1, Lat: 29.65, Text: "Lhasa", Count: "5"}, {Lon: 91.2, Lat: 29.6, Text: "Shannan (Lhoka)", Count: "2"}, {Lon: 91.1, Lat: 29.6, Text: "拉萨市"},
+		{Lon: 91.1, Lat: 29.65, Text: "Lhasa", Count: "5"},
+		{Lon: 91.2, Lat: 29.6, Text: "Shannan (Lhoka)", Count: "2"},
+		{Lon: 91.1, Lat: 29.6, Text: "拉萨市"},
 		{Lon: 78.4, Lat: 36.7, Text: "at the very corner"},
 	}
 	symbol := placed{Symbol: Symbol{State: "exceed"}}
