@@ -469,13 +469,13 @@ func itoa(n int) string { return string(AppendDecimal(nil, int64(n), 0)) }
 // where the CRC of the segment b[:n] belongs.
 func shortCRC(b []byte, n int) string {
 	digits := n
-	for digits < len(b) && hexVal[b[digits]] < 16 {
+	for digits < n+4 && hexVal[b[digits]] < 16 {
 		digits++
 	}
-	if digits == len(b) || b[digits] != '\r' && b[digits] != '\n' {
+	if digits == n+4 || b[digits] != '\r' && b[digits] != '\n' {
 		return ""
 	}
-	return CRCAlternatives(b[:n], b[n:min(digits, n+4)])
+	return CRCAlternatives(b[:n], b[n:digits])
 }
 
 // crcDetail tells the check as sent and as computed, and the likely cause.
