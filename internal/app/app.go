@@ -87,11 +87,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		a.now = time.Now //nolint:forbidigo // the program's one clock starts here
 	}
 	defaults := config.Default()
+	temporary := filepath.Join(os.TempDir(), "plateau-demo-*")
 	if o.Demo {
-		if a.tempDir, err = os.MkdirTemp("", "plateau-demo-"); err != nil {
-			return nil, fmt.Errorf("make a folder for the demonstration: %w", err)
-		}
-		defaults.Data = a.tempDir
+		defaults.Data = temporary
 	}
 	defer func() {
 		if err != nil {
@@ -101,6 +99,12 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	var unknown []string
 	if a.c, unknown, err = config.Load(config.Source{Defaults: defaults, File: o.ConfigFile, Env: o.Env, Flags: o.Flags}); err != nil {
 		return nil, err
+	}
+	if o.Demo && a.c.Data == temporary { // nobody named another one
+		if a.tempDir, err = os.MkdirTemp(filepath.Split(temporary)); err != nil {
+			return nil, fmt.Errorf("make a folder for the demonstration: %w", err)
+		}
+		a.c.Data = a.tempDir
 	}
 	if a.log, err = obs.NewLogger(o.Stderr, a.c.Log.Level, a.c.Log.Format); err != nil {
 		return nil, err
