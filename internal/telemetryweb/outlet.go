@@ -76,6 +76,7 @@ func broken(over, evidence bool) string {
 // event is something of the day that somebody should know.
 type event struct {
 	From, To time.Time
+	Time     string
 	State    string
 	Text     string
 	Effect   string
@@ -647,6 +648,11 @@ func (c *call) event(r *run) event {
 	names := make([]string, len(r.factors))
 	for i, code := range r.factors {
 		names[i] = c.factor(code).Text
+	}
+	if i18n.Short(e.From) == i18n.Short(e.To.Add(-time.Second)) {
+		e.Time = i18n.Hours(e.From, e.To)
+	} else {
+		e.Time = i18n.Stamp(e.From) + " – " + i18n.Stamp(e.To)
 	}
 	factor := strings.Join(names, c.l.T("common.list_comma"))
 	e.Effect = c.l.T("event.hours_lost", "n", r.closed)

@@ -80,6 +80,10 @@ func TestEvents(t *testing.T) {
 		hour(3, lost("a21002", "B", 0), lost("a21026", "B", 0)),
 		hour(2, over(60)), hour(1, over(72)), hour(0, over(55)),
 	})
+	overnight := r.events(r.words(), []quality.HourRow{hour(9, lost("a21002", "B", 0)), hour(8, lost("a21002", "B", 0))})
+	if len(overnight) != 1 || overnight[0].Time != "2026-11-22 23:00 – 2026-11-23 01:00" {
+		t.Errorf("a run over midnight: %+v", overnight)
+	}
 	if len(got) != 3 {
 		t.Fatalf("%d events: %+v", len(got), got)
 	}
@@ -90,7 +94,7 @@ func TestEvents(t *testing.T) {
 	if e := got[1]; e.State != "offline" || !strings.HasPrefix(e.Text, "NOx、SO₂：") || e.Effect != "失效 1 小时" || e.Basis != "B 通讯异常" {
 		t.Errorf("lost by two factors: %+v", e)
 	}
-	if e := got[2]; e.State != "stopped" || e.Basis != "F 停运" {
+	if e := got[2]; e.State != "stopped" || e.Basis != "F 停运" || e.Time != "03:00–04:00" {
 		t.Errorf("stopped by mark: %+v", e)
 	}
 }

@@ -216,9 +216,13 @@ func place(labels []MapLabel, symbols []placed) []placedLabel {
 				cost := float64(ring*ring) / 2
 				for _, s := range symbols {
 					if s.x > left-symbolGap*2/3 && s.x < right+symbolGap*2/3 && s.y > top-symbolGap*2/3 && s.y < bottom+symbolGap*2/3 {
-						cost += 4
-						if needsAction(s.State) {
-							cost += 16
+						switch {
+						case needsAction(s.State):
+							cost += 20
+						case s.State == "normal":
+							cost += 3
+						default:
+							cost += 10
 						}
 					}
 				}
