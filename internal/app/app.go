@@ -67,6 +67,7 @@ type App struct {
 	samples  []auth.SampleSignIn
 	real     *simulator.Real  // series of a demonstration; nil = generated ones
 	world    *simulator.World // loggers of a demonstration
+	history  time.Duration    // what is filled in of it at the start
 
 	httpAddr, hjAddr string
 }
@@ -82,7 +83,7 @@ func Run(ctx context.Context, o Options) error {
 
 // New opens everything and listens; nothing is served yet.
 func New(ctx context.Context, o Options) (_ *App, err error) {
-	a := &App{o: o, now: o.Now}
+	a := &App{o: o, now: o.Now, history: historySpan}
 	if a.now == nil {
 		a.now = time.Now //nolint:forbidigo // the program's one clock starts here
 	}

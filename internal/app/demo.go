@@ -16,8 +16,8 @@ import (
 	"plateau/internal/telemetryweb"
 )
 
-// historyDays is how much history a fresh demonstration gets.
-const historyDays = 30
+// historySpan is how much history a fresh demonstration gets.
+const historySpan = 30 * 24 * time.Hour
 
 // sampleWorld is the sample region as the registry describes it: after a restart
 // the outlets keep the intervals of the first start.
@@ -52,7 +52,7 @@ func (a *App) origin(o telemetry.OutletID, code string) (telemetryweb.Origin, bo
 func (a *App) play(ctx context.Context) error {
 	// A minute's end is the seam: history reaches up to it, the loggers go on from it.
 	to := a.now().Truncate(time.Minute)
-	from := to.AddDate(0, 0, -historyDays)
+	from := to.Add(-a.history)
 	began := a.now()
 	f := feed{addr: a.hjAddr, world: a.world, since: a.received(from), to: to, progress: &a.progress, now: a.now, log: a.log}
 	if err := f.run(ctx); err != nil {
