@@ -223,11 +223,7 @@ func (c *call) decode(raw, key []byte) decodedView {
 			code, suffix, has := strings.Cut(kv[0], "-")
 			if !has {
 				v.Params = append(v.Params, kv)
-				word := ""
-				if key := "param." + kv[0]; c.l.Has(key) {
-					word = c.l.T(key)
-				}
-				v.ParamWord = append(v.ParamWord, word)
+				v.ParamWord = append(v.ParamWord, c.paramWord(kv[0], kv[1]))
 				continue
 			}
 			i := slices.IndexFunc(v.Groups, func(f factorLine) bool { return f.Code == code })
@@ -236,6 +232,9 @@ func (c *call) decode(raw, key []byte) decodedView {
 				if _, known := hj212.LookupFactor(code); !known {
 					f.Name = word{c.l.T("inspect.unknown_factor"), string(c.lang)}
 				}
+				if n, is := strings.CutPrefix(code, "SB"); is {
+					f.Name = word{c.l.T("inspect.equipment", "n", n), string(c.lang)}
+				}
 				v.Groups = append(v.Groups, f)
 				i = len(v.Groups) - 1
 			}
@@ -243,8 +242,8 @@ func (c *call) decode(raw, key []byte) decodedView {
 			if key := "suffix." + suffix; c.l.Has(key) {
 				sv.Word = c.l.T(key)
 			}
-			if suffix == "Flag" {
-				if key := "flag." + kv[1]; c.l.Has(key) {
+			for of, table := range map[string]string{"Flag": "flag.", "RS": "rs."} {
+				if key := table + kv[1]; suffix == of && c.l.Has(key) {
 					sv.Value += " " + c.l.T(key)
 				}
 			}
@@ -260,6 +259,34 @@ func (c *call) decode(raw, key []byte) decodedView {
 		v.Notes = append(v.Notes, n)
 	}
 	return v
+}
+
+// paramWord explains a parameter; return codes mean something by themselves.
+func (c *call) paramWord(name, value string) string {
+	key := "param." + name
+	if !c.l.Has(key) {
+		return ""
+	}
+	word := c.l.T(key)
+	if meaning := strings.ToLower(name) + "." + value; c.l.Has(meaning) {
+		return c.l.T("inspect.means", "name", word, "meaning", c.l.T(meaning))
+	}
+	if name == "PolId" || name == "PolID" {
+		if _, known := hj212.LookupFactor(value); known {
+			return c.l.T("inspect.means", "name", word, "meaning", c.factor(value).Text)
+		}
+	}
+	return word
+}
+
+// crcWords are the catalogue keys of what the decoder finds a wrong CRC to be.
+var crcWords = map[string]string{
+	"equals plain CRC-16/MODBUS":                  "inspect.crc_plain",
+	"equals CRC-16/MODBUS with its bytes swapped": "inspect.crc_plain_swapped",
+	"bytes swapped":                               "inspect.crc_swapped",
+	"constant placeholder":                        "inspect.crc_constant",
+	"leading zeros dropped":                       "inspect.crc_zeros",
+	"another algorithm or byte order":             "inspect.crc_other",
 }
 
 var (
@@ -278,7 +305,11 @@ func (c *call) figures(v *decodedView, detail string) string {
 		v.Faults = append(v.Faults, c.l.T("inspect.length_should", "sent", m[1], "right", m[2]))
 		detail = strings.Replace(detail, m[0], "", 1)
 	}
-	detail = strings.Trim(detail, "; ")
+	detail = strings.TrimPrefix(strings.Trim(detail, "; "), hj212.CRCMissing+", ")
+	if key := crcWords[detail]; key != "" {
+		v.Faults = append(v.Faults, c.l.T(key))
+		return ""
+	}
 	if slices.Contains([]string{hj212.CRCMissing, hj212.CPNotClosed, hj212.MissingFields, hj212.LengthNotDigits, hj212.StraySemicolon}, detail) {
 		return "" // the name alone
 	}

@@ -178,6 +178,14 @@ func (h *Handler) entryFields(c *call, v *registryFormView) (title string, ok bo
 			{Name: "condition", Value: l.Condition},
 			{Name: "level", Value: l.Level},
 		}, limitFields(c, l)...)
+		for i := range v.Fields {
+			switch f := &v.Fields[i]; f.Name { // to be read, not to be typed
+			case "factor":
+				f.Value = c.factor(l.Factor).Text + " (" + l.Factor + ")"
+			case "unit":
+				f.Value = unit(l.Unit)
+			}
+		}
 		return l.ID, true
 	}
 	return "", false

@@ -29,8 +29,8 @@ type registryImportView struct {
 	Size   int    // its rows
 	Report *ImportReport
 	Errors []rowLine
-	More   int  // faults beyond those shown
-	Ready  bool // looked through without a fault: the button saves
+	More   int // faults beyond those shown
+	Save   int // rows that the button saves: looked through without a fault
 	Action string
 	Sample string // address of the present list, whose columns are the pattern
 }
@@ -88,10 +88,13 @@ func (h *Handler) registryImport(c *call) error {
 	if n := len(v.Errors) + v.More; n > 0 {
 		return wrong(c.l.T("registry.import_errors", "n", n))
 	}
+	if report.Rows == 0 {
+		return wrong(c.l.T("registry.import_no_rows"))
+	}
 	if !dry {
 		return c.see("/registry/" + kind)
 	}
-	v.Ready = report.Added+report.Changed > 0
+	v.Save = report.Added + report.Changed
 	return h.importPage(c, http.StatusOK, v, nil)
 }
 

@@ -1,6 +1,7 @@
 package telemetryweb
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -118,17 +119,34 @@ func (c *call) deltas(before, after string) []delta {
 		}
 		out = append(out, delta{c.pathWords(path), from, to})
 	}
-	for _, key := range sortedKeys(now) {
+	for _, key := range inOrder(now) {
 		if l, was := now[key], old[key].value; was != l.value {
 			add(l.path, was, l.value)
 		}
 	}
-	for _, key := range sortedKeys(old) {
+	for _, key := range inOrder(old) {
 		if _, there := now[key]; !there {
 			add(old[key].path, old[key].value, "")
 		}
 	}
 	return out
+}
+
+// inOrder lists the paths of an entry: its name, its own figures, those of its
+// parts.
+func inOrder(m map[string]leaf) []string {
+	rank := func(key string) int {
+		switch path := m[key].path; {
+		case path[0] == "Name":
+			return 0
+		case len(path) == 1:
+			return 1
+		}
+		return 2
+	}
+	keys := sortedKeys(m)
+	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+	return keys
 }
 
 func leaves(doc string) map[string]leaf {

@@ -17,6 +17,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"plateau/hj212"
+	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/gateway"
 )
@@ -262,6 +263,22 @@ func TestImport(t *testing.T) {
 	w = send("id,name_zh\nent-9,\xd6\xd0\xce\xc4\n", "dry", true)
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "检查通过") || !strings.Contains(w.Body.String(), "ent-9,中文") || r.editor.imported != 0 {
 		t.Fatalf("dry run of GBK: %d, saved %d", w.Code, r.editor.imported)
+	}
+	if w = send("id,name_zh\n", "save", false); w.Code != 422 || !strings.Contains(w.Body.String(), "第一行以下没有内容行") {
+		t.Fatalf("a head without rows: %d", w.Code)
+	}
+	// What is large is carried along unseen, and saved from there.
+	large := "id,name_zh\n" + strings.Repeat("ent-9,企业\n", largeText/10)
+	w = send(large, "dry", true)
+	if _, kept, _ := strings.Cut(w.Body.String(), `name="kept" value="`); w.Code != 200 || !strings.HasPrefix(kept, "id,name_zh\nent-9,企业\n") || strings.Contains(kept, "ent-9,企业\n</textarea>") {
+		t.Fatalf("dry run of a large list: %d", w.Code)
+	}
+	if w = r.ask("operator", "POST", "/zh/registry/enterprises/import", strings.NewReader(formOf("kept", large, "text", "", "save", "1").Encode())); w.Code != 303 || r.editor.imported != largeText/10 {
+		t.Fatalf("save of a large list: %d, %d rows", w.Code, r.editor.imported)
+	}
+	r.editor.imported = 0
+	if w = r.ask("officer", "POST", "/zh/registry/enterprises/import", strings.NewReader(formOf("text", "id,name_zh\nent-9,x\n", "save", "1").Encode())); w.Code != 403 || r.editor.imported != 0 {
+		t.Fatalf("an officer's import: %d", w.Code)
 	}
 	if w = send("id,name_zh\nent-9,x\n", "save", false); w.Code != 303 || r.editor.imported != 1 {
 		t.Fatalf("save: %d, saved %d", w.Code, r.editor.imported)
@@ -539,6 +556,23 @@ func TestInspectorInput(t *testing.T) {
 	line := strings.TrimSpace(string(hj212.AppendFrame(nil, []byte(testSeg))))
 	named := strings.TrimSpace(string(hj212.AppendFrame(nil, []byte("QN=20261123080012000;ST=31;CN=3020;PW=secret1;MN="+testMN+";Flag=5;CP=&&PolId=i12001;i12001-Info=\xc0\xad\xc8\xf8&&"))))
 	unicode, _ := hj212.TextOK([]byte(named))
+	frame := func(seg string) string { return strings.TrimSpace(string(hj212.AppendFrame(nil, []byte(seg)))) }
+	answer := frame("QN=20261123080012000;ST=91;CN=9012;PW=secret1;MN=" + testMN + ";Flag=4;CP=&&ExeRtn=100&&")
+	state := frame("QN=20261123080012000;ST=31;CN=2021;PW=secret1;MN=" + testMN + ";Flag=5;CP=&&DataTime=20261123080000;SB1-RS=2&&")
+	modbus := func(seg string) string { // the usual CRC-16, not the one of the standard
+		crc := uint16(0xFFFF)
+		for _, b := range []byte(seg) {
+			crc ^= uint16(b)
+			for range 8 {
+				if crc&1 != 0 {
+					crc = crc>>1 ^ 0xA001
+				} else {
+					crc >>= 1
+				}
+			}
+		}
+		return fmt.Sprintf("%04X", crc)
+	}
 	dump := func(group int, offset string) string {
 		var b strings.Builder
 		raw := []byte(line + "\r\n")
@@ -573,6 +607,9 @@ func TestInspectorInput(t *testing.T) {
 		"Wireshark":         {dump(1, "%04x   "), []string{"Found: 1", "The frame is right"}, nil},
 		"plain hexadecimal": {fmt.Sprintf("%X", line+"\r\n"), []string{"Found: 1", "The frame is right"}, nil},
 		"wrong CRC":         {line[:len(line)-4] + "0000", []string{"the CRC sent is 0000, the right one is " + line[len(line)-4:], "shown all the same", "NOx"}, []string{"The frame is right"}},
+		"plain MODBUS":      {line[:len(line)-4] + modbus(line[6:len(line)-4]), []string{"it is plain CRC-16/MODBUS: the logger uses the wrong algorithm"}, []string{"equals plain"}},
+		"answer":            {answer, []string{"result of a request", "system interaction", "result code: no data"}, nil},
+		"equipment":         {state, []string{"treatment equipment 1", "running state", "2 calibrating"}, []string{"not in the code table"}},
 		"wrong length":      {"##0001" + line[6:], []string{"the length sent is 0001, the real one is"}, []string{"The frame is right"}},
 		"bytes of no text":  {fmt.Sprintf("%x", "##0016\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f0000\r\n"), []string{"Found:"}, []string{"The frame is right"}},
 		"no frame at all":   {"hello", []string{"The frame is wrong", "does not begin with ##"}, nil},
@@ -614,6 +651,28 @@ func TestInspectorBounds(t *testing.T) {
 		_, found, _ := strings.Cut(w.Body.String(), "<h2>")
 		if w.Code != http.StatusOK || len(found) > 1<<20 || name == "frames" && !strings.Contains(found, "Only the first 50") {
 			t.Errorf("%s: status %d, %d bytes of answer", name, w.Code, len(found))
+		}
+	}
+}
+
+// TestProtocolInWords: every command, system code and return code of the
+// standards is explained, in every language.
+func TestProtocolInWords(t *testing.T) {
+	t.Parallel()
+	for table, codes := range map[string]string{
+		"cn": "1000 1001 1002 1011 1012 1013 1014 1021 1022 1031 1032 1041 1042 1061 1062 1063 1064 1072 2011 2012 2013 2021 2022 2031 2041 2051 2052 2061 2062 2071 2072 2081 2111 " +
+			"3011 3012 3013 3014 3015 3016 3017 3018 3019 3020 3021 3022 3024 9011 9012 9013 9014 9015",
+		"st":     "21 22 23 24 25 26 27 31 32 33 34 35 36 37 38 39 41 44 45 51 52 91",
+		"qnrtn":  "1 2 3 4 5 6 7 8 9 100",
+		"exertn": "1 2 3 4 5 6 100",
+		"rs":     "0 1 2 3 4 5",
+	} {
+		for code := range strings.FieldsSeq(codes) {
+			for _, lang := range i18n.Langs() {
+				if !i18n.Default().Has(lang, table+"."+code) {
+					t.Errorf("%s: no words for %s %s", lang, table, code)
+				}
+			}
 		}
 	}
 }
