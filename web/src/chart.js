@@ -25,7 +25,7 @@ function draw(box, data) {
     scales: { y: { range: (u, lo, hi) => [Math.min(0, lo ?? 0), Math.max(hi ?? 1, ...limits.map((s) => s.limit)) * 1.1] } },
     axes: [{ ...axis, values: (u, s) => s.map((t) => uPlot.fmtDate("{HH}:{mm}")(uPlot.tzDate(new Date(t * 1000), "Asia/Shanghai"))) }, axis],
     series: [
-      { value: (u, t) => t === null ? "—" : uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}")(uPlot.tzDate(new Date(t * 1000), "Asia/Shanghai")), label: "\u00a0" },
+      { value: (u, t) => t === null ? "—" : uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}")(uPlot.tzDate(new Date(t * 1000), "Asia/Shanghai")), label: "UTC+8" },
       ...data.series.map((s, i) => ({ label: s.label + " " + s.unit, stroke: token(colours[i % colours.length]), width: 1.4, points: { show: false }, spanGaps: false,
         value: (u, v) => v === null ? "—" : v.toFixed(s.decimals) })),
       ...limits.map((s) => ({ label: "≤ " + s.limit, value: () => "", stroke: token("--exceed"), dash: [6, 4], width: 1.4, points: { show: false } })),
