@@ -140,7 +140,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	id, _, _ := strings.Cut(strings.TrimPrefix(outlet, "/outlets/"), "/")
 
 	out := []string{"/login"}
-	edited := []string{"enterprises", "outlets"} // factors and limits come with the program
+	edited := []string{"enterprises", "outlets", "factors", "limits"}
 	for _, p := range telemetryweb.Pages() {
 		switch {
 		case p == "/{$}":
@@ -158,15 +158,15 @@ func places(ctx context.Context, t *testing.T) []string {
 			date := time.Now().In(hj212.Zone).Format(time.DateOnly)
 			out = append(out, strings.NewReplacer("{id}", id, "{date}", date).Replace(p))
 		case p == "/registry/{kind}/{id}":
-			for _, kind := range edited {
+			for _, kind := range []string{"enterprises", "outlets", "factors", "standards"} {
 				open(ctx, t, "/zh/registry/"+kind)
-				out = append(out, below(follow(ctx, t, "main table", `^/zh/registry/`+kind+`/[^/.?]+$`)))
+				out = append(out, below(follow(ctx, t, "main table", `^/zh/registry/`+kind+`/[^/?]+$`)))
 			}
-			out = append(out, "/registry/outlets/new")
+			out = append(out, "/registry/outlets/new", "/registry/limits/new")
 		case strings.HasPrefix(p, "/registry/{kind}"):
 			kinds := edited
 			if p == "/registry/{kind}" {
-				kinds = append(slices.Clone(edited), "factors", "limits")
+				kinds = append(slices.Clone(edited), "standards", "codes")
 			}
 			for _, kind := range kinds {
 				out = append(out, strings.Replace(p, "{kind}", kind, 1))

@@ -436,6 +436,10 @@ func (h *Handler) run(c *call, mn string) *runView {
 func (c *call) runStep(e *dialogueStep) runStep {
 	s := runStep{At: e.At}
 	switch {
+	case e.Step == gateway.StepAccepted && e.Code != 1:
+		s.Text = c.l.T("dialogue.not_accepted", "code", c.returnCode("qnrtn.", e.Code))
+	case e.Step == gateway.StepDone && e.Code != 1:
+		s.Text = c.l.T("dialogue.not_done", "code", c.returnCode("exertn.", e.Code))
 	case e.Step != gateway.StepData:
 		s.Text = c.l.T("dialogue."+string(e.Step), "code", strconv.Itoa(e.Code))
 	case e.n > 1 && !e.DataTime.IsZero():
@@ -451,6 +455,18 @@ func (c *call) runStep(e *dialogueStep) runStep {
 		s.Href = c.path("/frames/" + e.Locator.String())
 	}
 	return s
+}
+
+// returnCode writes a code with its meaning; a logger may leave it out.
+func (c *call) returnCode(table string, code int) string {
+	text := strconv.Itoa(code)
+	if code < 0 {
+		text = i18n.Missing
+	}
+	if key := table + text; c.l.Has(key) {
+		text += " " + c.l.T(key)
+	}
+	return text
 }
 
 func outcome(err error) string {

@@ -519,6 +519,14 @@ func TestDialogueOfManyFrames(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
+	run.note(gateway.Event{Step: gateway.StepAccepted, At: testNow, Code: 3})
+	run.note(gateway.Event{Step: gateway.StepDone, At: testNow, Code: -1})
+	again := r.ask("officer", "GET", "/en/devices/"+testMN, nil).Body.String()
+	for _, want := range []string{"not accepted (9011, code 3 wrong password)", "not carried out (9012, code —)", "Look again</a></p></noscript>"} {
+		if !strings.Contains(again, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
 	if n := strings.Count(page, "frames of data"); n != 1 {
 		t.Errorf("%d lines of data, want one for the run of them", n)
 	}
