@@ -26,3 +26,20 @@ func TestOriginOfSampleValues(t *testing.T) {
 		t.Errorf("a made-up value is not called so in:\n%s", body)
 	}
 }
+
+// TestFilling: pages tell how far a demonstration's history is, until it is there.
+func TestFilling(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 4)
+	done := 42
+	r.Filling = func() (int, int) { return done, 100 }
+	for lang, want := range map[string]string{"en": "Filling in history: 42 % done", "zh": "正在填充历史数据：已完成 42%", "bo": "བརྒྱ་ཆ་ 42"} {
+		if body := r.ask("officer", "GET", "/"+lang+"/", nil).Body.String(); !strings.Contains(body, want) {
+			t.Errorf("%s: no %q on the overview", lang, want)
+		}
+	}
+	done = 100
+	if body := r.ask("officer", "GET", "/en/", nil).Body.String(); strings.Contains(body, "Filling") {
+		t.Error("the page still speaks of filling")
+	}
+}

@@ -246,7 +246,7 @@ func (h *Handler) progress(c *call) *web.Progress {
 	if done >= total {
 		return nil
 	}
-	return &web.Progress{Text: c.l.T("overview.filling", "n", done, "all", total), Done: done, Total: total}
+	return &web.Progress{Text: c.l.T("overview.filling", "percent", 100*done/total), Done: done, Total: total}
 }
 
 func notFound() error { return errs.New(errs.NotFound, "problem.not_found") }
