@@ -25,15 +25,15 @@ func Verify(ctx context.Context, o Options) (r store.Report, err error) {
 	if _, err := os.Stat(dir); err != nil {
 		return r, fmt.Errorf("%s holds no journal: %w", c.Data, err)
 	}
-	keys, err := loggerKeys(ctx, c.DatabaseURL())
-	if err != nil {
-		return r, err
-	}
 	s, err := store.Open(dir, store.Options{CacheMB: 256})
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	keys, err := loggerKeys(ctx, c.DatabaseURL())
+	if err != nil {
+		return r, err
+	}
 	return s.Verify(ctx, store.Decoder(func(mn string) [][]byte { return keys[mn] }))
 }
 

@@ -40,8 +40,8 @@ func framesBetween(t *testing.T, jump func(*rand.Rand) time.Duration) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var times []time.Time
 	at := t0
-	for n := range 300 {
-		if n == 150 { // the index goes on after a restart
+	for n := range 200 {
+		if n == 100 { // the index goes on after a restart
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +56,7 @@ func framesBetween(t *testing.T, jump func(*rand.Rand) time.Duration) {
 		}
 		put(t, s, frames...)
 	}
-	for range 300 {
+	for range 60 {
 		from, to := times[r.IntN(len(times))], times[r.IntN(len(times))]
 		switch r.IntN(4) {
 		case 0:
@@ -73,7 +73,7 @@ func framesBetween(t *testing.T, jump func(*rand.Rand) time.Duration) {
 			}
 		}
 		for cursor := ""; ; {
-			page, next, err := s.Frames("M1", from, to, cursor, 7)
+			page, next, err := s.Frames("M1", from, to, cursor, 40)
 			if err != nil {
 				t.Fatal(err)
 			}
