@@ -117,6 +117,15 @@ func TestAdoptUnknown(t *testing.T) {
 	if got := s.verdicts(third); got != "quarantined" {
 		t.Errorf("verdicts without a registry %q", got)
 	}
+	// Recorded series may be replayed; a clock that was reset is still seen.
+	for _, year := range []string{"2004", "2016", "2000", "2040"} {
+		old := strings.Replace(realtime(mnA, 2, "5.1"), "DataTime=2026", "DataTime="+year, 1)
+		p.send(old)
+		p.expect(ackOf(old))
+	}
+	if got := s.verdicts(mnA); got != "stored stored stored stored quarantined quarantined" {
+		t.Errorf("verdicts of old records %q", got)
+	}
 }
 
 // TestOutletOutlivesLogger: a new MN on the same outlet goes on with its series.
