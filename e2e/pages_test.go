@@ -134,7 +134,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	value := below(follow(ctx, t, "main", `^/zh/values/`))
 	frame := below(follow(ctx, t, "main", `^/zh/frames/`))
 	open(ctx, t, "/zh/devices")
-	device := below(follow(ctx, t, "main", `^/zh/devices/[^/]+$`))
+	device := below(follow(ctx, t, "main table", `^/zh/devices/[^/]+$`))
 	const stranger = "/devices/E2E0000000000000000000B2"
 	knock(t, strings.TrimPrefix(stranger, "/devices/"), "9.5", 200*time.Millisecond)
 	id, _, _ := strings.Cut(strings.TrimPrefix(outlet, "/outlets/"), "/")
