@@ -141,7 +141,11 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.db, err = db.Open(ctx, c.DatabaseURL()); err != nil {
 		return err
 	}
-	if a.store, err = store.Open(filepath.Join(c.Data, TelemetryDir), store.Options{Now: a.now, Logger: a.log}); err != nil {
+	kept := store.Options{Now: a.now, Logger: a.log}
+	if a.o.Demo { // a month comes at once, and is read again to be judged
+		kept.CacheMB = demoCacheMB
+	}
+	if a.store, err = store.Open(filepath.Join(c.Data, TelemetryDir), kept); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			err = fmt.Errorf("%w; stop that one, or choose another folder with --data", err)
 		}
