@@ -214,11 +214,11 @@ func TestPages(t *testing.T) {
 				t.Run(fmt.Sprintf("%s%s %d", lang, page, size[0]), func(t *testing.T) {
 					open(ctx, t, "/"+lang+page)
 					look(ctx, t, lang)
-					picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(80))
+					picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 					if err != nil {
 						t.Fatal(err)
 					}
-					if err := os.WriteFile(filepath.Join(out, fmt.Sprintf("%s-%s-%d.jpg", fileName(page), lang, size[0])), picture, 0o600); err != nil {
+					if err := os.WriteFile(filepath.Join(out, fmt.Sprintf("%s-%s-%d.png", fileName(page), lang, size[0])), picture, 0o600); err != nil {
 						t.Error(err)
 					}
 					eval[bool](ctx, t, string(axe)+";true")

@@ -297,6 +297,9 @@ func (h *Handler) heat(c *call) chart.Heat {
 	heat := chart.Heat{From: from}
 	for _, p := range sortedKeys(seen) {
 		name := c.area(p)
+		if name.Text == "" { // outlets that were adopted in a hurry
+			name = word{c.l.T("overview.no_area"), string(c.lang)}
+		}
 		r := chart.HeatRow{Name: name.Text, Lang: name.Lang, Percent: make([]float64, 24)}
 		for i := range r.Percent {
 			r.Percent[i] = math.NaN()
