@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -12,85 +11,6 @@ import (
 
 // CookieName is the session cookie.
 const CookieName = "plateau_session"
-
-// Access says who may use a route. The zero value is nobody.
-type Access struct {
-	declared, public bool
-	roles            []Role
-}
-
-// Public lets everybody in, signed in or not.
-func Public() Access { return Access{declared: true, public: true} }
-
-// Require lets the given roles in, and operators; without roles, everybody who
-// is signed in.
-func Require(roles ...Role) Access {
-	if len(roles) == 0 {
-		roles = []Role{Officer, Business, Operator}
-	}
-	return Access{declared: true, roles: roles}
-}
-
-// Check returns nil when p may pass, errs.Unauthenticated when signing in could
-// help, errs.Forbidden when not.
-func (a Access) Check(p Principal) error {
-	switch {
-	case a.declared && (a.public || p.Has(a.roles...)):
-		return nil
-	case !p.Known():
-		return errs.New(errs.Unauthenticated, "err.unauthenticated")
-	}
-	return errs.New(errs.Forbidden, "err.forbidden")
-}
-
-// Wrap guards a handler.
-func (a Access) Wrap(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := a.Check(From(r.Context())); err != nil {
-			httpd.Problem(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// Mux is a ServeMux on which every route says who may use it.
-type Mux struct {
-	mux     *http.ServeMux
-	handler http.Handler
-	routes  []Route
-}
-
-// Route is a mounted pattern and its access, for tests and listings.
-type Route struct {
-	Pattern string
-	Access  Access
-}
-
-// NewMux returns an empty mux; without a route it answers 404.
-func NewMux() *Mux {
-	mux := http.NewServeMux()
-	return &Mux{mux: mux, handler: httpd.Mux(mux)}
-}
-
-// Handle mounts a handler. It panics on a pattern without declared access, as
-// on conflicting patterns: the program does not start with such a route.
-func (m *Mux) Handle(pattern string, a Access, h http.Handler) {
-	if !a.declared {
-		panic(fmt.Sprintf("auth: route %q does not say who may use it", pattern))
-	}
-	m.mux.Handle(pattern, a.Wrap(h))
-	m.routes = append(m.routes, Route{pattern, a})
-}
-
-// HandleFunc is Handle for a function.
-func (m *Mux) HandleFunc(pattern string, a Access, h http.HandlerFunc) { m.Handle(pattern, a, h) }
-
-// Routes lists what was mounted, in order.
-func (m *Mux) Routes() []Route { return m.routes }
-
-// ServeHTTP implements http.Handler.
-func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.handler.ServeHTTP(w, r) }
 
 // Middleware finds out who asks and puts the Principal into the request's
 // context. A bad bearer token is refused at once, because a program should hear

@@ -50,17 +50,6 @@ var System = Principal{ID: "system", Post: Post{Zh: "系统", En: "system"}, Rol
 // Known reports whether p is anybody.
 func (p Principal) Known() bool { return p.ID != "" }
 
-// Has reports whether p has one of the roles; an operator has all of them.
-func (p Principal) Has(roles ...Role) bool {
-	return p.Known() && (p.Role == Operator || slices.Contains(roles, p.Role))
-}
-
-// MayEnterprise reports whether p may see what belongs to an enterprise:
-// officers and operators any, people of an enterprise their own.
-func (p Principal) MayEnterprise(id string) bool {
-	return p.Has(Officer) || p.Role == Business && p.Enterprise != "" && p.Enterprise == id
-}
-
 type principalKey struct{}
 
 // With returns ctx carrying p.

@@ -93,7 +93,13 @@ func TestProblem(t *testing.T) {
 		})
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-	if d := cmp.Diff([]httpd.FieldError{{Field: "lon", Detail: "err.field.between"}}, httpd.Describe(r, invalid).Errors); d != "" {
+	w := httptest.NewRecorder()
+	httpd.Problem(w, r, invalid) // without an edge: keys instead of words
+	var details httpd.Details
+	if err := json.Unmarshal(w.Body.Bytes(), &details); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]httpd.FieldError{{Field: "lon", Detail: "err.field.between"}}, details.Errors); d != "" {
 		t.Error(d)
 	}
 	r = httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/x", nil)

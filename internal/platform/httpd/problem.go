@@ -90,11 +90,7 @@ var kindKeys = map[int]string{
 	http.StatusInternalServerError:   "err.internal",
 }
 
-// Describe words an error for the reader of r without writing anything.
-func Describe(r *http.Request, err error) Details {
-	return describe(r, err, Status(err))
-}
-
+// describe words an error for the reader of r.
 func describe(r *http.Request, err error, status int) Details {
 	say := Words(r)
 	kind := errs.KindOf(err)

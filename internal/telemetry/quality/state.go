@@ -1,7 +1,6 @@
 package quality
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -604,15 +603,4 @@ func (pl *plan) main() int {
 		}
 	}
 	return first
-}
-
-// severity orders states as the overview lists them.
-func severity(s State) int { return slices.Index(AllStates, s) }
-
-// SortStates orders results as the "needs action" table does: by state, times
-// over, then how long.
-func SortStates(list []StateResult) {
-	slices.SortStableFunc(list, func(a, b StateResult) int {
-		return cmp.Or(cmp.Compare(severity(a.State), severity(b.State)), cmp.Compare(b.Times.V, a.Times.V), a.Since.Compare(b.Since))
-	})
 }
