@@ -27,9 +27,10 @@ type Actor struct {
 // Permission is what a route asks for; its words are the key "permission."+p.
 type Permission string
 
-// Permissions.
+// Permissions. The zero value is none of them: a route that does not say who may
+// use it is not mounted.
 const (
-	Open     Permission = ""         // nobody needs to be signed in
+	Open     Permission = "open"     // nobody needs to be signed in
 	View     Permission = "view"     // outlets, values; enterprises see their own
 	Frames   Permission = "frames"   // raw frames of any logger, the interface included
 	Devices  Permission = "devices"  // loggers, adoption, commands

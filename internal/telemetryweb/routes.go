@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,16 @@ func routes() []route {
 	}
 }
 
+// interfaces are the addresses for programs, without a language.
+func interfaces() []route {
+	return []route{
+		{"GET", "/api/v1/devices/{mn}/frames", Frames, (*Handler).apiFrames},
+		{"GET", "/api/v1/outlets", View, (*Handler).apiOutlets},
+		{"GET", "/api/v1/outlets/{id}/hours", View, (*Handler).apiHours},
+		{"GET", "/api/v1/outlets/{id}/records", View, (*Handler).apiRecords},
+	}
+}
+
 // Pages lists the patterns that answer GET with a page, below the language;
 // browser tests walk them.
 func Pages() []string {
@@ -96,8 +107,17 @@ func Pages() []string {
 
 // Register adds all routes: pages below each language, the same addresses
 // without one (303 to the reader's), and the interface.
-func (h *Handler) Register(mux *http.ServeMux) {
-	for _, rt := range routes() {
+func (h *Handler) Register(mux *http.ServeMux) { h.register(mux, routes(), interfaces()) }
+
+// register panics on a route that does not say who may use it, as on patterns
+// that conflict: the program does not start with such a route.
+func (h *Handler) register(mux *http.ServeMux, pages, programs []route) {
+	for _, rt := range slices.Concat(pages, programs) {
+		if rt.may == "" {
+			panic("telemetryweb: route " + rt.method + " " + rt.path + " does not say who may use it")
+		}
+	}
+	for _, rt := range pages {
 		for _, lang := range i18n.Langs() {
 			mux.Handle(rt.method+" /"+string(lang)+rt.path, h.page(rt))
 		}
@@ -105,10 +125,9 @@ func (h *Handler) Register(mux *http.ServeMux) {
 			mux.HandleFunc("GET "+rt.path, web.RedirectLang)
 		}
 	}
-	mux.Handle("GET /api/v1/devices/{mn}/frames", h.api(Frames, (*Handler).apiFrames))
-	mux.Handle("GET /api/v1/outlets", h.api(View, (*Handler).apiOutlets))
-	mux.Handle("GET /api/v1/outlets/{id}/hours", h.api(View, (*Handler).apiHours))
-	mux.Handle("GET /api/v1/outlets/{id}/records", h.api(View, (*Handler).apiRecords))
+	for _, rt := range programs {
+		mux.Handle(rt.method+" "+rt.path, h.api(rt))
+	}
 }
 
 // call is one request with what every page needs of it.
@@ -193,7 +212,7 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 	return errs.Wrap(err, kind, "")
 }
 
-func (h *Handler) api(may Permission, serve func(*Handler, *call) error) http.Handler {
+func (h *Handler) api(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := h.call(w, r)
 		who, in := h.Sessions.Actor(r)
@@ -203,10 +222,10 @@ func (h *Handler) api(may Permission, serve func(*Handler, *call) error) http.Ha
 		case !in:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="plateau"`)
 			err = errs.New(errs.Unauthenticated, "problem.unauthenticated")
-		case !who.May(may):
-			err = refused(c.l, may)
+		case !who.May(rt.may):
+			err = refused(c.l, rt.may)
 		default:
-			err = serve(h, c)
+			err = rt.serve(h, c)
 		}
 		if err != nil {
 			httpd.Problem(w, r, err)
@@ -228,10 +247,10 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 
 // links are the modules the actor may open.
 func (c *call) links() []web.Link {
-	need := map[string]Permission{"devices": Devices, "registry": ReadList}
+	need := map[string]Permission{"overview": View, "outlets": View, "devices": Devices, "frames": View, "registry": ReadList}
 	out := []web.Link{}
 	for _, l := range Links() {
-		if c.actor.Role != "" && c.actor.May(need[l.Key]) {
+		if c.actor.May(need[l.Key]) {
 			out = append(out, l)
 		}
 	}
