@@ -140,7 +140,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	id, _, _ := strings.Cut(strings.TrimPrefix(outlet, "/outlets/"), "/")
 
 	out := []string{"/login"}
-	edited := []string{"enterprises", "outlets", "factors", "limits"}
+	edited := []string{"enterprises", "outlets", "factors", "limits", "stops"}
 	for _, p := range telemetryweb.Pages() {
 		switch {
 		case p == "/{$}":
@@ -162,7 +162,7 @@ func places(ctx context.Context, t *testing.T) []string {
 				open(ctx, t, "/zh/registry/"+kind)
 				out = append(out, below(follow(ctx, t, "main table", `^/zh/registry/`+kind+`/[^/?]+$`)))
 			}
-			out = append(out, "/registry/outlets/new", "/registry/limits/new")
+			out = append(out, "/registry/outlets/new", "/registry/limits/new", "/registry/stops/new")
 		case strings.HasPrefix(p, "/registry/{kind}"):
 			kinds := edited
 			if p == "/registry/{kind}" {

@@ -57,7 +57,7 @@ func TestDemoGoesOn(t *testing.T) {
 				t.Errorf("of %d outlets %d of %d have their history", len(a.world.Plants), there, len(since))
 			}
 		}
-		runUntilReady(t, a)
+		serveUntilReady(t, a)()
 		if n := a.store.Stats().Frames; start > 0 && n > 2000 {
 			t.Errorf("%d frames came again", n)
 		}
@@ -67,8 +67,9 @@ func TestDemoGoesOn(t *testing.T) {
 	}
 }
 
-// runUntilReady serves until /readyz says so, having said why not before.
-func runUntilReady(t *testing.T, a *App) {
+// serveUntilReady serves, and returns when /readyz says so, having said why not
+// before; end ends it.
+func serveUntilReady(t *testing.T, a *App) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -88,9 +89,11 @@ func runUntilReady(t *testing.T, a *App) {
 	if !waited {
 		t.Error("ready at once")
 	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"plateau/hj212"
 	"plateau/internal/platform/auth"
@@ -106,6 +107,20 @@ func (e *editor) SaveLimit(ctx context.Context, outlet telemetry.OutletID, was s
 		}
 		return nil
 	})
+}
+
+// SaveStop implements telemetryweb.Writer.
+func (e *editor) SaveStop(ctx context.Context, outlet telemetry.OutletID, was time.Time, s telemetry.Stop, _ string) error {
+	by := auth.From(ctx)
+	if was.IsZero() {
+		s.By = by.ID
+	}
+	return e.registry.EditOutlet(ctx, outlet, by, func(o *telemetry.Outlet) error { return o.PutStop(was, s) })
+}
+
+// DropStop implements telemetryweb.Writer.
+func (e *editor) DropStop(ctx context.Context, outlet telemetry.OutletID, from time.Time, _ string) error {
+	return e.registry.EditOutlet(ctx, outlet, auth.From(ctx), func(o *telemetry.Outlet) error { return o.DropStop(from) })
 }
 
 // Import implements telemetryweb.Tables.

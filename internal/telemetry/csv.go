@@ -29,7 +29,8 @@ const wordsMark = "#"
 // Export writes a table as CSV: UTF-8 with BOM, a header row of column codes
 // and, when words is given, one of what words makes of them, then the rows; with
 // keep only those whose key it wants: the ID, or outlet and part as 12:a21026.
-// Times are RFC 3339, decimals have a point. Passwords and keys are left out.
+// Times are RFC 3339 (of stops, which are told to the minute, 2026-11-20T08:00 in
+// Beijing time), decimals have a point. Passwords and keys are left out.
 func (s *Snapshot) Export(w io.Writer, t Table, words func(column string) string, keep func(key string) bool) error {
 	spec, ok := tables[t]
 	if !ok {
@@ -168,7 +169,7 @@ func (rep *ImportReport) apply(c *change, spec table, rows []*csvRow) {
 				row.fault(key, "err.field.required")
 			}
 		}
-		row.once(seen, spec.columns[:spec.keys])
+		row.once(seen, spec.columns[:spec.keys], rep.Table == DeviceTable)
 		if !row.bad() {
 			row.note(spec.put(c, row))
 		}
@@ -303,9 +304,9 @@ func (r *csvRow) fault(column, key string, args ...any) {
 }
 
 // once notes a row whose key an earlier row has: which of the two is meant
-// cannot be told. Rows that leave part of the key empty are new things; rows of
-// an ended service repeat the key of a later one.
-func (r *csvRow) once(seen map[string]int, keys []string) {
+// cannot be told. Rows that leave part of the key empty are new things; with
+// periods, rows of an ended one repeat the key of a later one.
+func (r *csvRow) once(seen map[string]int, keys []string, periods bool) {
 	var id strings.Builder
 	for _, k := range keys {
 		if r.text(k) == "" {
@@ -313,7 +314,9 @@ func (r *csvRow) once(seen map[string]int, keys []string) {
 		}
 		id.WriteString(r.text(k) + "\x00")
 	}
-	id.WriteString(r.text("to"))
+	if periods {
+		id.WriteString(r.text("to"))
+	}
 	if first, twice := seen[id.String()]; twice {
 		r.fault(keys[len(keys)-1], "err.import.twice", "value", r.text(keys[len(keys)-1]), "row", first)
 		return
@@ -432,9 +435,7 @@ func (r *csvRow) flag(column string, to *bool) {
 	}
 }
 
-// timeForms are what people and spreadsheets write; without a zone it is UTC+8.
-var timeForms = []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02", "2006/1/2 15:04", "2006/1/2"}
-
+// time reads RFC 3339 or what people and spreadsheets write, without a zone UTC+8.
 func (r *csvRow) time(column string, to *time.Time) {
 	if !r.has(column) {
 		return
@@ -448,11 +449,10 @@ func (r *csvRow) time(column string, to *time.Time) {
 		*to = t
 		return
 	}
-	for _, form := range timeForms {
-		if t, err := time.ParseInLocation(form, s, beijing); err == nil {
-			*to = t
-			return
-		}
+	t, ok := i18n.ParseStamp(s)
+	if !ok {
+		r.fault(column, "err.field.time", "value", s)
+		return
 	}
-	r.fault(column, "err.field.time", "value", s)
+	*to = t
 }

@@ -3,8 +3,10 @@ package telemetry
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -13,6 +15,9 @@ import (
 	"plateau/internal/platform/errs"
 	"plateau/internal/testkit"
 )
+
+// filled lists the tables in the order in which a new registry is filled.
+var filled = []Table{EnterpriseTable, OutletTable, FactorTable, LimitTable, StopTable, DeviceTable}
 
 func export(t *testing.T, s *Snapshot, table Table) string {
 	t.Helper()
@@ -32,14 +37,17 @@ func TestExportComesBack(t *testing.T) {
 			f := checked(t, database.URL(t))
 			f.load(t)
 			ctx := t.Context()
-			err := f.EditOutlet(ctx, 1, officer, func(o *Outlet) error { o.Name.En = "=1+1, \"quoted\""; o.SourceType = "-x"; return nil })
+			err := f.EditOutlet(ctx, 1, officer, func(o *Outlet) error {
+				o.Name.En, o.SourceType = "=1+1, \"quoted\"", "-x"
+				return o.PutStop(time.Time{}, Stop{From: f.now().Add(-time.Hour), Reason: "检修"})
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			files := map[Table]string{}
-			for _, table := range Tables() {
+			for _, table := range filled {
 				files[table] = export(t, f.Snapshot(), table)
-				if !strings.HasPrefix(files[table], utf8BOM+table.Columns()[0]+",") {
+				if !strings.HasPrefix(files[table], utf8BOM+tables[table].columns[0]+",") {
 					t.Errorf("%s begins %q", table, files[table][:20])
 				}
 			}
@@ -53,7 +61,7 @@ func TestExportComesBack(t *testing.T) {
 			}
 			// Into the same registry: nothing changes.
 			version := f.Snapshot().Version
-			for _, table := range Tables() {
+			for _, table := range filled {
 				rep, err := f.Import(ctx, table, strings.NewReader(files[table]), false, officer)
 				if err != nil || !rep.Applied || rep.Same != rep.Rows || rep.Rows == 0 {
 					t.Errorf("%s: %+v, %v", table, rep, err)
@@ -67,7 +75,7 @@ func TestExportComesBack(t *testing.T) {
 			if err := other.Load(ctx, LoadInput{Areas: region.Areas}, auth.System); err != nil {
 				t.Fatal(err)
 			}
-			for _, table := range Tables() {
+			for _, table := range filled {
 				rep, err := other.Import(ctx, table, strings.NewReader(files[table]), false, officer)
 				if err != nil || !rep.Applied || rep.Added+rep.Changed != rep.Rows {
 					t.Errorf("%s: %+v, %v", table, rep, err)
@@ -201,6 +209,79 @@ func TestImportNamesRows(t *testing.T) {
 	if err != nil || len(rep.Faults) > 0 || rep.Changed != 1 {
 		t.Errorf("%+v, %v", rep, err)
 	}
+}
+
+// TestImportStops declares stops, ends one and refuses what overlaps, naming the
+// end that has to move.
+func TestImportStops(t *testing.T) {
+	t.Parallel()
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			f := checked(t, database.URL(t))
+			f.load(t)
+			ctx := t.Context()
+			const file = "outlet,from,to,reason\n" +
+				"2,2026-11-20 08:00,,检修\n" +
+				"2,２０２６/11/1,2026/11/5 8:00,计划停产\n" +
+				"1,2026-11-20T00:00:30Z,2026-11-21T08:00:59+08:00,停电\n"
+			if rep, err := f.Import(ctx, StopTable, strings.NewReader(file), false, officer); err != nil || !rep.Applied || rep.Changed != 3 {
+				t.Fatalf("%+v, %v", rep, err)
+			}
+			const want = "outlet,from,to,reason\r\n1,2026-11-20T08:00,2026-11-21T08:00,停电\r\n2,2026-11-01T00:00,2026-11-05T08:00,计划停产\r\n2,2026-11-20T08:00,,检修\r\n"
+			var b bytes.Buffer
+			if err := f.Snapshot().Export(&b, StopTable, nil, nil); err != nil || sorted(b.String()) != sorted(utf8BOM+want) {
+				t.Errorf("%q, %v", b.String(), err)
+			}
+			const bad = "outlet,from,to,reason\n" +
+				"2,2026-11-21,,又一次\n" + // within the open one
+				"2,2026-11-04,2026-11-06,又一次\n" + // begins within an ended one
+				"2,2026-11-10,2026-11-21,又一次\n" + // runs into the next one
+				"2,2026-11-11,,又一次\n" + // open, and there is a next one
+				"2,2026-11-12,2026-11-12 00:00,又一次\n" + // ends as it begins
+				"2,2026-11-14,2026-11-15,\n" + // no reason
+				"2,20 Nov,,又一次\n" +
+				"2,2026-11-16,soon,又一次\n" +
+				"2,,,又一次\n" +
+				"9,2026-11-16,,又一次\n" +
+				"1,2026-11-25,2026-11-26,停电\n" + // fine
+				"1,2026-11-25,2026-11-27,停电\n"
+			open, ended := []any{"from", "2026-11-20 08:00"}, []any{"from", "2026-11-01 00:00", "to", "2026-11-05 08:00"}
+			faults := []RowFault{
+				{2, "from", "err.field.stop_open", open},
+				{3, "from", "err.field.stop_there", ended},
+				{4, "to", "err.field.stop_next", open},
+				{5, "to", "err.field.stop_next", open},
+				{6, "to", "err.field.after", nil},
+				{7, "reason", "err.field.required", nil},
+				{8, "from", "err.field.time", []any{"value", "20 Nov"}},
+				{9, "to", "err.field.time", []any{"value", "soon"}},
+				{10, "from", "err.field.required", nil},
+				{11, "outlet", "err.field.unknown", []any{"value", "9"}},
+				{13, "from", "err.import.twice", []any{"value", "2026-11-25", "row", 12}},
+			}
+			rep, err := f.Import(ctx, StopTable, strings.NewReader(bad), false, officer)
+			if err != nil || rep.Applied {
+				t.Errorf("%+v, %v", rep, err)
+			}
+			if d := cmp.Diff(faults, rep.Faults); d != "" {
+				t.Error(d)
+			}
+			// The open one is ended; its reason stays, and another may follow.
+			const end = "outlet,from,to,reason\n2,2026-11-20 08:00,2026-11-22,检修\n2,2026-11-22,,检修\n"
+			if rep, err = f.Import(ctx, StopTable, strings.NewReader(end), false, officer); err != nil || !rep.Applied {
+				t.Errorf("%+v, %v", rep, err)
+			}
+			stops := f.Snapshot().Outlets[2].Stops
+			if len(stops) != 3 || stops[1].To.IsZero() || stops[1].By != "u1" || !stops[2].From.Equal(stops[1].To) {
+				t.Errorf("%+v", stops)
+			}
+		})
+	}
+}
+
+func sorted(rows string) string {
+	return strings.Join(slices.Sorted(strings.SplitSeq(rows, "\r\n")), "\n")
 }
 
 func TestExportOfSome(t *testing.T) {

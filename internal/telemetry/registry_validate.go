@@ -221,7 +221,9 @@ func normalise(o *Outlet) {
 	}
 	slices.SortStableFunc(o.Intervals, func(a, b Interval) int { return a.From.Compare(b.From) })
 	for i := range o.Stops {
-		o.Stops[i].From, o.Stops[i].To = instant(o.Stops[i].From), instant(o.Stops[i].To)
+		s := &o.Stops[i]
+		s.From, s.To = minute(s.From), minute(s.To)
+		trim(&s.Reason)
 	}
 	slices.SortStableFunc(o.Stops, func(a, b Stop) int { return a.From.Compare(b.From) })
 	for i := range o.Limits {

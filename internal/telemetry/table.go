@@ -20,13 +20,9 @@ const (
 	OutletTable     Table = "outlets"
 	FactorTable     Table = "factors"
 	LimitTable      Table = "limits"
+	StopTable       Table = "stops"
 	DeviceTable     Table = "devices"
 )
-
-// Tables lists them in the order in which a new registry is filled.
-func Tables() []Table {
-	return []Table{EnterpriseTable, OutletTable, FactorTable, LimitTable, DeviceTable}
-}
 
 // table describes one: its columns, the key columns first, how its rows are
 // read from the registry and how one is put into a change.
@@ -47,13 +43,11 @@ var tables = map[Table]table{
 	LimitTable: {2, []string{
 		"outlet", "id", "standard", "effective_from", "effective_to", "factor", "statistic", "op", "lo", "hi", "unit", "ref_o2", "note",
 	}, limitRows, putLimitRow},
+	StopTable: {2, []string{"outlet", "from", "to", "reason"}, stopRows, putStopRow},
 	DeviceTable: {2, []string{
 		"mn", "outlet", "password", "networks", "keys", "accept_bad_crc", "accept_bad_length", "from", "to",
 	}, deviceRows, putDeviceRow},
 }
-
-// Columns returns the codes of a table's columns, nil for an unknown table.
-func (t Table) Columns() []string { return slices.Clone(tables[t].columns) }
 
 func float(v *float64) string {
 	if v == nil {
@@ -115,6 +109,20 @@ func limitRows(s *Snapshot) [][]string {
 				id.ref(), l.ID, l.Standard, l.EffectiveFrom, l.EffectiveTo, l.Factor, l.Statistic, l.Op,
 				float(l.Lo), float(l.Hi), l.Unit, float(l.RefO2), l.Note,
 			})
+		}
+	}
+	return rows
+}
+
+func stopRows(s *Snapshot) [][]string {
+	var rows [][]string
+	for _, id := range s.Order {
+		for _, st := range s.Outlets[id].Stops {
+			to := ""
+			if !st.To.IsZero() {
+				to = st.To.In(beijing).Format(stopForm)
+			}
+			rows = append(rows, []string{id.ref(), st.Ref(), to, st.Reason})
 		}
 	}
 	return rows
@@ -246,6 +254,32 @@ func putLimitRow(c *change, r *csvRow) error {
 	r.into("note", &l.Note)
 	if r.bad() {
 		return nil
+	}
+	return c.updateOutlet(o)
+}
+
+// putStopRow declares a stop, or changes the one that begins then.
+func putStopRow(c *change, r *csvRow) error {
+	o, ok := r.outletOf(c)
+	if !ok {
+		return nil
+	}
+	s := Stop{By: c.by.ID}
+	r.time("from", &s.From)
+	if r.bad() {
+		return nil
+	}
+	var was time.Time
+	if i := o.stopFrom(s.From); i >= 0 {
+		s, was = o.Stops[i], o.Stops[i].From
+	}
+	r.time("to", &s.To)
+	r.into("reason", &s.Reason)
+	if r.bad() {
+		return nil
+	}
+	if err := o.PutStop(was, s); err != nil {
+		return err
 	}
 	return c.updateOutlet(o)
 }

@@ -226,7 +226,8 @@ func (o *Outlet) IntervalAt(t time.Time) Interval {
 	return iv
 }
 
-// Stop is a declared stop of the source, half-open; a zero To is open.
+// Stop is a declared stop of the source, half-open and to the minute; a zero To
+// is open.
 type Stop struct {
 	From, To time.Time
 	Reason   string

@@ -506,8 +506,8 @@ func (h *Handler) commands(c *call, d *telemetry.Device, run *dialogueRun) (cmds
 	case "get_clock":
 		return []hj212.Command{hj212.GetClock("")}, nil
 	case "history":
-		from, ok1 := parseStamp(c.r.PostFormValue("from"))
-		to, ok2 := parseStamp(c.r.PostFormValue("to"))
+		from, ok1 := i18n.ParseStamp(c.r.PostFormValue("from"))
+		to, ok2 := i18n.ParseStamp(c.r.PostFormValue("to"))
 		if !ok1 {
 			wrong("from", "command.time_error")
 		}
@@ -551,17 +551,6 @@ func (h *Handler) commands(c *call, d *telemetry.Device, run *dialogueRun) (cmds
 	}
 	wrong("", "command.unknown")
 	return nil, problems
-}
-
-// parseStamp reads a local time as a person types it.
-func parseStamp(s string) (time.Time, bool) {
-	s = strings.TrimSpace(i18n.Digits(s))
-	for _, form := range []string{"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02"} {
-		if t, err := time.ParseInLocation(form, s, i18n.Zone); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
 }
 
 // adoptView is the page that adopts a knocking logger; the button on it is the

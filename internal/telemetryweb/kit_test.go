@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -122,6 +123,12 @@ func region(n int) *telemetry.Snapshot {
 			ID: id, Enterprise: ent, Name: telemetry.Name{Zh: "燃气电厂 " + strconv.Itoa(i+1) + " 号机组排口", En: "Unit " + strconv.Itoa(i+1)}, Medium: telemetry.Gas, SourceType: "gas turbine",
 			Area: counties[i%len(counties)], Lon: 80 + float64(i*37%170)/10, Lat: 28.5 + float64(i*13%60)/10, Sample: true,
 			Factors: []telemetry.OutletFactor{{Code: "a21002", Order: 1}, {Code: "a21026", Order: 2}, {Code: "a19001", Order: 3}},
+		}
+		if id == 3 {
+			s.Outlets[id].Stops = []telemetry.Stop{
+				{From: time.Date(2026, 11, 1, 0, 0, 0, 0, i18n.Zone), To: time.Date(2026, 11, 5, 0, 0, 0, 0, i18n.Zone), Reason: "计划停产"},
+				{From: time.Date(2026, 11, 20, 8, 0, 0, 0, i18n.Zone), Reason: "检修"},
+			}
 		}
 		s.Order = append(s.Order, id)
 		mn := testMN
@@ -449,6 +456,28 @@ func (e *fakeEditor) SaveLimit(_ context.Context, id telemetry.OutletID, was str
 	return nil
 }
 
+// stops edits an outlet's stops as the registry does, on a copy.
+func (e *fakeEditor) stops(id telemetry.OutletID, edit func(*telemetry.Outlet) error) error {
+	o := *e.registry.Snapshot().Outlets[id]
+	o.Stops = slices.Clone(o.Stops)
+	err := edit(&o)
+	if err == nil {
+		e.registry.change(func(s *telemetry.Snapshot) {
+			s.Outlets = maps.Clone(s.Outlets)
+			s.Outlets[id] = &o
+		})
+	}
+	return err
+}
+
+func (e *fakeEditor) SaveStop(_ context.Context, id telemetry.OutletID, was time.Time, s telemetry.Stop, _ string) error {
+	return e.stops(id, func(o *telemetry.Outlet) error { return o.PutStop(was, s) })
+}
+
+func (e *fakeEditor) DropStop(_ context.Context, id telemetry.OutletID, from time.Time, _ string) error {
+	return e.stops(id, func(o *telemetry.Outlet) error { return o.DropStop(from) })
+}
+
 func (e *fakeEditor) Import(_ context.Context, _ string, r io.Reader, dry bool, _ string) (ImportReport, error) {
 	rows, err := csv.NewReader(r).ReadAll()
 	if err != nil {
@@ -475,5 +504,8 @@ func (e *fakeEditor) Changes(context.Context, int) ([]Change, error) {
 		At: testNow, By: "系统管理员（示例）", Kind: "outlet", ID: "1", Action: "update",
 		Old: `{"ID":1,"Lon":90,"Name":{"Zh":"旧名","En":"old"},"Factors":[{"Code":"a21002","RangeHi":100,"Order":1}]}`,
 		New: `{"ID":1,"Lon":91.5,"Name":{"Zh":"新名","En":"old"},"Factors":[{"Code":"a19001","Order":1},{"Code":"a21002","RangeHi":300,"Order":2}]}`,
+	}, {
+		At: testNow, By: "系统管理员（示例）", Kind: "outlet", ID: "1", Action: "update", Old: `{"ID":1}`,
+		New: `{"ID":1,"Stops":[{"From":"2026-11-20T00:00:00Z","To":"0001-01-01T00:00:00Z","Reason":"检修","By":"u1"}]}`,
 	}}, nil
 }

@@ -37,7 +37,8 @@ type outletHead struct {
 	Standard   string
 	Last       time.Time
 	Tabs       []web.Tab
-	Devices    bool // the reader may open the loggers
+	Devices    bool     // the reader may open the loggers
+	Stop       web.Link // Key is the text: the declared stop in force, or the form that declares one
 	Now        time.Time
 	Export     string // address of the tab's table without the ending; "" = none
 	Query      string // of the export
@@ -147,6 +148,7 @@ func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (outletHead, er
 			}
 		}
 	}
+	hd.Stop = h.stopLink(c, o)
 	base := c.path(outletPath(o.ID))
 	hd.Tabs = []web.Tab{
 		{Text: c.l.T("outlet.today"), Href: base, Current: tab == "today"},
@@ -154,6 +156,20 @@ func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (outletHead, er
 		{Text: c.l.T("outlet.devices"), Href: base + "/devices", Current: tab == "devices"},
 	}
 	return hd, nil
+}
+
+// stopLink leads to the stop that is in force, else whoever may to declaring one.
+func (h *Handler) stopLink(c *call, o *telemetry.Outlet) web.Link {
+	for i := range o.Stops {
+		s := &o.Stops[i]
+		if c.actor.May(ReadList) && !s.From.After(c.now) && (s.To.IsZero() || c.now.Before(s.To)) {
+			return web.Link{Key: strings.TrimSpace(i18n.Stamp(s.From) + " – " + stampText(s.To)), Path: "/registry/stops/" + partID(o.ID, s.Ref())}
+		}
+	}
+	if h.mayEdit(c, "stops") {
+		return c.declareStop(o.ID)
+	}
+	return web.Link{}
 }
 
 func (h *Handler) crumbs(c *call, o *telemetry.Outlet) []web.Crumb {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"plateau/hj212"
 	"plateau/internal/platform/errs"
@@ -18,7 +19,7 @@ import (
 // Lists of the registry, in the order of the page. The last two are national
 // tables that come with the program and are only read.
 var (
-	editedKinds = []string{"enterprises", "outlets", "factors", "limits"}
+	editedKinds = []string{"enterprises", "outlets", "factors", "limits", "stops"}
 	listKinds   = append(slices.Clone(editedKinds), "standards", "codes")
 )
 
@@ -171,6 +172,14 @@ func numberText(v *float64) string {
 	return strconv.FormatFloat(*v, 'f', -1, 64)
 }
 
+// stampText writes a time of the registry; what is open has none.
+func stampText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return i18n.Stamp(t)
+}
+
 // rangeText writes a limit: ≤ 50, ≥ 5, 6–9.
 func rangeText(l *telemetry.Limit) string {
 	switch {
@@ -231,6 +240,14 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 			for i := range o.Limits {
 				l := &o.Limits[i]
 				add(partID(o.ID, l.ID), text(l.ID), c.outletName(o), c.factor(l.Factor), text(c.statistic(l.Statistic)), text(rangeText(l)), text(unit(l.Unit)), text(numberText(l.RefO2)), text(l.EffectiveFrom), text(l.EffectiveTo), c.restsOn(l.Standard))
+			}
+		})
+	case "stops":
+		cols = []string{"outlet", "from", "to", "reason"}
+		h.eachOutlet(c, func(o *telemetry.Outlet) {
+			for i := range o.Stops {
+				s := &o.Stops[i]
+				add(partID(o.ID, s.Ref()), c.outletName(o), text(i18n.Stamp(s.From)), text(stampText(s.To)), text(s.Reason))
 			}
 		})
 	case "standards":

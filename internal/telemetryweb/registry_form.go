@@ -30,6 +30,7 @@ type registryFormView struct {
 	Action string
 	Back   string
 	Links  []web.Link // Key is the text; what belongs to the entry
+	Delete string     // address that takes the entry back; "" = it stays
 }
 
 // registryEntry shows an entry; "new" is an empty form.
@@ -136,7 +137,10 @@ func (h *Handler) entryFields(c *call, v *registryFormView) (title string, ok bo
 		if !v.New {
 			q := url.QueryEscape(c.outletName(o).Text)
 			v.Links = append(v.Links, web.Link{Key: c.l.T("registry.open_outlet"), Path: outletPath(o.ID)},
-				web.Link{Key: c.l.T("registry.its_factors"), Path: "/registry/factors?q=" + q}, web.Link{Key: c.l.T("registry.its_limits"), Path: "/registry/limits?q=" + q})
+				web.Link{Key: c.l.T("registry.its_factors"), Path: "/registry/factors?q=" + q}, web.Link{Key: c.l.T("registry.its_limits"), Path: "/registry/limits?q=" + q}, web.Link{Key: c.l.T("registry.its_stops"), Path: "/registry/stops?q=" + q})
+			if v.Edit {
+				v.Links = append(v.Links, c.declareStop(o.ID))
+			}
 		}
 		return c.outletName(o).Text, true
 	case "factors":
@@ -167,6 +171,27 @@ func (h *Handler) entryFields(c *call, v *registryFormView) (title string, ok bo
 			return "", true
 		}
 		return c.l.T("registry.limit_of", "limit", l.ID, "outlet", c.outletName(o).Text), true
+	case "stops":
+		o, s := c.outletStop(v.ID)
+		if s == nil {
+			if !v.New {
+				return "", false
+			}
+			s = &telemetry.Stop{}
+		}
+		v.Fields = []web.Field{
+			{Name: "from", Value: stampText(s.From), Width: "medium"},
+			{Name: "to", Value: stampText(s.To), Width: "medium", Optional: true},
+			{Name: "reason", Value: s.Reason},
+		}
+		if v.New {
+			v.Fields = append([]web.Field{c.outletField()}, v.Fields...)
+			return "", true
+		}
+		if v.Links = append(v.Links, web.Link{Key: c.l.T("registry.open_outlet"), Path: outletPath(o.ID)}); v.Edit {
+			v.Delete = v.Action + "/delete"
+		}
+		return c.l.T("registry.stop_of", "outlet", c.outletName(o).Text, "from", stampText(s.From)), true
 	case "standards":
 		i := slices.IndexFunc(c.snap.Limits, func(l telemetry.Limit) bool { return l.ID == v.ID })
 		if i < 0 {
@@ -221,6 +246,26 @@ func (c *call) outletLimit(id string) (*telemetry.Outlet, *telemetry.Limit) {
 	return o, &o.Limits[i]
 }
 
+// outletStop finds a declared stop by the id of its row.
+func (c *call) outletStop(id string) (*telemetry.Outlet, *telemetry.Stop) {
+	outlet, from, _ := strings.Cut(id, ":")
+	n, _ := parseOutletID(outlet)
+	o := c.snap.Outlets[n]
+	if o == nil {
+		return nil, nil
+	}
+	i := slices.IndexFunc(o.Stops, func(s telemetry.Stop) bool { return s.Ref() == from })
+	if i < 0 {
+		return nil, nil
+	}
+	return o, &o.Stops[i]
+}
+
+// declareStop leads to the form of a new stop of an outlet.
+func (c *call) declareStop(o telemetry.OutletID) web.Link {
+	return web.Link{Key: c.l.T("registry.declare_stop"), Path: "/registry/stops/new?outlet=" + strconv.FormatUint(uint64(o), 10)}
+}
+
 func (c *call) countyField(current string) web.Field {
 	f := web.Field{Name: "area", Kind: "select", Options: []web.Option{{Text: "—", Selected: current == ""}}}
 	for _, code := range sortedKeys(c.snap.Areas) {
@@ -231,11 +276,13 @@ func (c *call) countyField(current string) web.Field {
 	return f
 }
 
+// outletField chooses the outlet of a new part; an address may propose one.
 func (c *call) outletField() web.Field {
 	f := web.Field{Name: "outlet", Kind: "select", Options: []web.Option{{Text: "—"}}}
 	for _, id := range c.snap.Order {
 		if o := c.snap.Outlets[id]; o != nil {
-			f.Options = append(f.Options, web.Option{Value: strconv.Itoa(int(id)), Text: c.outletName(o).Text})
+			value := strconv.Itoa(int(id))
+			f.Options = append(f.Options, web.Option{Value: value, Text: c.outletName(o).Text, Selected: value == c.query("outlet")})
 		}
 	}
 	return f
@@ -382,6 +429,19 @@ func (f *form) date(name string, optional bool) string {
 	return t.Format("2006-01-02")
 }
 
+// stamp reads a time as people write it.
+func (f *form) stamp(name string, optional bool) time.Time {
+	s := f.text(name)
+	if s == "" && optional {
+		return time.Time{}
+	}
+	t, ok := i18n.ParseStamp(s)
+	if !ok {
+		f.wrong(name)
+	}
+	return t
+}
+
 // codeOf is a factor code however it was typed: capitals, full-width letters.
 func codeOf(s string) string { return strings.ToLower(norm.NFKC.String(i18n.Digits(s))) }
 
@@ -410,6 +470,8 @@ func (h *Handler) registrySave(c *call) error {
 		save = h.saveFactor(f, id)
 	case "limits":
 		save = h.saveLimit(f, id)
+	case "stops":
+		save = h.saveStop(f, id)
 	}
 	if save == nil {
 		return notFound()
@@ -565,4 +627,35 @@ func (h *Handler) saveLimit(f *form, id string) func() error {
 		l.Unit = telemetry.FactorUnit(l.Factor)
 	}
 	return func() error { return h.Editor.SaveLimit(f.c.ctx(), outlet, was, l, f.c.actor.Post) }
+}
+
+func (h *Handler) saveStop(f *form, id string) func() error {
+	var s telemetry.Stop
+	var outlet telemetry.OutletID
+	switch o, old := f.c.outletStop(id); {
+	case old != nil:
+		outlet, s = o.ID, *old
+	case id == "new":
+		outlet = f.outlet()
+	default:
+		return nil
+	}
+	was := s.From
+	s.From, s.To, s.Reason = f.stamp("from", false), f.stamp("to", true), f.need("reason")
+	return func() error { return h.Editor.SaveStop(f.c.ctx(), outlet, was, s, f.c.actor.Post) }
+}
+
+// stopDelete takes back a stop that should not have been declared.
+func (h *Handler) stopDelete(c *call) error {
+	if h.Editor == nil {
+		return readOnly()
+	}
+	o, s := c.outletStop(c.r.PathValue("id"))
+	if s == nil {
+		return notFound()
+	}
+	if err := h.Editor.DropStop(c.ctx(), o.ID, s.From, c.actor.Post); err != nil {
+		return err
+	}
+	return c.see("/registry/stops")
 }

@@ -111,6 +111,9 @@ func (c *call) deltas(before, after string) []delta {
 	old, now := leaves(before), leaves(after)
 	var out []delta
 	add := func(path []string, from, to string) {
+		if path[len(path)-1] == "By" {
+			return // the line says by which post
+		}
 		switch path[0] {
 		case "ID", "mn", "Sample": // stands beside it; of the demonstration
 			return

@@ -76,6 +76,7 @@ func routes() []route {
 		{"POST", "/registry/{kind}/import", EditList, (*Handler).registryImport},
 		{"GET", "/registry/{kind}/{id}", ReadList, (*Handler).registryEntry},
 		{"POST", "/registry/{kind}/{id}", EditList, (*Handler).registrySave},
+		{"POST", "/registry/stops/{id}/delete", EditList, (*Handler).stopDelete},
 		{"GET", "/login", Open, (*Handler).signInForm},
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},

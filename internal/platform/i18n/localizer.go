@@ -119,6 +119,22 @@ func Seconds(t time.Time) string { return t.In(Zone).Format("15:04:05") }
 // Stamp returns 2026-11-23 08:30.
 func Stamp(t time.Time) string { return t.In(Zone).Format("2006-01-02 15:04") }
 
+// stampMarks are what else stands between the parts of a time.
+var stampMarks = strings.NewReplacer("/", "-", "／", "-", "年", "-", "月", "-", "日", " ", "T", " ", "：", ":")
+
+// ParseStamp reads a time in Zone as people and spreadsheets write it, with
+// digits of any kind: 2026-11-23 08:30, 2026/11/23 8:30:00, 2026年11月23日; a date
+// alone is its first instant.
+func ParseStamp(s string) (time.Time, bool) {
+	s = strings.Join(strings.Fields(stampMarks.Replace(Digits(s))), " ")
+	for _, form := range []string{"2006-1-2 15:04", "2006-1-2 15:04:05", "2006-1-2"} {
+		if t, err := time.ParseInLocation(form, s, Zone); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
 // Hours writes a stretch of the clock as a range: 07:00–08:00; an end at
 // midnight is 24:00.
 func Hours(from, to time.Time) string {
