@@ -241,22 +241,21 @@ func (s *Set) Digest(date string) string {
 // Float returns a numeric parameter. A missing or mistyped parameter is a
 // fault of the file: it wraps ErrInvalid.
 func (r *Rule) Float(name string) (float64, error) {
-	switch v := r.Params[name].(type) {
+	return r.TableFloat(r.Params, name)
+}
+
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
 	case float64:
-		return v, nil
+		return v, true
 	case int64:
-		return float64(v), nil
+		return float64(v), true
 	}
-	return 0, fmt.Errorf("rule %s: parameter %s is no number: %w", r.ID, name, ErrInvalid)
+	return 0, false
 }
 
 // Text returns a text parameter.
-func (r *Rule) Text(name string) (string, error) {
-	if v, ok := r.Params[name].(string); ok {
-		return v, nil
-	}
-	return "", fmt.Errorf("rule %s: parameter %s is no text: %w", r.ID, name, ErrInvalid)
-}
+func (r *Rule) Text(name string) (string, error) { return r.TableText(r.Params, name) }
 
 // Texts returns a list of texts; a missing list is empty.
 func (r *Rule) Texts(name string) ([]string, error) { return texts(r.ID, name, r.Params[name]) }
@@ -287,4 +286,37 @@ func (r *Rule) Table(name string) map[string]any {
 // TableTexts returns a list of texts inside a table.
 func (r *Rule) TableTexts(table map[string]any, name string) ([]string, error) {
 	return texts(r.ID, name, table[name])
+}
+
+// TableFloats returns a list of numbers inside a table.
+func (r *Rule) TableFloats(table map[string]any, name string) ([]float64, error) {
+	list, ok := table[name].([]any)
+	if !ok {
+		return nil, fmt.Errorf("rule %s: parameter %s is no list: %w", r.ID, name, ErrInvalid)
+	}
+	out := make([]float64, len(list))
+	for i, x := range list {
+		v, ok := number(x)
+		if !ok {
+			return nil, fmt.Errorf("rule %s: parameter %s holds something that is no number: %w", r.ID, name, ErrInvalid)
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// TableFloat returns a number inside a table.
+func (r *Rule) TableFloat(table map[string]any, name string) (float64, error) {
+	if v, ok := number(table[name]); ok {
+		return v, nil
+	}
+	return 0, fmt.Errorf("rule %s: parameter %s is no number: %w", r.ID, name, ErrInvalid)
+}
+
+// TableText returns a text inside a table.
+func (r *Rule) TableText(table map[string]any, name string) (string, error) {
+	if v, ok := table[name].(string); ok {
+		return v, nil
+	}
+	return "", fmt.Errorf("rule %s: parameter %s is no text: %w", r.ID, name, ErrInvalid)
 }

@@ -275,7 +275,7 @@ func TestFullValueInTrace(t *testing.T) {
 	t.Parallel()
 	l := LimitRef{Op: "<=", Hi: Some(35)}
 	j := JudgeExceed(35.00004, l)
-	if s := j.step(testParams(t), 35.00004, l, true); !j.Exceeds || s.Formula != "35.00004 ÷ 35 − 1 = 1.14286e-06" {
+	if s := j.step(testParams(t).exceed, 35.00004, l, true); !j.Exceeds || s.Formula != "35.00004 ÷ 35 − 1 = 1.14286e-06" {
 		t.Errorf("%v, %q", j.Exceeds, s.Formula)
 	}
 }

@@ -12,7 +12,8 @@
 // Rules are dated data (package rules); the functions here take values and
 // return values with a trace of every step. Nothing is rounded before it is
 // judged. It refuses to guess: a missing mark is not N unless the outlet says
-// so, a missing hour counts as expected, an unknown oxygen folds nothing.
+// so, a missing hour counts as expected, an unknown oxygen folds nothing. Rules
+// that ask for nothing but their input (Rules) can be applied without the engine.
 //
 // Standards: HJ 75-2017, HJ 76-2017 annex B, HJ 356-2019 chapters 6 and 7,
 // GB/T 8170-2008 section 4.3.

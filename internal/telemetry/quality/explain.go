@@ -360,7 +360,7 @@ func (x *explainer) verdict(pl *plan) Step {
 		s.Notes = append(s.Notes, Text{Key: "reason.not_judged"})
 		return s
 	}
-	return JudgeExceed(out.Value.V, out.Limit).step(pl.p, out.Value.V, out.Limit, out.Evidence)
+	return JudgeExceed(out.Value.V, out.Limit).step(pl.p.exceed, out.Value.V, out.Limit, out.Evidence)
 }
 
 // day explains a day of Beijing time from its judged hours.

@@ -12,6 +12,17 @@ import (
 // leave behind; a value nearer to a limit than that equals it.
 const noise = 1e-12
 
+// ExceedRule is judge.exceed in force.
+type ExceedRule struct {
+	ref
+	Decimals int // shown
+}
+
+// Step writes a comparison down that counts as evidence.
+func (r *ExceedRule) Step(j JudgeResult, v float64, l LimitRef) Step {
+	return j.step(r.ref, v, l, true)
+}
+
 // JudgeResult is a comparison with a limit.
 type JudgeResult struct {
 	Exceeds bool
@@ -32,9 +43,33 @@ func JudgeExceed(v float64, l LimitRef) JudgeResult {
 	return JudgeResult{Times: Some(0)}
 }
 
-// Step writes the comparison down for a person.
-func (r JudgeResult) step(p *params, v float64, l LimitRef, evidence bool) Step {
-	s := p.exceed.step(StepVerdict)
+// JudgeExact is JudgeExceed of decimals as they were written, against an upper
+// limit: no arithmetic went before, so there is no noise to forgive.
+func JudgeExact(v, limit *big.Rat) JudgeResult {
+	switch {
+	case v.Cmp(limit) <= 0:
+		return JudgeResult{Times: Some(0)}
+	case limit.Sign() <= 0: // nothing is a multiple of zero
+		return JudgeResult{Exceeds: true}
+	}
+	times := new(big.Rat).Quo(v, limit)
+	f, _ := times.Sub(times, big.NewRat(1, 1)).Float64()
+	return JudgeResult{true, Some(f)}
+}
+
+// Exact takes a float64 for the shortest decimal that stands for it; what is
+// not finite is 0.
+func Exact(v float64) *big.Rat {
+	r, ok := new(big.Rat).SetString(strconv.FormatFloat(v, 'f', -1, 64))
+	if !ok {
+		return new(big.Rat)
+	}
+	return r
+}
+
+// step writes the comparison down for a person.
+func (r JudgeResult) step(rule ref, v float64, l LimitRef, evidence bool) Step {
+	s := rule.step(StepVerdict)
 	value := num(v)
 	if r.Exceeds && (l.Hi.OK && value == num(l.Hi.V) || l.Lo.OK && value == num(l.Lo.V)) {
 		value = strconv.FormatFloat(v, 'f', -1, 64) // "35 > 35" would convince nobody
@@ -100,6 +135,9 @@ func DisplayRat(r *big.Rat, decimals int) string {
 	}
 	return new(big.Rat).SetFrac(q, scale).FloatString(decimals)
 }
+
+// RefOf condenses a limit, as its table has it.
+func RefOf(l *telemetry.Limit) LimitRef { return limitRef(l) }
 
 // limitRef condenses a limit; used is the statistic it was asked for.
 func limitRef(l *telemetry.Limit) LimitRef {

@@ -142,6 +142,10 @@ func (r *reader) open(id string) ref {
 		rule = &rules.Rule{ID: id, Params: map[string]any{}}
 	}
 	r.rule = rule
+	return refOf(rule)
+}
+
+func refOf(rule *rules.Rule) ref {
 	return ref{id: rule.ID, version: rule.Version, hash: rule.Hash, clause: rule.Source, clauseZh: rule.SourceZh}
 }
 
