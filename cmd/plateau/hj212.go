@@ -145,7 +145,7 @@ func inputName(name string) string {
 func eachLine(r io.Reader, out *bufio.Writer, fn func(n int, line []byte) error) error {
 	br := bufio.NewReaderSize(r, 1<<16)
 	for n := 1; ; n++ {
-		if br.Buffered() == 0 {
+		if ahead, _ := br.Peek(br.Buffered()); bytes.IndexByte(ahead, '\n') < 0 {
 			if err := out.Flush(); err != nil {
 				return err
 			}

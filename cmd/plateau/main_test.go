@@ -15,7 +15,7 @@ func call(args ...string) (code int, out, errOut string) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	lists := [][]string{{"--help"}, {"help"}, {"hj212", "decode", "--help"}, {"journal", "verify", "--help"}, {"config", "check", "--help"}, {"bench", "ingest", "--help"}}
+	lists := [][]string{{"--help"}, {"help"}, {"hj212", "decode", "--help"}, {"rules", "eval", "--help"}, {"journal", "verify", "--help"}, {"config", "check", "--help"}, {"bench", "ingest", "--help"}}
 	for _, c := range commands() {
 		lists = append(lists, []string{c.name, "--help"}, []string{"help", c.name})
 	}
@@ -44,6 +44,9 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"simulate", "--to", "127.0.0.1:1", "--outlets", "0"}, 1, "--outlets N"},
 		{[]string{"simulate", "--to", "127.0.0.1:1", "--interval", "0s"}, 1, "--interval D"},
 		{[]string{"simulate", "--to", "nowhere"}, 1, "HOST:PORT"},
+		{[]string{"rules"}, 2, "say what to do: eval"},
+		{[]string{"rules", "eval", "file.jsonl"}, 2, `unexpected "file.jsonl"`},
+		{[]string{"rules", "eval", "--date", "2026-02-30"}, 2, "--date wants a day as YYYY-MM-DD"},
 		{[]string{"demo", "--series", "/nonexistent"}, 1, "--series"},
 	} {
 		if code, out, errOut := call(c.args...); code != c.code || out != "" || !strings.Contains(errOut, c.want) {
