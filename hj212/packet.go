@@ -204,28 +204,28 @@ func (p *Packet) field(name []byte) *Span {
 // headerNames in canonical order (section 6.2.2).
 var headerNames = [...]string{"QN", "ST", "CN", "PW", "MN", "Flag", "PNUM", "PNO", "RF"}
 
+// Eight bytes of one value each.
 const (
-	ones  = 0x0101010101010101
-	low7s = 0x7F7F7F7F7F7F7F7F
+	each01 = 0x0101010101010101
+	high   = 0x80 * each01
 )
 
 // separators marks (with the high bit) the bytes of w that are ',' '-' ';' or
-// '='. Eight bytes are tested at once; ',' and '-' differ in their lowest bit only.
+// '=', and also '+' and '<', which are rare. Without their bit 4 all of these
+// lie from 0x2B to 0x2D and nothing else in ASCII does, so one range test of
+// eight bytes at once is enough; no sum carries into the next byte.
 func separators(w uint64) uint64 {
-	comma := w&^uint64(ones) ^ ','*ones
-	semi, equal := w^';'*ones, w^'='*ones
-	// A byte is zero exactly when neither its high bit nor a carry out of its low seven bits is set.
-	comma = (comma&low7s + low7s) | comma
-	semi = (semi&low7s + low7s) | semi
-	equal = (equal&low7s + low7s) | equal
-	return ^(comma & semi & equal) & (^uint64(0) &^ low7s)
+	x := w & (0x6F * each01)
+	from := x + (0x80-0x2B)*each01  // high bit: 0x2B or above
+	above := x + (0x80-0x2E)*each01 // high bit: beyond 0x2D
+	return from &^ above &^ w & high
 }
 
 // gather brings the high bits of eight bytes together in the highest byte.
 const gather = 0x0002040810204081
 
 // stopsOf gives one bit for each of the first 64 bytes of b that is a
-// separator. Walking over 64 at once mispredicts the end of the walk less often.
+// separator, or looks like one (see separators). Walking over 64 at once mispredicts the end of the walk less often.
 func stopsOf(b []byte) (stops uint64) {
 	var tail [64]byte
 	if len(b) < len(tail) {
@@ -263,15 +263,20 @@ func (p *Packet) items(i, end int) {
 				if eq < 0 {
 					eq = at
 				}
-			default:
+			case ',', ';':
 				if at > start {
-					if n < len(items) {
-						items[n].Group = group
-					} else {
-						items = append(items, Item{Group: group})
+					if n == len(items) {
+						items = append(items, Item{})
 						items = items[:cap(items)]
 					}
-					if fill(seg, &items[n], start, dash, eq, at) {
+					it := &items[n]
+					it.Group = group
+					if dash > start && eq > dash && eq+1 < at && min(seg[start], seg[eq-1], seg[eq+1], seg[at-1]) > ' ' {
+						it.Code = Span{uint16(start), uint16(dash - start)} // as nearly all are
+						it.Suffix = Span{uint16(dash + 1), uint16(eq - dash - 1)}
+						it.Value = Span{uint16(eq + 1), uint16(at - eq - 1)}
+						n++
+					} else if fill(seg, it, start, dash, eq, at) {
 						n++
 					}
 				}

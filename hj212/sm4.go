@@ -133,11 +133,10 @@ func AppendEncrypted(dst, seg, key []byte) ([]byte, error) {
 
 // printable reports that every byte of b is a printable ASCII character.
 func printable(b []byte) bool {
-	const highs = ^uint64(0) &^ low7s
 	for len(b) >= 8 {
 		w := binary.LittleEndian.Uint64(b)
-		del := w ^ 0x7F*ones
-		if (w|(w-' '*ones)|(del-ones)&^del)&highs != 0 {
+		del := w ^ 0x7F*each01
+		if (w|(w-' '*each01)|(del-each01)&^del)&high != 0 {
 			return false
 		}
 		b = b[8:]
