@@ -1,11 +1,14 @@
 package telemetry
 
 import (
+	"encoding/binary"
 	"math"
 	"math/big"
+	"math/bits"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"plateau/hj212"
 )
@@ -88,16 +91,50 @@ func notDecimal(r rune) bool { return r != '.' && (r < '0' || r > '9') }
 
 // interned keeps one copy of each code, suffix and mark, so that records need
 // no memory of their own for them. It is bounded: a device that sends ever new
-// names only loses the sharing.
+// or very long names only loses the sharing.
 var interned struct {
+	// recent is looked at first: one slot for each hash, replaced without a lock.
+	recent [1 << recentBits]atomic.Pointer[string]
 	sync.RWMutex
 	m map[string]string
 }
 
-const maxInterned = 1 << 16
+const (
+	recentBits     = 11
+	maxInterned    = 1 << 16
+	maxInternedLen = 64
+)
+
+// recentSlot hashes a name by its ends; names are short, and a clash only costs
+// a look into the map.
+func recentSlot(b []byte) uint64 {
+	var x uint64
+	switch n := len(b); {
+	case n >= 8:
+		x = binary.LittleEndian.Uint64(b) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(b[n-8:]), 29)
+	case n >= 4:
+		x = uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<32
+	case n > 0:
+		x = uint64(b[0]) | uint64(b[n/2])<<8 | uint64(b[n-1])<<16
+	}
+	return (x + uint64(len(b))) * 0x9E3779B97F4A7C15 >> (64 - recentBits)
+}
 
 // Intern returns b as a string, shared with earlier equal ones.
 func Intern(b []byte) string {
+	slot := &interned.recent[recentSlot(b)]
+	if s := slot.Load(); s != nil && *s == string(b) {
+		return *s
+	}
+	if len(b) > maxInternedLen {
+		return string(b)
+	}
+	s := internInMap(b)
+	slot.Store(&s)
+	return s
+}
+
+func internInMap(b []byte) string {
 	interned.RLock()
 	s, ok := interned.m[string(b)]
 	interned.RUnlock()

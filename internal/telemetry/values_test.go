@@ -3,8 +3,11 @@ package telemetry
 import (
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -142,5 +145,30 @@ func TestBareMark(t *testing.T) {
 	vs := ValuesOf(&p, nil)
 	if len(vs) != 2 || vs[0].Code != "b" || vs[0].Flag != "N" || vs[1].Code != "a" || vs[1].Suffix != "Flag" || vs[1].Flag != "F" || vs[1].Source() != "F" {
 		t.Errorf("values %+v", vs)
+	}
+}
+
+// TestIntern: whatever names share a slot, each comes back as itself, and equal
+// ones share their memory.
+func TestIntern(t *testing.T) {
+	t.Parallel()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 20_000 {
+				name := strconv.Itoa(i % 7000)
+				for _, s := range []string{name, "a" + name + "-Rtd", strings.Repeat(name, 30), ""} {
+					if got := Intern([]byte(s)); got != s {
+						t.Errorf("%q came back as %q", s, got)
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	a, b := Intern([]byte("a21026")), Intern([]byte("a21026"))
+	if unsafe.StringData(a) != unsafe.StringData(b) {
+		t.Error("equal names have memory of their own")
 	}
 }
