@@ -91,10 +91,10 @@ func ingestOnce(ctx context.Context, c *Config) (rate, perReading float64, err e
 		return 0, 0, err
 	}
 	defer func() { _ = s.Close() }()
-	raws := rawFrames(c)
+	raws := makeFrames(c)
 	var wg sync.WaitGroup
 	var failed atomic.Pointer[error]
-	wg.Add(len(raws))
+	wg.Add(raws.len())
 	done := func(r store.Result) {
 		if r.Err != nil {
 			failed.Store(&r.Err)
@@ -109,8 +109,8 @@ func ingestOnce(ctx context.Context, c *Config) (rate, perReading float64, err e
 			var p hj212.Packet
 			batch := make([]*store.Frame, 0, 256)
 			received := c.Now()
-			for i := part; i < len(raws); i += parts {
-				f, err := decode(&p, telemetry.OutletID(i%c.Outlets+1), raws[i], make([]telemetry.Value, 0, len(codes)), received)
+			for i := part; i < raws.len(); i += parts {
+				f, err := decode(&p, telemetry.OutletID(i%c.Outlets+1), raws.at(i), make([]telemetry.Value, 0, len(codes)), received)
 				if err != nil {
 					failed.Store(&err)
 					wg.Done()
@@ -152,7 +152,7 @@ func ingestOnce(ctx context.Context, c *Config) (rate, perReading float64, err e
 		return 0, 0, err
 	}
 	disk, err := folderSize(dir)
-	return float64(len(raws)) / took.Seconds(), float64(disk) / float64(len(raws)*len(codes)), err
+	return float64(raws.len()) / took.Seconds(), float64(disk) / float64(raws.len()*len(codes)), err
 }
 
 func folderSize(dir string) (n int64, err error) {
@@ -169,21 +169,39 @@ func folderSize(dir string) (n int64, err error) {
 	return n, err
 }
 
-// rawFrames makes the frames beforehand: making them is not what is measured.
-// Two producers take the odd and the even ones: with an even number of outlets
-// each outlet's times rise.
-func rawFrames(c *Config) [][]byte {
+// rawFrames are frames made beforehand: making them is not what is measured.
+// They lie one behind another in one piece, because a million pieces would have
+// the garbage collector measured too.
+type rawFrames struct {
+	bytes []byte
+	ends  []int
+}
+
+func (r *rawFrames) len() int { return len(r.ends) }
+
+func (r *rawFrames) at(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = r.ends[i-1]
+	}
+	return r.bytes[from:r.ends[i]:r.ends[i]]
+}
+
+// makeFrames makes those of a run. Two producers take the odd and the even
+// ones: with an even number of outlets each outlet's times rise.
+func makeFrames(c *Config) *rawFrames {
 	loggers := make([]*logger, c.Outlets)
 	for i := range loggers {
 		loggers[i] = newLogger(i)
 	}
 	at := c.Now().Add(-time.Duration(c.Frames/c.Outlets+1) * 30 * time.Second).Truncate(time.Second)
-	raws := make([][]byte, c.Frames)
-	for i := range raws {
+	r := &rawFrames{ends: make([]int, c.Frames)}
+	for i := range r.ends {
 		if i%c.Outlets == 0 {
 			at = at.Add(30 * time.Second)
 		}
-		raws[i] = loggers[i%c.Outlets].frame(nil, at)
+		r.bytes = loggers[i%c.Outlets].frame(r.bytes, at)
+		r.ends[i] = len(r.bytes)
 	}
-	return raws
+	return r
 }

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
 func BenchmarkIngestPeers(b *testing.B) {
 	const frames, group = 100_000, 1000
 	conf := Config{Frames: frames, Outlets: 1000, Now: time.Now}
-	raws := rawFrames(&conf)
+	raws := makeFrames(&conf)
 	type row struct {
 		raw    []byte
 		outlet int32
@@ -38,7 +38,7 @@ func BenchmarkIngestPeers(b *testing.B) {
 		b.Helper()
 		var p hj212.Packet
 		for i := from; i < from+group; i++ {
-			f, err := decode(&p, telemetry.OutletID(i%conf.Outlets+1), raws[i], nil, time.Now())
+			f, err := decode(&p, telemetry.OutletID(i%conf.Outlets+1), raws.at(i), nil, time.Now())
 			if err != nil {
 				b.Fatal(err)
 			}
