@@ -148,11 +148,13 @@ func (c *conn) read(ctx, hard context.Context) error {
 		now := o.Now()
 		c.snap = o.Registry.Snapshot()
 		if n > 0 {
-			heard, given = wallClock(), false
 			c.lastRead.Store(c.g.tick())
 			c.g.stats.bytes.Add(int64(n))
 			c.dull += n
 			c.events(ctx, hard, now, c.scan.Next)
+			// Silence begins when we listen again: while the store or a quota held us
+			// up, what the peer went on sending waits unread.
+			heard, given = wallClock(), false
 		}
 		switch {
 		case err == nil:

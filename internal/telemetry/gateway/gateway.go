@@ -188,6 +188,8 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	if l == nil {
 		return errors.New("gateway: Listen was not called")
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	// hard outlives ctx so that what was received can still be stored and answered.
 	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
@@ -196,12 +198,10 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { g.keepHouse(ctx) })
 	err := g.accept(ctx, hard, l, &running)
+	cancel() // where the listener failed, nothing else ends the connections
 	_ = l.Close()
 	timer := time.AfterFunc(g.o.DrainWait, cut)
 	defer timer.Stop()
-	if err != nil { // the listener failed: nothing will end the connections but this
-		g.each(func(c *conn) { c.interrupt() })
-	}
 	running.Wait()
 	g.dialogues.Wait()
 	return err

@@ -144,6 +144,24 @@ func TestOutletOutlivesLogger(t *testing.T) {
 	}
 }
 
+// TestAdoptedLater: what a logger kept while it was unknown is its new outlet's.
+func TestAdoptedLater(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newRegistry(), nil)
+	p := s.dial()
+	kept := realtime(mnA, 1, "5.1")
+	p.send(kept)
+	s.until("it knocks", func() bool { return len(s.frames(mnA)) == 1 })
+	s.clock.add(2 * time.Hour)
+	s.reg.put(device(mnA))
+	s.reg.Snapshot().Outlets[1].Since = s.clock.now()
+	p.send(kept)
+	p.expect(ackOf(kept))
+	if got := s.verdicts(mnA); got != "quarantined stored" {
+		t.Errorf("verdicts %q", got)
+	}
+}
+
 // TestDamaged: damaged frames are kept with their fault, never answered, and
 // do not stop what follows.
 func TestDamaged(t *testing.T) {
@@ -332,9 +350,9 @@ func TestClock(t *testing.T) {
 	if !strings.HasPrefix(got, "QN=20261124180000000;ST=31;CN=1012;PW=123456;MN="+mnA+";Flag=5;CP=&&SystemTime=20261124180000&&") {
 		t.Fatalf("no request to set the clock: %s", got)
 	}
-	bad := []string{at(2, "20400101000000"), at(3, "20251123000000"), at(4, ""), at(5, "202611241800"), at(6, "20261124180000000"), at(7, "20261125180001")}
+	bad := []string{at(2, "20400101000000"), at(3, "20241123000000"), at(4, ""), at(5, "202611241800"), at(6, "20261124180000000"), at(7, "20261125180001")}
 	bad = append(bad, strings.Replace(at(8, "x"), "DataTime=x;", "", 1))
-	well := []string{at(9, "20261125180000"), at(10, "20251125000000"), at(11, "20261124175959")}
+	well := []string{at(9, "20261125180000"), at(10, "20241124000000"), at(11, "20261124175959")}
 	for _, seg := range append(bad, well...) {
 		p.send(seg)
 		p.expect(ackOf(seg))
@@ -445,6 +463,22 @@ func TestQuota(t *testing.T) {
 	if st := s.g.Stats(); st.Stored != 50 || st.Throttled == 0 {
 		t.Errorf("stats %+v", st)
 	}
+}
+
+// TestHeldUp: a frame of which the rest came while the gateway itself kept the
+// peer waiting is whole.
+func TestHeldUp(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newRegistry(device(mnA)), func(o *Options, _ *store.Options) {
+		o.ConnRate, o.HalfPacket = Rate{PerSecond: 2, Burst: 1}, 100*time.Millisecond
+	})
+	p := s.dial()
+	third := string(hj212.AppendFrame(nil, []byte(realtime(mnA, 3, "1"))))
+	two := hj212.AppendFrame(hj212.AppendFrame(nil, []byte(realtime(mnA, 1, "1"))), []byte(realtime(mnA, 2, "1")))
+	p.write(string(two) + third[:40])
+	s.until("held up by the quota", func() bool { return s.g.Stats().Throttled > 0 })
+	p.write(third[40:])
+	p.expect(ackOf(realtime(mnA, 1, "1")), ackOf(realtime(mnA, 2, "1")), ackOf(realtime(mnA, 3, "1")))
 }
 
 // TestHostClockSetBack: nobody waits, and nothing is lost or dropped, because
@@ -629,5 +663,33 @@ func TestGracefulStop(t *testing.T) {
 	}
 	if _, err := net.DialTimeout("tcp", s.addr, time.Second); err == nil {
 		t.Error("still accepting")
+	}
+}
+
+// TestListenerFails: the gateway says so and leaves nobody connected.
+func TestListenerFails(t *testing.T) {
+	t.Parallel()
+	st, err := store.Open(t.TempDir(), store.Options{CacheMB: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	s := &site{t: t, reg: newRegistry(device(mnA)), store: st, clock: newClock(t0)}
+	if s.g, err = New(Options{Addr: "127.0.0.1:0", Registry: s.reg, Store: st, Now: s.clock.now}); err != nil {
+		t.Fatal(err)
+	}
+	if s.addr, err = s.g.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.g.Serve(t.Context()) }()
+	p := s.dial()
+	p.marker(mnA, 1)
+	if err := s.g.listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.closed()
+	if err := <-served; err == nil {
+		t.Error("no error")
 	}
 }

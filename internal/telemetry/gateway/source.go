@@ -178,6 +178,10 @@ type identity struct {
 // only looks them up again.
 const maxIdentities = 1024
 
+// heldBack is how much older than its outlet a record may be. A logger that was
+// adopted now sends what it kept while nobody answered it.
+const heldBack = 366 * 24 * time.Hour
+
 // identify finds the registered logger of that MN; nil when there is none.
 func (c *conn) identify(mn []byte, snap *telemetry.Snapshot) *identity {
 	if id := c.cur; id != nil && id.version == snap.Version && id.src.mn == string(mn) {
@@ -199,7 +203,7 @@ func (c *conn) identify(mn []byte, snap *telemetry.Snapshot) *identity {
 		id.allowed = id.allowed || n.Contains(c.peer.Addr())
 	}
 	if id.outlet != nil && !id.outlet.Since.IsZero() {
-		id.earliest = id.outlet.Since.Unix()
+		id.earliest = id.outlet.Since.Add(-heldBack).Unix()
 	}
 	if old != nil {
 		id.asked, id.linked = old.asked, old.linked
