@@ -548,9 +548,14 @@ func (p *preparer) compare(g *group, f *Frame) (v telemetry.Verdict, first telem
 	return v, first, err
 }
 
-// sameFrame finds the part of a record that came in the very bytes of f. The
-// request number is among them: a logger that sends an old value anew, with a
-// number of its own, does mean it.
+// maxSought bounds for how many parts at each end of a record sameFrame reads the
+// journal. A logger whose clock stands still makes every record a revision of
+// one, and reading them all for each would hold up everybody.
+const maxSought = 16
+
+// sameFrame finds the part of a record that came in the very bytes of f, among
+// the first and the last maxSought parts. The request number is among the bytes:
+// a logger that sends an old value anew, with a number of its own, does mean it.
 func (p *preparer) sameFrame(g *group, sr *series, parts []telemetry.Locator, f *Frame) (telemetry.Locator, error) {
 	if sr.group == g.seq {
 		for _, i := range sr.frames {
@@ -561,8 +566,8 @@ func (p *preparer) sameFrame(g *group, sr *series, parts []telemetry.Locator, f 
 	}
 	p.s.state.Unlock()
 	defer p.s.state.Lock()
-	for _, l := range parts {
-		if l.Seq == g.seq {
+	for i, l := range parts {
+		if l.Seq == g.seq || i >= maxSought && i < len(parts)-maxSought {
 			continue
 		}
 		es, _, err := p.s.content(l.Seq, true)

@@ -16,7 +16,7 @@ import (
 	"plateau/internal/telemetry"
 )
 
-// ErrNotFound is returned for a frame or record that is not there.
+// ErrNotFound is returned for a frame that is not there.
 var ErrNotFound = errors.New("store: not found")
 
 // use returns the tree's instance of the moment, which stays open until its
@@ -536,24 +536,6 @@ func (s *Store) Derived(table byte, o telemetry.OutletID, from, to int64, fn fun
 		}
 	}
 	return it.Error()
-}
-
-// GetDerived returns one row, or ErrNotFound.
-func (s *Store) GetDerived(table byte, o telemetry.OutletID, at int64) ([]byte, error) {
-	e, err := s.use()
-	if err != nil {
-		return nil, err
-	}
-	defer e.release()
-	v, closer, err := e.db.Get(derivedKey(table, o, at))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, ErrNotFound
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer closer.Close()
-	return bytes.Clone(v), nil
 }
 
 // Cursor returns how far a reader has come, 0 at the start.
