@@ -68,7 +68,7 @@ type Engine struct {
 	cursor  uint64
 	judged  int64
 	outlets map[telemetry.OutletID]*live
-	dirty   dirtySet // from MarkDirty, waiting
+	dirty   dirtySet // waiting: of MarkDirty, unreadable rows and failed passes
 	change  uint64   // raised by every pass
 
 	pending map[telemetry.OutletID][]byte // outlets to judge anew altogether, and their new basis
@@ -206,16 +206,22 @@ func (e *Engine) Backlog() Backlog {
 }
 
 // Run judges what arrives until ctx ends; it returns nil then. A failed pass
-// is logged and tried again.
+// is tried again; the log tells of each cause once, and when it is over.
 func (e *Engine) Run(ctx context.Context) error {
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { e.keepBefore(ctx) })
+	said := "" // the fault that was logged last
 	for ctx.Err() == nil {
 		start := e.o.Now()
 		more, err := e.pass(ctx)
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case err == nil && said != "":
+			e.o.Logger.InfoContext(ctx, "judging goes on")
+			said = ""
+		case err != nil && err.Error() != said && ctx.Err() == nil:
 			e.o.Logger.ErrorContext(ctx, "judging failed", slog.Any("error", err))
+			said = err.Error()
 		}
 		if more && err == nil {
 			continue
@@ -239,15 +245,19 @@ func (e *Engine) Run(ctx context.Context) error {
 // outlets that takes seconds, which the judging must not wait for.
 func (e *Engine) keepBefore(ctx context.Context) {
 	for {
+		began := e.o.Now()
 		if e.Ready() {
 			if err := e.RefreshBefore(ctx); err != nil && ctx.Err() == nil {
 				e.o.Logger.WarnContext(ctx, "counting yesterday's states failed", slog.Any("error", err))
 			}
 		}
+		// While old records keep coming in, they are counted again and again: that
+		// may take a tenth of a core.
+		rest := min(max(10*e.o.Now().Sub(began), time.Second), time.Minute)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(time.Second):
+		case <-time.After(rest):
 		}
 	}
 }
@@ -260,7 +270,7 @@ func (e *Engine) wait(ctx context.Context) {
 	if waiting {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second) // MarkDirty is looked for that often
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // the dirty hours are looked at that often
 	defer cancel()
 	_ = e.o.Store.Wait(ctx, seq) // both outcomes mean: look again
 }

@@ -7,9 +7,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -663,6 +666,50 @@ func TestFailedPassIsRepeated(t *testing.T) {
 	m.fail = nil
 	catchUp(t, e)
 	oneHour(t, e, 1, h)
+}
+
+// refusing is a store that refuses rows so many times.
+type refusing struct {
+	*memStore
+	left atomic.Int32
+}
+
+func (r *refusing) PutDerived(rows []store.Derived, cursor string, seq uint64) error {
+	if r.left.Add(-1) >= 0 {
+		return errors.New("disk full")
+	}
+	return r.memStore.PutDerived(rows, cursor, seq)
+}
+
+// TestFailingIsSaidOnce: a fault that lasts is logged when it begins and when
+// it ends.
+func TestFailingIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	m := &refusing{memStore: newMemStore()}
+	m.left.Store(3)
+	h := at(23, 7, 0)
+	m.add(hourOf(1, h, "a21002-Avg=60:N")...)
+	var said bytes.Buffer
+	e, err := New(Options{
+		Store: m, Registry: registry(turbine(1)), Now: func() time.Time { return unix(h + 4000) },
+		Every: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&said, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+	for !e.Ready() {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-ran; err != nil {
+		t.Fatal(err)
+	}
+	if failed, on := strings.Count(said.String(), "judging failed"), strings.Count(said.String(), "judging goes on"); failed != 1 || on != 1 || m.left.Load() >= 0 {
+		t.Errorf("%d times failed, %d times gone on:\n%s", failed, on, said.String())
+	}
 }
 
 func TestCodec(t *testing.T) {
