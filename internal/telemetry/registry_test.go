@@ -436,21 +436,6 @@ func TestMediumOf(t *testing.T) {
 	}
 }
 
-func TestWithin(t *testing.T) {
-	t.Parallel()
-	s := &Snapshot{Areas: map[string]*Area{
-		"1": {Code: "1"}, "2": {Code: "2", Parent: "1"}, "3": {Code: "3", Parent: "2"}, "x": {Code: "x", Parent: "y"}, "y": {Code: "y", Parent: "x"},
-	}}
-	for _, tt := range []struct {
-		area, above string
-		want        bool
-	}{{"3", "1", true}, {"3", "", true}, {"3", "3", true}, {"1", "3", false}, {"9", "1", false}, {"x", "1", false}} {
-		if got := s.Within(tt.area, tt.above); got != tt.want {
-			t.Errorf("Within(%s, %s) = %v", tt.area, tt.above, got)
-		}
-	}
-}
-
 // TestManyOutlets holds what a large installation has, and takes in loggers
 // that come on top of it all at once.
 func TestManyOutlets(t *testing.T) {

@@ -35,25 +35,6 @@ func (s *Snapshot) DevicesOf(id OutletID) []Device {
 	return all
 }
 
-// Within reports whether area lies in the subtree of above. An empty above is
-// the whole region.
-func (s *Snapshot) Within(area, above string) bool {
-	if above == "" {
-		return true
-	}
-	for range 8 { // no division lies deeper; a loop of parents must not hang a page
-		if area == above {
-			return true
-		}
-		a := s.Areas[area]
-		if a == nil || a.Parent == "" {
-			return false
-		}
-		area = a.Parent
-	}
-	return false
-}
-
 // editor makes the next snapshot from the last one. Only what a change touches
 // is copied, because with many outlets a full copy for each change would be the
 // cost of the change.

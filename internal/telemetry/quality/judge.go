@@ -113,17 +113,8 @@ func (l LimitRef) Text() string {
 	return ""
 }
 
-// Display rounds for show only, half to even on the decimal text
+// DisplayRat rounds for show only, half to even on the decimal text
 // (GB/T 8170-2008), to the given decimals.
-func Display(v float64, decimals int) string {
-	r, ok := new(big.Rat).SetString(strconv.FormatFloat(v, 'f', -1, 64))
-	if !ok {
-		return strconv.FormatFloat(v, 'g', -1, 64)
-	}
-	return DisplayRat(r, decimals)
-}
-
-// DisplayRat is Display for an exact value.
 func DisplayRat(r *big.Rat, decimals int) string {
 	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(decimals)), nil)
 	n := new(big.Int).Mul(r.Num(), scale)
