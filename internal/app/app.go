@@ -306,8 +306,8 @@ func (a *App) filling() (done, total int) {
 	return percent, 100
 }
 
-// Serve runs the parts until ctx ends, then stops them in order: no new frames,
-// answers of those received, pages, judgement.
+// Serve runs the parts until ctx ends or one of them fails, then waits until all
+// have stopped. Frames received last are judged at the next start.
 func (a *App) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -21,18 +21,22 @@ type editor struct {
 	store    *store.Store
 }
 
+// lastFrames is among how many of a stranger's frames its password is looked for.
+const lastFrames = 50
+
 // Adopt implements telemetryweb.Adopter. The password that the logger sends now
 // is the one it must go on sending.
 func (e *editor) Adopt(ctx context.Context, mn string, outlet telemetry.OutletID, fresh *telemetry.Outlet, _ string) error {
 	in := telemetry.AdoptInput{Outlet: outlet, New: fresh}
-	last, err := e.store.LastFrames(mn, 1)
+	last, err := e.store.LastFrames(mn, lastFrames)
 	if err != nil {
 		return err
 	}
 	var p hj212.Packet
-	for i := range last {
+	for i := range last { // the latest that can be read: a damaged one must not let anybody in
 		if seg, err := hj212.Segment(last[i].Raw); err == nil && p.Parse(seg) == nil {
 			in.Password = string(p.Bytes(p.PW))
+			break
 		}
 	}
 	_, err = e.registry.Adopt(ctx, mn, in, auth.From(ctx))
