@@ -238,9 +238,7 @@ func (h *Handler) devicePage(c *call, status int, problems []web.FieldError) err
 		}
 		v.Row = h.deviceRow(c, v.Device, s)
 		v.Entry = c.entryWords(v.Device)
-		if v.Undo = "end"; c.now.Sub(v.Device.From) <= telemetry.UndoWindow {
-			v.Undo = "undo"
-		}
+		v.Undo = c.undoing(v.Device)
 		if h.Editor != nil && c.actor.May(EditList) {
 			v.Settings = h.settingFields(c, v.Device, problems)
 		}
@@ -720,7 +718,7 @@ func (h *Handler) adopt(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.see("/devices/" + mn)
+	return c.done("/devices/"+mn, "adopted", "mn", mn)
 }
 
 // newOutlet reads the outlet a knocking logger shall serve, with the factors it
@@ -764,15 +762,25 @@ func (c *call) fieldErrors(e *errs.Error) []web.FieldError {
 	return out
 }
 
+// undoing is what taking a logger out of service means: "undo" soon after its
+// adoption, "end" later.
+func (c *call) undoing(d *telemetry.Device) string {
+	if c.now.Sub(d.From) <= telemetry.UndoWindow {
+		return "undo"
+	}
+	return "end"
+}
+
 func (h *Handler) release(c *call) error {
 	mn := c.r.PathValue("mn")
-	if h.Editor == nil || c.snap.Devices[mn] == nil {
+	d := c.snap.Devices[mn]
+	if h.Editor == nil || d == nil {
 		return notFound()
 	}
 	if err := h.Editor.Release(c.ctx(), mn, c.actor.Post); err != nil {
 		return err
 	}
-	return c.see("/devices/" + mn)
+	return c.done("/devices/"+mn, c.undoing(d), "mn", mn)
 }
 
 // entryWords tells how a logger is let in.
@@ -879,5 +887,5 @@ func (h *Handler) settings(c *call) error {
 	if len(problems) > 0 {
 		return h.devicePage(c, http.StatusUnprocessableEntity, problems)
 	}
-	return c.see("/devices/" + mn)
+	return c.done("/devices/"+mn, "settings")
 }

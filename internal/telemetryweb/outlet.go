@@ -163,7 +163,7 @@ func (h *Handler) stopLink(c *call, o *telemetry.Outlet) web.Link {
 	for i := range o.Stops {
 		s := &o.Stops[i]
 		if c.actor.May(ReadList) && !s.From.After(c.now) && (s.To.IsZero() || c.now.Before(s.To)) {
-			return web.Link{Key: strings.TrimSpace(i18n.Stamp(s.From) + " – " + stampText(s.To)), Path: "/registry/stops/" + partID(o.ID, s.Ref())}
+			return web.Link{Key: i18n.Stamp(s.From) + " – " + cmp.Or(stampText(s.To), c.l.T("registry.stop_open")), Path: "/registry/stops/" + partID(o.ID, s.Ref())}
 		}
 	}
 	if h.mayEdit(c, "stops") {
@@ -674,9 +674,9 @@ func (c *call) event(r *run) event {
 	e.Effect = c.l.T("event.hours_lost", "n", r.closed)
 	switch r.kind {
 	case "stopped":
-		e.Text, e.Basis, e.Effect = c.l.T("event.stopped"), c.l.T("event.declared"), c.l.T("event.hours", "n", r.closed)
+		e.Text, e.Basis, e.Effect = c.l.T("reason.source_stopped"), c.l.T("event.declared"), c.stoppedFor(r)
 	case "F":
-		e.Text, e.Basis, e.Effect = c.l.T("event.stopped"), "F "+c.l.T("flag.F"), c.l.T("event.hours", "n", r.closed)
+		e.Text, e.Basis, e.Effect = c.l.T("reason.source_stopped"), "F "+c.l.T("flag.F"), c.stoppedFor(r)
 	case "over":
 		key := "event.over"
 		if below(r.worst, r.limit) {
@@ -696,6 +696,14 @@ func (c *call) event(r *run) event {
 		}
 	}
 	return e
+}
+
+// stoppedFor is how long a source stood still, once that is a whole hour.
+func (c *call) stoppedFor(r *run) string {
+	if r.closed == 0 {
+		return c.l.T("event.ongoing")
+	}
+	return c.l.T("event.hours", "n", r.closed)
 }
 
 // standard names where a limit stands, by its id.

@@ -52,7 +52,7 @@ func TestWhyNamesTheSide(t *testing.T) {
 		t.Errorf("above an upper limit: %s", got)
 	}
 	jump := quality.Text{Key: "reason.jump", Args: map[string]string{"factor": "a21026", "value": "252.3532", "median": "42.6428"}}
-	if got := c.why(quality.StateResult{State: quality.Suspect, Factor: "a21026", Reason: jump}); got != "SO₂ 突变到 252.4，中位数 42.64" {
+	if got := c.why(quality.StateResult{State: quality.Suspect, Factor: "a21026", Reason: jump}); got != "SO₂：突变至 252.4，中位数 42.64" {
 		t.Errorf("a jump: %s", got)
 	}
 	if jump.Args["value"] != "252.3532" {
@@ -88,7 +88,7 @@ func TestEvents(t *testing.T) {
 		t.Fatalf("%d events: %+v", len(got), got)
 	}
 	// The running hour belongs to the run up to now, but is not counted yet.
-	if e := got[0]; e.State != "exceed" || e.Text != "NOx 最高 72，限值 50" || e.Effect != "2 小时" || !e.To.Equal(testNow) || e.Basis != "GB 13223-2011" {
+	if e := got[0]; e.State != "exceed" || e.Text != "NOx：最高 72，限值 50" || e.Effect != "2 小时" || !e.To.Equal(testNow) || e.Basis != "GB 13223-2011" {
 		t.Errorf("over the limit: %+v", e)
 	}
 	if e := got[1]; e.State != "offline" || !strings.HasPrefix(e.Text, "NOx、SO₂：") || e.Effect != "失效 1 小时" || e.Basis != "B 通讯异常" {
@@ -117,7 +117,7 @@ func TestStepsAreInWords(t *testing.T) {
 	for _, in := range step.Inputs {
 		parts = append(parts, in.Name.Text+" "+in.Value.Text+" "+in.Unit)
 	}
-	if got, want := strings.Join(parts, "; "), "限值 10 mg/m³; 统计 小时均值 ; 适用对象 水泥窑及窑尾余热利用系统 ; 级别 一般 (表1) "; got != want {
+	if got, want := strings.Join(parts, "; "), "限值 10 mg/m³; 统计 小时均值 ; 适用对象 水泥窑及窑尾余热利用系统 ; 级别 一般（表 1） "; got != want {
 		t.Errorf("limit: %s\nwant %s", got, want)
 	}
 	for _, tc := range []struct {

@@ -2,6 +2,7 @@ package telemetryweb
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -157,6 +158,34 @@ func (c *call) source(s string) word {
 	return word{s, "en"}
 }
 
+// limitCondition says of what a limit of a standard holds; rules keep it in
+// English, as few standards say the same.
+func (c *call) limitCondition(s string) word {
+	if key := "limit_condition." + s; s != "" && c.l.Has(key) {
+		text, used := c.l.Text(key)
+		return word{text, string(used)}
+	}
+	return word{s, "en"}
+}
+
+// limitLevel names the grade of a limit, keeping the table it stands in: 一级 A,
+// 一般（表1）.
+func (c *call) limitLevel(s string) word {
+	if n, only := strings.CutPrefix(s, "表"); only {
+		return word{c.l.T("limit_level.table", "n", n), string(c.lang)}
+	}
+	first, table, _ := strings.Cut(s, " (表")
+	key := "limit_level." + slug(first)
+	if s == "" || !c.l.Has(key) {
+		return word{s, "en"}
+	}
+	text, used := c.l.Text(key)
+	if n := strings.TrimSuffix(table, ")"); n != "" {
+		text = c.l.T("limit_level.in_table", "level", text, "n", n)
+	}
+	return word{text, string(used)}
+}
+
 func (c *call) statistic(s string) string {
 	if key := "statistic." + s; c.l.Has(key) {
 		return c.l.T(key)
@@ -247,14 +276,14 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 		h.eachOutlet(c, func(o *telemetry.Outlet) {
 			for i := range o.Stops {
 				s := &o.Stops[i]
-				add(partID(o.ID, s.Ref()), c.outletName(o), text(i18n.Stamp(s.From)), text(stampText(s.To)), text(s.Reason))
+				add(partID(o.ID, s.Ref()), c.outletName(o), text(i18n.Stamp(s.From)), text(cmp.Or(stampText(s.To), c.l.T("registry.stop_open"))), text(s.Reason))
 			}
 		})
 	case "standards":
 		cols = []string{"id", "standard", "source_type", "condition", "level", "factor", "statistic", "limit", "unit", "ref_o2", "effective_from", "effective_to"}
 		for i := range c.snap.Limits {
 			l := &c.snap.Limits[i]
-			add(l.ID, text(l.ID), text(l.Standard), c.source(l.SourceType), word{l.Condition, "en"}, word{l.Level, "en"}, c.factor(l.Factor), text(c.statistic(l.Statistic)), text(rangeText(l)), text(unit(l.Unit)), text(numberText(l.RefO2)), text(l.EffectiveFrom), text(l.EffectiveTo))
+			add(l.ID, text(l.ID), text(l.Standard), c.source(l.SourceType), c.limitCondition(l.Condition), c.limitLevel(l.Level), c.factor(l.Factor), text(c.statistic(l.Statistic)), text(rangeText(l)), text(unit(l.Unit)), text(numberText(l.RefO2)), text(l.EffectiveFrom), text(l.EffectiveTo))
 		}
 	case "codes":
 		cols = []string{"name_zh", "code", "old_code", "unit", "name_en", "decimals"}

@@ -200,8 +200,8 @@ func (h *Handler) entryFields(c *call, v *registryFormView) (title string, ok bo
 		l := &c.snap.Limits[i]
 		v.Fields = append([]web.Field{
 			{Name: "source_type", Value: c.source(l.SourceType).Text},
-			{Name: "condition", Value: l.Condition},
-			{Name: "level", Value: l.Level},
+			{Name: "condition", Value: c.limitCondition(l.Condition).Text},
+			{Name: "level", Value: c.limitLevel(l.Level).Text},
 		}, limitFields(c, l)...)
 		for i := range v.Fields {
 			switch f := &v.Fields[i]; f.Name { // to be read, not to be typed
@@ -490,7 +490,25 @@ func (h *Handler) registrySave(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.see("/registry/" + kind)
+	return c.done("/registry/"+kind, "saved", "what", c.whatSaved(kind, f))
+}
+
+// whatSaved names the entry of a form that was saved.
+func (c *call) whatSaved(kind string, f *form) string {
+	id := c.r.PathValue("id")
+	outlet, part, _ := strings.Cut(id, ":")
+	if id == "new" {
+		outlet, part = f.text("outlet"), ""
+	}
+	switch kind {
+	case "enterprises", "outlets":
+		return f.text("name_zh")
+	case "factors":
+		return c.outletNumber(outlet) + " " + c.factor(cmp.Or(part, codeOf(f.text("code")))).Text
+	case "limits":
+		return c.outletNumber(outlet) + " " + c.factor(codeOf(f.text("factor"))).Text
+	}
+	return c.outletNumber(outlet) + " " + stampText(f.stamp("from", false))
 }
 
 func (h *Handler) saveEnterprise(f *form, id string) func() error {
@@ -657,5 +675,5 @@ func (h *Handler) stopDelete(c *call) error {
 	if err := h.Editor.DropStop(c.ctx(), o.ID, s.From, c.actor.Post); err != nil {
 		return err
 	}
-	return c.see("/registry/stops")
+	return c.done("/registry/stops", "stop_dropped", "what", c.outletName(o).Text+" "+stampText(s.From))
 }

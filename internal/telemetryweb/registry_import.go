@@ -92,7 +92,7 @@ func (h *Handler) registryImport(c *call) error {
 		return wrong(c.l.T("registry.import_no_rows"))
 	}
 	if !dry {
-		return c.see("/registry/" + kind)
+		return c.done("/registry/"+kind, "imported", "n", report.Added+report.Changed, "added", report.Added, "changed", report.Changed)
 	}
 	v.Save = report.Added + report.Changed
 	return h.importPage(c, http.StatusOK, v, nil)

@@ -119,6 +119,10 @@ func (c *call) deltas(before, after string) []delta {
 			return
 		case "outlet":
 			from, to = c.outletNumber(from), c.outletNumber(to)
+		case "Enterprise":
+			from, to = c.enterpriseNamed(from), c.enterpriseNamed(to)
+		case "Medium":
+			from, to = c.mediumNamed(from), c.mediumNamed(to)
 		}
 		out = append(out, delta{c.pathWords(path), from, to})
 	}
@@ -200,6 +204,21 @@ func (c *call) outletNumber(s string) string {
 	n, _ := parseOutletID(s)
 	if o := c.snap.Outlets[n]; o != nil {
 		return c.outletName(o).Text
+	}
+	return s
+}
+
+// enterpriseNamed names the enterprise of an id, where it is still there.
+func (c *call) enterpriseNamed(id string) string {
+	if e := c.snap.Enterprises[id]; e != nil {
+		return c.name(e.Name).Text
+	}
+	return id
+}
+
+func (c *call) mediumNamed(s string) string {
+	if key := "medium." + s; s != "" && c.l.Has(key) {
+		return c.l.T(key)
 	}
 	return s
 }

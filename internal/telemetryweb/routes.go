@@ -240,6 +240,7 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 		p.User = &web.User{Post: c.actor.Post}
 	}
 	p.Progress = h.progress(c)
+	p.Notices = append(c.takeDone(), p.Notices...)
 	if p.Links == nil {
 		p.Links = c.links()
 	}

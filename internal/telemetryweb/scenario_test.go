@@ -85,7 +85,7 @@ func TestScenarios(t *testing.T) {
 		{name: "no such outlet", actor: "officer", target: "/zh/outlets/99999", status: 404, contains: []string{"没有这一页"}},
 		{name: "outlet that is no number", actor: "officer", target: "/zh/outlets/abc", status: 404},
 		{name: "no such day", actor: "officer", target: "/zh/outlets/1/2026-13-01", status: 404},
-		{name: "list by state", actor: "officer", target: "/zh/outlets?state=suspect", status: 200, contains: []string{"共 6 行", "SO₂ 恒值 9.1，已 6 小时"}},
+		{name: "list by state", actor: "officer", target: "/zh/outlets?state=suspect", status: 200, contains: []string{"共 6 行", "SO₂：恒为 9.1，已 6 小时"}},
 		{name: "second page", actor: "officer", target: "/zh/outlets?page=2", status: 200, contains: []string{"第 2 页，共 2 页"}},
 		{name: "all rows", actor: "officer", target: "/zh/outlets?page=all", status: 200, contains: []string{"燃气电厂 60 号机组排口"}},
 		{name: "outlet page", actor: "officer", target: "/zh/outlets/1", status: 200, contains: []string{
@@ -118,7 +118,7 @@ func TestScenarios(t *testing.T) {
 		{name: "inspector keeps input", actor: "officer", target: "/zh/inspect", form: formOf("frames", "##kept", "key", "zz"), status: 422, contains: []string{"##kept", "密钥须为 32 位十六进制"}},
 		{name: "sign in", target: "/zh/login", form: formOf("name", "officer", "password", "officer-sample", "next", "/zh/devices"), status: 303, location: "/zh/devices"},
 		{name: "sign in and away is refused", target: "/zh/login", form: formOf("name", "officer", "password", "officer-sample", "next", "//evil.example"), status: 303, location: "/zh/"},
-		{name: "wrong password", target: "/zh/login", form: formOf("name", "officer", "password", "x"), status: 422, contains: []string{"登录名或口令不对", `value="officer"`}, lacks: []string{`value="x"`}},
+		{name: "wrong password", target: "/zh/login", form: formOf("name", "officer", "password", "x"), status: 422, contains: []string{"登录名或口令不正确", `value="officer"`}, lacks: []string{`value="x"`}},
 		{name: "sign-in page offers posts", target: "/en/login", status: 200, contains: []string{"Duty officer (sample)"}},
 		{
 			name: "limit with faults", actor: "operator", target: "/zh/registry/limits/new", form: formOf("factor", "nope", "statistic", "hour", "op", "<=", "hi", "fifty", "effective_from", "2026"),

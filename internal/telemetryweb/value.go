@@ -242,14 +242,11 @@ func (c *call) input(in quality.Input, unitOfValue string) (v inputView, ok bool
 		}
 		return v, in.Value != "verified" && in.Value != "certain"
 	case "level":
-		first, rest, _ := strings.Cut(in.Value, " (")
-		if key := "limit_level." + slug(first); c.l.Has(key) {
-			v.Value = here(key)
-			if rest != "" {
-				v.Value.Text += " (" + rest
-			}
-		}
-	case "condition", "note":
+		v.Value = c.limitLevel(in.Value)
+	case "condition":
+		v.Value = c.limitCondition(in.Value)
+		return v, in.Value != "all"
+	case "note":
 		v.Value.Lang = "en"
 		return v, in.Value != "all"
 	}
