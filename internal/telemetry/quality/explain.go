@@ -456,12 +456,13 @@ func sign(ok bool) string {
 // dayConversion writes the mean down: how the hours were weighed.
 func (x *explainer) dayConversion(pl *plan, hours []HourRow, f *FactorDay) Step {
 	i := pl.index[x.factor]
-	_, r := pl.dayFactor(i, hours, dueHours(x.o, x.out.From.Unix(), x.out.To.Unix()), Opt{}, nil)
+	due := dueHours(x.o, x.out.From.Unix(), x.out.To.Unix())
+	_, r := pl.dayFactor(i, hours, due, Opt{}, nil)
 	fold := pl.factors[i].refO2.OK
 	if fold {
 		r = MeanResult{}
 		for k := range x.out.Hours {
-			if h := &x.out.Hours[k]; h.Valid && h.Folded.OK {
+			if h := &x.out.Hours[k]; h.Valid && h.Folded.OK && slices.Contains(due, x.out.HourStarts[k]) {
 				r.Sum, r.Weight = r.Sum+h.Folded.V, r.Weight+1
 			}
 		}

@@ -399,6 +399,32 @@ func TestViews(t *testing.T) {
 	}
 }
 
+// TestExplainDayWithStop: the sum shown is the one of the figure, of which the
+// hours of a declared stop are no part even where the logger went on measuring.
+func TestExplainDayWithStop(t *testing.T) {
+	t.Parallel()
+	d := at(23, 0, 0)
+	m := newMemStore()
+	for h := range int64(24) {
+		value := "a21002-Avg=30:N"
+		if h == 5 {
+			value = "a21002-Avg=130:N"
+		}
+		m.add(hourOf(1, d+h*hourSeconds, value, "a19001-Avg=15:N")...)
+	}
+	o := turbine(1)
+	o.Stops = []telemetry.Stop{{From: unix(d + 5*hourSeconds), To: unix(d + 6*hourSeconds), Reason: "x"}}
+	e := newEngine(t, m, registry(o), d+daySeconds+60)
+	catchUp(t, e)
+	x, err := e.Explain(1, "a21002", LevelDay, unix(d))
+	if err != nil || !near(x.Recomputed, 30) {
+		t.Fatalf("explanation %+v, %v", x, err)
+	}
+	if got := x.Steps[2].Formula; got != "Σ Cf ÷ n = 690 ÷ 23 = 30" {
+		t.Errorf("formula %q", got)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	h := at(23, 7, 0)
