@@ -303,7 +303,7 @@ func (g *Gateway) tidy(ctx context.Context, now time.Time) {
 		g.log.InfoContext(ctx, "split message incomplete", slog.String("mn", inc.MN), slog.String("cn", inc.CN),
 			slog.String("data_time", inc.DataTime), slog.Int("got", inc.Got), slog.Int("of", inc.Of))
 	}
-	g.sources.prune(g.o.Registry.Snapshot())
+	g.sources.prune(g.o.Registry)
 }
 
 // nextQN returns a request number that this gateway has not given before.

@@ -152,9 +152,12 @@ func (s *sources) all() []*source {
 	return out
 }
 
-func (s *sources) prune(snap *telemetry.Snapshot) {
+// prune forgets who is no longer registered. It asks the registry while nobody
+// can be added: one that was adopted meanwhile must not be forgotten.
+func (s *sources) prune(r Registry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	snap := r.Snapshot()
 	for mn := range s.byMN {
 		if snap.Devices[mn] == nil {
 			delete(s.byMN, mn)
