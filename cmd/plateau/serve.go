@@ -18,14 +18,14 @@ var settings = map[string]string{"data": "data", "http": "http.addr", "hj212": "
 func serverFlags(fs *flag.FlagSet, o *app.Options, data, about string) {
 	d := config.Default()
 	fs.String("data", data, about)
-	fs.String("http", d.HTTP.Addr, "address for pages and interfaces; port 0 is chosen")
-	fs.String("hj212", d.HJ212.Addr, "address for loggers (HJ 212 over TCP); port 0 is chosen")
-	fs.StringVar(&o.ConfigFile, "config", "", "configuration file (TOML); PLATEAU_… variables and flags go before it")
+	fs.String("http", d.HTTP.Addr, "address for pages and interfaces; with port 0 a free one is taken")
+	fs.String("hj212", d.HJ212.Addr, "address for loggers (HJ 212 over TCP); with port 0 a free one is taken")
+	fs.StringVar(&o.ConfigFile, "config", "", "configuration file (TOML); PLATEAU_… variables and flags override it")
 }
 
 func cmdServe(args []string, std stdio) int {
 	o := app.Options{Stdout: std.Out, Stderr: std.Err}
-	fs := newFlags(std, "serve", "serve --data DIR [--http ADDR] [--hj212 ADDR] [--config FILE]",
+	fs := newFlags(std, "serve", "serve --data DIR [--http ADDR] [--hj212 ADDR] [--config FILE] [--adopt-unknown]",
 		"Runs the server until it is told to stop (Ctrl-C or SIGTERM). The addresses are printed to\nstandard output, one a line, before anything else; the log goes to standard error.",
 		"plateau serve --data /var/lib/plateau --http :8080 --hj212 :9212")
 	serverFlags(fs, &o, config.Default().Data, "folder for everything the program keeps")

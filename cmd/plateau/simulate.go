@@ -12,7 +12,7 @@ import (
 
 func cmdSimulate(args []string, std stdio) int {
 	o := simulator.Options{Progress: std.Err, Now: time.Now}
-	fs := newFlags(std, "simulate", "simulate --to ADDR [--outlets N] [--interval D] [--speed X] [--from CSV]",
+	fs := newFlags(std, "simulate", "simulate --to ADDR [--outlets N] [--interval D] [--speed X] [--from CSV] [--faults] [--for D] [--password P]",
 		`Runs loggers that speak HJ 212 to a host: they upload, wait for acknowledgements, send
 again and answer commands. With --from they send a playlist, columns
 time,mn,factor,value,flag with RFC 3339 times, one 2011 frame for each mn and time.

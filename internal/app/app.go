@@ -211,7 +211,7 @@ func (a *App) listen() (err error) {
 // taken says what to do when something else listens on an address.
 func taken(err error, flag string) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; stop what listens there, or choose another address with %s (of port 0 a free one is chosen)", err, flag)
+		return fmt.Errorf("%w; stop what listens there, or choose another address with %s (with port 0 a free one is taken)", err, flag)
 	}
 	return err
 }
