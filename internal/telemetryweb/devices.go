@@ -201,6 +201,7 @@ type deviceView struct {
 	Realtime  web.Field
 	Minute    web.Field
 	CanChange bool
+	AdoptHref string      // of a logger that serves nothing and has not knocked again
 	Undo      string      // "undo" soon after the adoption, "end" later: key of the words
 	Entry     []string    // how it is let in, in words
 	Settings  []web.Field // nil: the reader may not change them
@@ -230,6 +231,9 @@ func (h *Handler) devicePage(c *call, status int, problems []web.FieldError) err
 		return notFound()
 	}
 	v.Frames = c.frameLines(list)
+	if v.Device == nil && v.Knock == nil && len(list) > 0 && h.Editor != nil {
+		v.AdoptHref = c.path("/devices/" + mn + "/adopt")
+	}
 	v.Row = deviceRow{MN: mn}
 	if v.Device != nil {
 		var s gateway.DeviceStatus

@@ -81,3 +81,25 @@ func TestStandardsInWords(t *testing.T) {
 		t.Error("a stop without an end is not told as going on")
 	}
 }
+
+// TestChangesInWords: the log of changes shows no codes where there are words,
+// and tells a browser which words are Tibetan.
+func TestChangesInWords(t *testing.T) {
+	t.Parallel()
+	c := newRig(t, 2).words()
+	got := map[string]delta{}
+	for _, d := range c.deltas(`{}`, `{"Name":{"Bo":"བོ"},"Enterprise":"ent-1","Medium":"water","Area":"541101","Limits":[{"ID":"p1","Factor":"a21002","Op":"<=","Statistic":"day","Standard":"permit"}]}`) {
+		got[d.Label] = d
+	}
+	for label, want := range map[string]string{
+		"企业": "燃气电厂1（示例）", "类型": "废水", "县区": "示例县11",
+		"限值 p1 因子": "NOx", "限值 p1 比较": "不高于上限", "限值 p1 统计类型": "日均值", "限值 p1 标准": "许可",
+	} {
+		if got[label].To != want {
+			t.Errorf("%s: %q, want %q", label, got[label].To, want)
+		}
+	}
+	if d := got["藏文名称"]; d.Lang != "bo" || d.To == "" {
+		t.Errorf("Tibetan name: %+v", d)
+	}
+}

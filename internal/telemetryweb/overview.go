@@ -95,7 +95,11 @@ func (h *Handler) overview(c *call) error {
 		return e.send(c, format)
 	}
 	v := h.overviewView(c, list, f)
-	return h.render(c, http.StatusOK, "overview.html", &web.Page{Title: c.l.T("overview.title"), Module: "overview", Wide: true, Data: v})
+	title := c.l.T("overview.title")
+	if c.actor.Role == EnterpriseStaff { // hands no shift over
+		title = c.l.T("nav.overview")
+	}
+	return h.render(c, http.StatusOK, "overview.html", &web.Page{Title: title, Module: "overview", Wide: true, Data: v})
 }
 
 func (h *Handler) overviewView(c *call, list []quality.StateResult, f filter) *overviewView {

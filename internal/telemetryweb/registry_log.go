@@ -27,7 +27,7 @@ type changeLine struct {
 
 // delta is one figure that changed; From or To is empty when there was or is
 // nothing.
-type delta struct{ Label, From, To string }
+type delta struct{ Label, From, To, Lang string }
 
 // maxDeltas bounds what one line of the log shows.
 const maxDeltas = 6
@@ -119,12 +119,13 @@ func (c *call) deltas(before, after string) []delta {
 			return
 		case "outlet":
 			from, to = c.outletNumber(from), c.outletNumber(to)
-		case "Enterprise":
-			from, to = c.enterpriseNamed(from), c.enterpriseNamed(to)
-		case "Medium":
-			from, to = c.mediumNamed(from), c.mediumNamed(to)
 		}
-		out = append(out, delta{c.pathWords(path), from, to})
+		name := path[len(path)-1]
+		d := delta{Label: c.pathWords(path), From: c.leafWord(name, from), To: c.leafWord(name, to)}
+		if name == "Bo" {
+			d.Lang = "bo"
+		}
+		out = append(out, d)
 	}
 	for _, key := range inOrder(now) {
 		if l, was := now[key], old[key].value; was != l.value {
@@ -208,16 +209,35 @@ func (c *call) outletNumber(s string) string {
 	return s
 }
 
-// enterpriseNamed names the enterprise of an id, where it is still there.
-func (c *call) enterpriseNamed(id string) string {
-	if e := c.snap.Enterprises[id]; e != nil {
-		return c.name(e.Name).Text
+// leafWord puts a code that an entry keeps under a name into words.
+func (c *call) leafWord(name, s string) string {
+	if s == "" {
+		return ""
 	}
-	return id
-}
-
-func (c *call) mediumNamed(s string) string {
-	if key := "medium." + s; s != "" && c.l.Has(key) {
+	key := ""
+	switch name {
+	case "Enterprise":
+		if e := c.snap.Enterprises[s]; e != nil {
+			return c.name(e.Name).Text
+		}
+	case "Area":
+		if a := c.snap.Areas[s]; a != nil {
+			return c.name(a.Name).Text
+		}
+	case "Factor":
+		return c.factor(s).Text
+	case "SourceType":
+		return c.source(s).Text
+	case "Standard":
+		return c.restsOn(s).Text
+	case "Statistic":
+		return c.statistic(s)
+	case "Medium":
+		key = "medium." + s
+	case "Op":
+		key = "op." + opWords[s]
+	}
+	if c.l.Has(key) {
 		return c.l.T(key)
 	}
 	return s
