@@ -21,7 +21,8 @@ func TestFigureFor(t *testing.T) {
 	}{
 		{62.36, "a21002", hi(50), "62.4"},
 		{50.0004, "a21002", hi(50), "50.0004"}, // never shown as what would comply
-		{49.9996, "a21002", hi(50), "50"},      // equality complies
+		{49.9996, "a21002", hi(50), "50.0"},    // equality complies
+		{49, "a21002", hi(50), "49"},           // digits nobody sent are not made up
 		{5.98125, "w01009", quality.LimitRef{Op: ">=", Lo: quality.Some(6)}, "5.98"},
 		{266.88042511321976, "a21002", hi(200), "266.9"},
 		{1234.5678, "w00000", quality.LimitRef{}, "1,235"},

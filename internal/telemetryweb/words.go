@@ -104,13 +104,11 @@ func figureFor(v quality.Opt, code string, l quality.LimitRef) string {
 	return s
 }
 
-// trimmed writes at most d decimals.
+// trimmed writes at most d decimals, and no more than v has: 63.97 is 64.0 with
+// one, 64 is 64.
 func trimmed(v float64, d int) string {
-	s := i18n.Number(v, d)
-	if strings.Contains(s, ".") {
-		s = strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
-	}
-	return s
+	_, own, _ := strings.Cut(strconv.FormatFloat(v, 'f', -1, 64), ".")
+	return i18n.Number(v, min(d, len(own)))
 }
 
 // plain is a figure for other programs: every digit, point decimal.
@@ -169,7 +167,7 @@ func (c *call) reason(t quality.Text) string {
 			}
 		case "percent":
 			if p, err := strconv.ParseFloat(v, 64); err == nil {
-				if v = trimmed(p, 2); v == "0" && p > 0 {
+				if v = trimmed(p, 2); p > 0 && p < 0.005 {
 					v = "<0.01"
 				}
 			}
