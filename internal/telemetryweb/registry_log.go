@@ -19,7 +19,7 @@ type changeLine struct {
 	At     time.Time
 	By     string
 	What   string
-	ID     string
+	ID     string // or the name, while the entry is there
 	Href   string
 	Deltas []delta
 	More   int // deltas that are not shown
@@ -68,12 +68,12 @@ func (c *call) changeLine(x *Change) changeLine {
 	}
 	switch x.Kind {
 	case "enterprise":
-		if c.snap.Enterprises[x.ID] != nil {
-			line.Href = c.path("/registry/enterprises/" + x.ID)
+		if e := c.snap.Enterprises[x.ID]; e != nil {
+			line.ID, line.Href = c.name(e.Name).Text, c.path("/registry/enterprises/"+x.ID)
 		}
 	case "outlet":
 		if n, _ := parseOutletID(x.ID); c.snap.Outlets[n] != nil {
-			line.Href = c.path("/registry/outlets/" + x.ID)
+			line.ID, line.Href = c.outletNumber(x.ID), c.path("/registry/outlets/"+x.ID)
 		}
 	case "device":
 		line.Href = c.path("/devices/" + x.ID)

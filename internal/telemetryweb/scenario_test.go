@@ -165,7 +165,7 @@ func TestScenarios(t *testing.T) {
 		{name: "officer may not declare a stop", actor: "officer", target: "/zh/registry/stops/new", form: formOf("outlet", "1"), status: 403},
 		{name: "officer may not take one back", actor: "officer", target: "/zh/registry/stops/3:2026-11-20T08:00/delete", form: formOf(), status: 403},
 		{name: "outlet with an unknown factor", actor: "operator", target: "/zh/registry/outlets/1", form: formOf("name_zh", "x", "enterprise", "ent-1", "medium", "gas", "area", "541101", "realtime", "60", "minute", "7", "factors", "a21002, zz9"), status: 422, contains: []string{"编码表中没有 zz9", `<a href="#minute">`}},
-		{name: "change log in words", actor: "officer", target: "/zh/registry/changes", status: 200, contains: []string{"修改排放口", "经度", "90 → 91.5", "中文名称", "旧名 → 新名", "因子编码 a21002 量程上限", "100 → 300", "停产 2026-11-20 08:00 原因</span> 检修"}, lacks: []string{"old", "{\"", "u1", "0001"}},
+		{name: "change log in words", actor: "officer", target: "/zh/registry/changes", status: 200, contains: []string{"修改排放口", ">燃气电厂1（示例） 燃气电厂 1 号机组排口</a>", "经度", "90 → 91.5", "中文名称", "旧名 → 新名", "因子编码 a21002 量程上限", "100 → 300", "停产 2026-11-20 08:00 原因</span> 检修"}, lacks: []string{"old", "{\"", "u1", "0001"}},
 		{name: "overview of the enterprise", actor: "enterprise", target: "/zh/", status: 200, contains: []string{"<h1>总览</h1>"}, lacks: []string{"早班交接"}},
 		{name: "settings of a logger", actor: "operator", target: "/zh/devices/" + testMN, status: 200, contains: []string{"准入设置", "核对口令"}, lacks: []string{"secret1"}},
 		{name: "settings are the operator's", actor: "officer", target: "/zh/devices/" + testMN, status: 200, lacks: []string{"准入设置"}},
