@@ -178,7 +178,7 @@ func (c *call) frameLines(list []store.StoredFrame) []frameLine {
 		l := frameLine{
 			Href: c.path("/frames/" + f.String()), Received: f.Received, Kind: c.l.T("kind." + strconv.Itoa(int(f.Kind))),
 			Verdict: c.verdictText(f.Verdict, f.Reason), Bad: f.Verdict == telemetry.Quarantined || f.Verdict == telemetry.Refused,
-			Text: maskPassword(hj212.Text(f.Raw)),
+			Text: maskPassword(hj212.Text(opened(f.Raw, c.keyOf(f)))),
 		}
 		if f.At != 0 {
 			l.At = time.Unix(f.At, 0)

@@ -201,6 +201,9 @@ func (c *call) fault(name string) string {
 func (c *call) decode(raw, key []byte) decodedView {
 	d := hj212.DecodeLine(raw, hj212.DecodeOptions{Key: key})
 	v := decodedView{Raw: pieces(raw, nil), Valid: d.Valid, Encrypted: d.Encrypted, Detail: d.Detail, Offset: d.Offset, Length: d.Length, CRC: d.CRC, Key: key != nil}
+	if d.Encrypted {
+		v.Raw = pieces(opened(raw, key), nil)
+	}
 	for _, name := range d.Reasons {
 		v.Faults = append(v.Faults, c.fault(name))
 	}

@@ -52,6 +52,7 @@ type frameRef struct {
 	Items    string
 	Bytes    int
 	Pieces   []piece
+	Opened   bool // it came encrypted; Pieces are decrypted
 }
 
 // piece is a stretch of a raw frame; Used ones are what the value was made of.
@@ -340,7 +341,8 @@ func (h *Handler) firstFrame(c *call, x quality.Explanation) *frameRef {
 			codes = append(codes, "a19001")
 		}
 	}
-	f.Received, f.Bytes, f.Pieces = sf.Received, len(sf.Raw), pieces(sf.Raw, codes)
+	key := c.keyOf(&sf)
+	f.Received, f.Bytes, f.Opened, f.Pieces = sf.Received, len(sf.Raw), key != nil, pieces(opened(sf.Raw, key), codes)
 	return f
 }
 
@@ -444,7 +446,6 @@ type frameView struct {
 	Verdict  string
 	Hash     string
 	Bytes    int
-	Pieces   []piece
 	Decoded  decodedView
 }
 
@@ -465,7 +466,7 @@ func (h *Handler) frame(c *call) error {
 	}
 	v := &frameView{
 		Locator: loc.String(), MN: f.MN, Received: f.Received, Verdict: c.verdictText(f.Verdict, f.Reason), Hash: hexShort(f.Hash[:]), Bytes: len(f.Raw),
-		Pieces: pieces(f.Raw, nil), Decoded: c.decode(f.Raw, nil),
+		Decoded: c.decode(f.Raw, c.keyOf(&f)),
 	}
 	if f.At != 0 {
 		v.At = time.Unix(f.At, 0)
