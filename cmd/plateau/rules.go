@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"plateau/hj212"
 	"plateau/internal/telemetry/ruleeval"
 	"plateau/rules"
 )
@@ -47,7 +48,7 @@ func cmdRulesEval(args []string, std stdio) int {
 		return code
 	}
 	if *date == "" {
-		*date = time.Now().In(time.FixedZone("Asia/Shanghai", 8*3600)).Format(time.DateOnly)
+		*date = time.Now().In(hj212.Zone).Format(time.DateOnly)
 	} else if _, err := time.Parse(time.DateOnly, *date); err != nil {
 		fmt.Fprintf(std.Err, "plateau rules eval: --date wants a day as YYYY-MM-DD, not %q\n", *date)
 		return 2

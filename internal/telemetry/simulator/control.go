@@ -44,7 +44,7 @@ func (l *Logger) configure2005(r *request) int {
 // keep takes a setting.
 func (l *Logger) keep(name, v string) int {
 	if v == "" {
-		return exeCondition
+		return hj212.ExeConditions
 	}
 	l.kept[name] = v
 	return hj212.ExeDone
@@ -61,13 +61,13 @@ func (l *Logger) alarmLimits(r *request) int {
 		switch {
 		case r.cn == 1021 && strings.EqualFold(code, "PolId"):
 			if !l.measures(value) {
-				return exeCondition
+				return hj212.ExeConditions
 			}
 			low, up := value+"-LowValue", value+"-UpValue"
 			out = append(out, hj212.Group{{Name: low, Value: l.kept.or(low, "0")}, {Name: up, Value: l.kept.or(up, l.upper(value))}})
 		case r.cn == 1022 && (suffix == "LowValue" || suffix == "UpValue"):
 			if _, err := strconv.ParseFloat(value, 64); err != nil || !l.measures(code) {
-				return exeCondition
+				return hj212.ExeConditions
 			}
 			l.kept[code+"-"+suffix] = value
 		default:
@@ -76,7 +76,7 @@ func (l *Logger) alarmLimits(r *request) int {
 		n++
 	}
 	if n == 0 {
-		return exeCondition
+		return hj212.ExeConditions
 	}
 	if r.cn == 1021 {
 		l.answerGroups(r, out...)
@@ -107,14 +107,14 @@ func (l *Logger) control(r *request) int {
 		return hj212.ExeDone
 	}
 	if !l.measures(pol) {
-		return exeCondition
+		return hj212.ExeConditions
 	}
 	about := hj212.KV{Name: "PolId", Value: pol}
 	switch r.cn {
 	case 3016:
 		start, hours := r.text("CstartTime"), r.text("Ctime")
 		if n, err := strconv.Atoi(hours); err != nil || n < 1 || n > 24 || len(start) != 6 {
-			return exeCondition
+			return hj212.ExeConditions
 		}
 		l.kept["start "+pol], l.kept["hours "+pol] = start, hours
 	case 3017:
@@ -134,12 +134,12 @@ func (l *Logger) control(r *request) int {
 func (l *Logger) info(r *request, pol string) int {
 	code := r.text("InfoId")
 	if len(code) != 6 || code[0] != 'i' {
-		return exeCondition
+		return hj212.ExeConditions
 	}
 	name := pol + " " + code
 	if r.cn == 3021 {
 		if code[2] != '3' {
-			return exeCondition
+			return hj212.ExeConditions
 		}
 		return l.keep(name, r.info(code))
 	}

@@ -11,9 +11,6 @@ import (
 	"plateau/internal/telemetry"
 )
 
-// ExeRtn values beside those of hj212 (HJ 212-2017, table "return codes").
-const exeCondition = 3 // the conditions of the command are wrong
-
 // take handles one frame of the host.
 func (l *Logger) take(conn net.Conn, p *hj212.Packet) error {
 	switch p.Command() {
@@ -77,7 +74,7 @@ func (l *Logger) command(conn net.Conn, p *hj212.Packet) error {
 		return err
 	}
 	done := l.execute(r)
-	if done == exeCondition && l.p.Version == 2005 {
+	if done == hj212.ExeConditions && l.p.Version == 2005 {
 		done = hj212.ExeFailed
 	}
 	frame, err := encode(r.dev.Result(p, done))
@@ -142,7 +139,7 @@ func (l *Logger) configure(r *request) int {
 	case 1014:
 		key := r.text("NewSK")
 		if len(key) != 16 {
-			return exeCondition
+			return hj212.ExeConditions
 		}
 		l.key = []byte(key)
 	case 1061:
@@ -150,7 +147,7 @@ func (l *Logger) configure(r *request) int {
 	case 1062:
 		n, err := strconv.Atoi(r.text("RtdInterval"))
 		if err != nil || n < 30 || n > 3600 {
-			return exeCondition
+			return hj212.ExeConditions
 		}
 		l.realtimeEvery = time.Duration(n) * time.Second
 		l.nextRealtime = l.now() + l.realtimeEvery.Milliseconds()
@@ -163,7 +160,7 @@ func (l *Logger) configure(r *request) int {
 	case 1064:
 		n, err := strconv.Atoi(r.text("MinInterval"))
 		if err != nil || n < 1 || n > 30 || 60%n != 0 {
-			return exeCondition
+			return hj212.ExeConditions
 		}
 		l.minuteEvery, l.minuteFrom = n, (l.walk.next/60+1)*60
 	case 1072:
@@ -178,12 +175,12 @@ func (l *Logger) configure(r *request) int {
 func (l *Logger) clock(r *request) int {
 	pol := r.text("PolId")
 	if pol != "" && !l.measures(pol) {
-		return exeCondition
+		return hj212.ExeConditions
 	}
 	if r.cn == 1012 {
 		t, err := hj212.ParseTime([]byte(r.text("SystemTime")))
 		if err != nil {
-			return exeCondition
+			return hj212.ExeConditions
 		}
 		l.skew[pol] = t.Sub(time.UnixMilli(l.now()))
 		return hj212.ExeDone
@@ -205,7 +202,7 @@ func (l *Logger) setTimeouts(r *request) int {
 	over, err := strconv.Atoi(r.text("OverTime"))
 	count, err2 := strconv.Atoi(r.text("ReCount"))
 	if err != nil || err2 != nil || over < 1 || over > 99 || count < 1 || count > 99 {
-		return exeCondition
+		return hj212.ExeConditions
 	}
 	l.overTime, l.reCount = time.Duration(over)*time.Second, count
 	return hj212.ExeDone
@@ -217,7 +214,7 @@ func (l *Logger) setPassword(r *request) int {
 		pw = r.text("PW")
 	}
 	if len(pw) != 6 {
-		return exeCondition
+		return hj212.ExeConditions
 	}
 	l.f.pw = pw
 	return hj212.ExeDone
@@ -227,7 +224,7 @@ func (l *Logger) setPassword(r *request) int {
 func (l *Logger) setMN(r *request) int {
 	mn := r.info("i23005")
 	if len(mn) != 24 {
-		return exeCondition
+		return hj212.ExeConditions
 	}
 	l.f.mn = mn
 	return hj212.ExeDone
@@ -244,7 +241,7 @@ func (l *Logger) sendHistory(r *request, kind telemetry.Kind) int {
 	begin, err1 := hj212.ParseTime([]byte(r.text("BeginTime")))
 	end, err2 := hj212.ParseTime([]byte(r.text("EndTime")))
 	if err1 != nil || err2 != nil || end.Before(begin) || end.Sub(begin) > maxRange {
-		return exeCondition
+		return hj212.ExeConditions
 	}
 	if len(l.p.factors) == 0 { // a playlist is all it has
 		return hj212.ExeNoData
@@ -276,7 +273,7 @@ func (l *Logger) sendRunTimes(r *request) int {
 	begin, err1 := hj212.ParseTime([]byte(r.text("BeginTime")))
 	end, err2 := hj212.ParseTime([]byte(r.text("EndTime")))
 	if err1 != nil || err2 != nil || end.Before(begin) || end.Sub(begin) > maxRange {
-		return exeCondition
+		return hj212.ExeConditions
 	}
 	if l.p.prof.equipment == 0 {
 		return hj212.ExeNoData

@@ -198,15 +198,16 @@ func (d Day) grid(b *builder, l *i18n.Localizer, f frame, x func(time.Time) floa
 		p.to(f.w-f.right, s.y(v))
 	}
 	var dates builder
-	day := func(t time.Time, anchor string) {
+	label := func(t time.Time, below float64, anchor, text string) {
 		dates.raw(`<text`)
 		dates.at("x", x(t))
-		dates.at("y", f.h-f.bottom+34)
+		dates.at("y", f.h-f.bottom+below)
 		dates.attr("text-anchor", anchor)
 		dates.raw(`>`)
-		dates.text(l.DayMonth(t))
+		dates.text(text)
 		dates.raw(`</text>`)
 	}
+	day := func(t time.Time, anchor string) { label(t, 34, anchor, l.DayMonth(t)) }
 	for t := d.From; !t.After(d.To); t = t.Add(time.Hour) {
 		local := t.In(i18n.Zone)
 		midnight := local.Hour() == 0
@@ -224,13 +225,7 @@ func (d Day) grid(b *builder, l *i18n.Localizer, f frame, x func(time.Time) floa
 			case t.Equal(d.To):
 				anchor = "end"
 			}
-			dates.raw(`<text`)
-			dates.at("x", x(t))
-			dates.at("y", f.h-f.bottom+17)
-			dates.attr("text-anchor", anchor)
-			dates.raw(`>`)
-			dates.text(i18n.Clock(t))
-			dates.raw(`</text>`)
+			label(t, 17, anchor, i18n.Clock(t))
 			// The date stands under midnight where it does not touch that of the
 			// left edge.
 			if midnight && x(t)-f.left > textWidth(l.DayMonth(d.From), 12)+textWidth(l.DayMonth(t), 12)/2+8 && f.w-x(t) > textWidth(l.DayMonth(t), 12)/2 {
