@@ -170,3 +170,27 @@ func TestParseLimitsRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestWith: a trial's version holds on every day, and only in the trial.
+func TestWith(t *testing.T) {
+	t.Parallel()
+	s := Default()
+	now := s.Versions("cems.hour_mean")[0]
+	next := *now
+	next.Version, next.EffectiveFrom, next.EffectiveTo, next.Hash = now.Version+1, "2030-01-01", "2031-01-01", "0123456789ab"
+	with := s.With(&next)
+	for _, date := range []string{"2001-01-01", "2026-11-23", "2040-01-01"} {
+		if r, ok := with.At("cems.hour_mean", date); !ok || r.Version != next.Version {
+			t.Errorf("%s: %+v", date, r)
+		}
+		if with.Digest(date) == s.Digest(date) {
+			t.Errorf("%s: the digest is the same", date)
+		}
+	}
+	if r, _ := s.At("cems.hour_mean", "2040-01-01"); r != now {
+		t.Error("the set itself has changed")
+	}
+	if len(with.IDs()) != len(s.IDs()) || with.Limits() != s.Limits() {
+		t.Error("the trial lacks something")
+	}
+}

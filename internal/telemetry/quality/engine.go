@@ -454,20 +454,24 @@ func (e *Engine) compute(ctx context.Context, snap *telemetry.Snapshot, work dir
 	return done, errors.Join(append(errs, ctx.Err())...)
 }
 
-// newBuilder makes a builder for an outlet; its plans live as long as it does.
+// newBuilder makes a builder for an outlet as the registry has it.
 func (e *Engine) newBuilder(snap *telemetry.Snapshot, o *telemetry.Outlet) *builder {
-	src := e.limitSource(snap)
-	b := &builder{src: e.o.Store, o: o, limit: src}
+	return newBuilder(e.o.Store, e.limitSource(snap), e.paramsAt, o)
+}
+
+// newBuilder makes a builder; its plans live as long as it does.
+func newBuilder(src Records, limits limitSource, paramsAt func(date string) (*params, error), o *telemetry.Outlet) *builder {
+	b := &builder{src: src, o: o, limit: limits}
 	cache := map[int64]*plan{}
 	b.plans = func(day int64) *plan {
 		pl := cache[day]
 		if pl == nil {
 			date := dateOf(day)
-			p, err := e.paramsAt(date)
+			p, err := paramsAt(date)
 			if err != nil { // New has read all rules once; only a set changed in memory gets here
 				panic("quality: " + err.Error())
 			}
-			pl = newPlan(p, src, o, date)
+			pl = newPlan(p, limits, o, date)
 			cache[day] = pl
 		}
 		return pl
