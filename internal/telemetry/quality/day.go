@@ -212,10 +212,10 @@ func (pl *plan) waterRows(fp *factorPlan, hours []HourRow, due []int64, byHour [
 	for x := 0; x < len(due); {
 		end := sampleEnd(pl.outlet, due[x])
 		var (
-			row              WaterRow
-			n, rates         int
-			rate, amount     float64
-			owed, amountSeen bool
+			row                     WaterRow
+			n, rates                int
+			rate, amount            float64
+			owed, still, amountSeen bool
 		)
 		for ; x < len(due) && due[x] < end; x++ {
 			n++
@@ -227,11 +227,16 @@ func (pl *plan) waterRows(fp *factorPlan, hours []HourRow, due []int64, byHour [
 				rate, rates = rate+q.m3, rates+1
 			}
 			h := byHour[x]
-			if h != nil && h.NExpected == 0 && q.m3 <= 0 {
-				continue // source stopped; water that runs all the same is due
+			switch {
+			case h == nil: // the sample of the period may lie in another hour
+				owed = owed || q.m3 > 0
+				continue
+			case h.NExpected == 0 && q.m3 <= 0:
+				still = true // source stopped; water that runs all the same is due
+				continue
 			}
 			owed = true
-			if h != nil && h.Mean.OK && !row.Valid {
+			if h.Mean.OK && !row.Valid {
 				row.C, row.Valid = h.Mean, h.Valid
 			}
 		}
@@ -243,7 +248,7 @@ func (pl *plan) waterRows(fp *factorPlan, hours []HourRow, due []int64, byHour [
 		default:
 			row.QUnknown = true
 		}
-		if owed {
+		if owed || !still {
 			rows = append(rows, row)
 		}
 	}

@@ -192,6 +192,19 @@ func TestWaterDaysDue(t *testing.T) {
 	if f := day(twoHourly, sampled(8)); f.NExpected != 12 || f.NValid != 8 || f.Valid {
 		t.Errorf("eight samples of twelve: %+v", f)
 	}
+	// A sample marked F without water says of its whole period that the source stood still.
+	still := day(twoHourly, func(m *memStore) {
+		for i := range 12 {
+			items := []string{"w01018-Rtd=40:N", "w00000-Rtd=100:N"}
+			if i >= 8 {
+				items = []string{"w01018-Rtd=40:F", "w00000-Rtd=0:F"}
+			}
+			m.add(rec(1, telemetry.KindRealtime, at(22, 2*i, 20), items...))
+		}
+	})
+	if still.NExpected != 8 || still.NValid != 8 || !still.Valid {
+		t.Errorf("eight samples, then a source that stood still: %+v", still)
+	}
 	// Hours without water are not due; an analyser marked F while water runs is.
 	f := day(works(1), func(m *memStore) {
 		for h := range 24 {
