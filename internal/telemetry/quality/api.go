@@ -115,6 +115,9 @@ type FactorHour struct {
 	Cou       Opt // flow factors: amount of the hour, m3
 	Folded    Opt // Mean folded to reference oxygen
 	Fold      FoldStatus
+	Wet       Opt  // the mean as measured in wet gas, where Mean was converted to dry
+	Rate      Opt  // gas: kg/h, of the unfolded mean; only when Valid and the flow is known
+	InTime    bool // came within the time in which data may be sent again
 	Reported  Reported
 	Judged    Opt // the figure compared; only when Valid
 	Basis     Basis
@@ -134,6 +137,18 @@ type Reported struct {
 	There                     bool
 }
 
+// FlowSource tells where the flow of an hour or a day comes from.
+type FlowSource uint8
+
+// Sources of a flow.
+const (
+	FlowNone      FlowSource = 0
+	FlowReported  FlowSource = 1 // the logger's flow factor
+	FlowComputed  FlowSource = 2 // from velocity, temperature, pressure and moisture
+	FlowAmount    FlowSource = 3 // water: amounts as the logger counted them
+	FlowTotaliser FlowSource = 4 // water, a day: difference of the totaliser
+)
+
 // HourRow is a derived clock hour of an outlet.
 type HourRow struct {
 	Outlet  telemetry.OutletID
@@ -142,6 +157,8 @@ type HourRow struct {
 	Stopped bool   // declared stop covers the hour
 	Revised bool   // some record of the hour was revised
 	Rules   string // digest of the rule set in force, 16 hex digits
+	Flow    Opt    // m3 of the hour: dry gas at standard state, or water
+	FlowBy  FlowSource
 	Factors []FactorHour
 }
 
@@ -166,7 +183,7 @@ type FactorDay struct {
 	Min, Max  Opt // of the hours' Min and Max
 	Folded    Opt // gas: mean of the valid folded hours
 	Flow      Opt // water: flow of the day, m3
-	Total     Opt // water: kg, only when Valid
+	Total     Opt // kg; gas: of the hours that have a rate; water: of all its flow, only when Valid
 	Reported  Reported
 	Judged    Opt
 	Basis     Basis
@@ -185,6 +202,8 @@ type DayRow struct {
 	At      int64 // start of the day
 	Revised bool
 	Rules   string
+	Flow    Opt // m3 of the day: dry gas at standard state, or water
+	FlowBy  FlowSource
 	Factors []FactorDay
 }
 

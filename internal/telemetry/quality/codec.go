@@ -17,7 +17,7 @@ const (
 
 // codecVersion is the first byte of every row; another version is not read
 // but computed again.
-const codecVersion = 1
+const codecVersion = 2
 
 // ErrRow marks a derived row that cannot be read; it is computed again.
 var ErrRow = errors.New("derived row unreadable")
@@ -83,13 +83,14 @@ func appendLimit(b []byte, l *LimitRef) []byte {
 func AppendHour(b []byte, r *HourRow) []byte {
 	b = append(b, codecVersion, byte(r.Source), bits(r.Stopped, r.Revised))
 	b = appendText(b, r.Rules)
+	b = appendOpt(append(b, byte(r.FlowBy)), r.Flow)
 	b = binary.AppendUvarint(b, uint64(len(r.Factors)))
 	for i := range r.Factors {
 		f := &r.Factors[i]
 		b = appendText(b, f.Code)
 		b = appendText(b, f.Flag)
-		b = append(b, byte(f.NSeen), byte(f.NValid), byte(f.NExpected), bits(f.Valid, f.Over, f.Evidence, f.Mismatch))
-		for _, o := range []Opt{f.Mean, f.Min, f.Max, f.Cou, f.Folded, f.Judged, f.Times, f.DiffPct} {
+		b = append(b, byte(f.NSeen), byte(f.NValid), byte(f.NExpected), bits(f.Valid, f.Over, f.Evidence, f.Mismatch, f.InTime))
+		for _, o := range []Opt{f.Mean, f.Min, f.Max, f.Cou, f.Folded, f.Wet, f.Rate, f.Judged, f.Times, f.DiffPct} {
 			b = appendOpt(b, o)
 		}
 		b = appendText(b, string(f.Fold))
@@ -105,6 +106,7 @@ func AppendHour(b []byte, r *HourRow) []byte {
 func AppendDay(b []byte, r *DayRow) []byte {
 	b = append(b, codecVersion, bits(r.Revised))
 	b = appendText(b, r.Rules)
+	b = appendOpt(append(b, byte(r.FlowBy)), r.Flow)
 	b = binary.AppendUvarint(b, uint64(len(r.Factors)))
 	for i := range r.Factors {
 		f := &r.Factors[i]
@@ -230,14 +232,16 @@ func ReadHour(outlet telemetry.OutletID, at int64, b []byte) (HourRow, error) {
 	x := c.byte()
 	r.Stopped, r.Revised = x&1 != 0, x&2 != 0
 	r.Rules = c.text()
+	r.FlowBy = FlowSource(c.byte())
+	r.Flow = c.opt()
 	r.Factors = make([]FactorHour, c.count())
 	for i := range r.Factors {
 		f := &r.Factors[i]
 		f.Code, f.Flag = c.text(), c.text()
 		f.NSeen, f.NValid, f.NExpected = int(c.byte()), int(c.byte()), int(c.byte())
 		x := c.byte()
-		f.Valid, f.Over, f.Evidence, f.Mismatch = x&1 != 0, x&2 != 0, x&4 != 0, x&8 != 0
-		for _, p := range []*Opt{&f.Mean, &f.Min, &f.Max, &f.Cou, &f.Folded, &f.Judged, &f.Times, &f.DiffPct} {
+		f.Valid, f.Over, f.Evidence, f.Mismatch, f.InTime = x&1 != 0, x&2 != 0, x&4 != 0, x&8 != 0, x&16 != 0
+		for _, p := range []*Opt{&f.Mean, &f.Min, &f.Max, &f.Cou, &f.Folded, &f.Wet, &f.Rate, &f.Judged, &f.Times, &f.DiffPct} {
 			*p = c.opt()
 		}
 		f.Fold, f.Basis = FoldStatus(c.text()), Basis(c.text())
@@ -269,6 +273,8 @@ func ReadDay(outlet telemetry.OutletID, at int64, b []byte) (DayRow, error) {
 	}
 	r.Revised = c.byte()&1 != 0
 	r.Rules = c.text()
+	r.FlowBy = FlowSource(c.byte())
+	r.Flow = c.opt()
 	r.Factors = make([]FactorDay, c.count())
 	for i := range r.Factors {
 		f := &r.Factors[i]

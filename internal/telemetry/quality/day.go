@@ -38,6 +38,7 @@ func (b *builder) day(at int64, hours []HourRow, hoursUntil int64) (DayRow, erro
 		return row, err
 	}
 	due := dueHours(b.o, at, hoursUntil)
+	row.Flow, row.FlowBy = pl.dayFlow(hours)
 	var temp Opt
 	codes := dayCodes(pl, hours)
 	if i := pl.temp; i >= 0 {
@@ -48,7 +49,8 @@ func (b *builder) day(at int64, hours []HourRow, hoursUntil int64) (DayRow, erro
 		if !ok {
 			i = pl.add(b.limit, code, nil)
 		}
-		f, _ := pl.dayFactor(i, hours, due, temp, rep[code])
+		f, r := pl.dayFactor(i, hours, due, temp, rep[code])
+		pl.totals(i, &f, r, &row)
 		row.Factors = append(row.Factors, f)
 	}
 	return row, nil
@@ -120,7 +122,10 @@ func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Re
 	} else {
 		r = pl.waterDay(fp, hours, due, byHour, &f)
 	}
-	f.NValid, f.Valid, f.Mean, f.Flow, f.Total = r.NValid, r.Valid, r.Mean, r.Flow, r.Total
+	f.NValid, f.Valid, f.Mean, f.Flow = r.NValid, r.Valid, r.Mean, r.Flow
+	if pl.outlet.Medium == telemetry.Gas {
+		f.Total = sumRates(byHour)
+	}
 	for _, h := range byHour {
 		if h == nil || !h.Valid {
 			continue
@@ -139,7 +144,7 @@ func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Re
 		base, reported = f.Folded, f.Reported.ZsAvg
 	}
 	if f.Valid {
-		f.Judged, f.Basis = pl.choose(fp.refO2.OK, f.Mean, f.Folded, f.Reported)
+		f.Judged, f.Basis = pl.choose(fp, f.Mean, f.Folded, f.Reported)
 		f.DiffPct, f.Mismatch = pl.compare(reported, base, f.Limit, f.Reported)
 	} else {
 		f.Reasons = append(f.Reasons, "reason.day_not_valid")
@@ -197,12 +202,84 @@ func (pl *plan) waterDay(fp *factorPlan, hours []HourRow, due []int64, byHour []
 		r = WaterDay(&pl.p.waterDay, rows)
 	}
 	f.NExpected = r.Expected
-	if k, ok := ratio(fp.unit, "mg/L"); ok {
-		r.Total.V *= k
-	} else { // a temperature has no mass
-		r.Total = Opt{}
-	}
 	return r
+}
+
+// sumRates is the emission of a day of gas, kg: of the hours that have a rate.
+func sumRates(byHour []*FactorHour) Opt {
+	var sum Opt
+	for _, h := range byHour {
+		if h != nil && h.Rate.OK {
+			sum = Some(sum.V + h.Rate.V)
+		}
+	}
+	return sum
+}
+
+// totals completes a factor of a day of water: its mass is the mean times all
+// that flowed. The flow as it was weighed with stands in for the day's where
+// the latter is not known by hours: a sample of several hours.
+func (pl *plan) totals(i int, f *FactorDay, r MeanResult, row *DayRow) {
+	fp := &pl.factors[i]
+	if pl.outlet.Medium == telemetry.Gas {
+		return
+	}
+	switch {
+	case row.FlowBy == FlowTotaliser && f.Flow.OK:
+		f.Flow = row.Flow
+	case f.Flow.OK && (!row.Flow.OK || f.Flow.V > row.Flow.V):
+		row.Flow = f.Flow
+	}
+	if r.Valid && r.Mean.OK && f.Flow.OK && fp.toMg > 0 && fp.role != pl.p.phFactor { // a temperature has no mass
+		f.Total = Some(WaterTotal(r.Mean.V*fp.toMg, f.Flow.V))
+	}
+}
+
+// dayFlow is what left the outlet in the day, m3.
+func (pl *plan) dayFlow(hours []HourRow) (Opt, FlowSource) {
+	if pl.outlet.Medium != telemetry.Gas {
+		if q := pl.totaliser(hours); q.OK {
+			return q, FlowTotaliser
+		}
+	}
+	var sum Opt
+	by := FlowNone
+	for i := range hours {
+		if h := &hours[i]; h.Flow.OK && !h.Stopped {
+			sum, by = Some(sum.V+h.Flow.V), h.FlowBy
+		}
+	}
+	return sum, by
+}
+
+// totaliser is the difference of the totaliser over the day: from the first
+// reading of its first hour to the last one of its last hour. Without a reading
+// in both, or where it went back in between, there is none.
+func (pl *plan) totaliser(hours []HourRow) Opt {
+	i, ok := pl.index[pl.p.waterDay.Totaliser]
+	if !ok || len(hours) == 0 {
+		return Opt{}
+	}
+	day := dayStart(hours[0].At)
+	var first, last Opt
+	var end int64
+	for k := range hours {
+		f := hours[k].Factor(pl.factors[i].code)
+		if f == nil || !f.Min.OK || !f.Max.OK {
+			continue
+		}
+		if last.OK && f.Min.V < last.V || !first.OK && hours[k].At != day {
+			return Opt{}
+		}
+		if !first.OK {
+			first = f.Min
+		}
+		last, end = f.Max, hours[k].At
+	}
+	if !first.OK || end != day+daySeconds-hourSeconds {
+		return Opt{}
+	}
+	return Some(last.V - first.V)
 }
 
 // waterRows lists what was due: an hour each, or a sampling period where a

@@ -387,7 +387,7 @@ func TestHourMarksAndSources(t *testing.T) {
 			catchUp(t, e)
 			row := oneHour(t, e, 1, h)
 			got := *row.Factor("a21002")
-			c.want.Code = "a21002"
+			c.want.Code, c.want.InTime = "a21002", true
 			counts := cmpopts.IgnoreFields(FactorHour{}, "Mean", "Min", "Max", "Cou", "Folded", "Fold", "Reported", "Judged", "Basis", "Limit", "Times", "DiffPct", "Reasons", "Evidence")
 			if d := gocmp.Diff(c.want, got, counts); d != "" || row.Source != c.source {
 				t.Errorf("source %d, want %d; -want +got:\n%s", row.Source, c.source, d)
@@ -737,8 +737,8 @@ func TestCodec(t *testing.T) {
 }
 
 func FuzzReadRows(f *testing.F) {
-	f.Add([]byte{1, 0, 0, 0, 0})
-	f.Add([]byte{2})
+	f.Add([]byte{codecVersion, 0, 0, 0, 0})
+	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if r, err := ReadHour(1, 0, b); err == nil {
 			if again, err := ReadHour(1, 0, AppendHour(nil, &r)); err != nil || gocmp.Diff(r, again, cmpopts.EquateNaNs(), cmpopts.EquateEmpty()) != "" {

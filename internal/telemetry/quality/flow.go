@@ -7,6 +7,8 @@ type FlowRule struct {
 	ref
 	Seconds        float64 // of an hour
 	Kelvin, Pascal float64 // standard state; Kelvin is also 0 degC
+	// Factors the flow of an hour is computed from, with the moisture of DryRule.
+	Velocity, Temperature, Pressure string
 }
 
 // Duct is what the flow of stack gas is computed from.
@@ -65,7 +67,8 @@ func operand(v float64) string {
 // EmissionRule is cems.emission_rate in force.
 type EmissionRule struct {
 	ref
-	KgPerMg float64
+	KgPerMg    float64
+	FlowFactor string // dry flow at standard state, as loggers report it
 }
 
 // EmissionRate is G = C × Qsn × 1e-6 in kg/h: cems.emission_rate (HJ 75-2017,
@@ -87,8 +90,10 @@ func (r *EmissionRule) Step(c, qsn float64) Step {
 // NOxRule is cems.nox_as_no2 in force.
 type NOxRule struct {
 	ref
-	MolarMass   float64 // of NO2, g/mol
-	MolarVolume float64 // L/mol
+	MolarMass    float64 // of NO2, g/mol
+	MolarMassNO  float64
+	MolarVolume  float64 // L/mol
+	NO, NO2, NOx string  // factors
 }
 
 // NOxAsNO2 expresses nitrogen oxides as NO2: cems.nox_as_no2 (HJ 76-2017

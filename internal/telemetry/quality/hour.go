@@ -75,6 +75,8 @@ type hourWork struct {
 	acc      []hourAcc
 	cou      []Opt
 	reported []Reported
+	inTime   []bool // by factor: a value came while data may still be sent again
+	moisture Opt    // fraction of the volume
 	revised  bool
 	any      bool
 	sampled  int64 // seconds that samples stand for
@@ -97,6 +99,7 @@ func (w *hourWork) factor(b *builder, code string) int {
 		w.acc = append(w.acc, hourAcc{})
 		w.cou = append(w.cou, Opt{})
 		w.reported = append(w.reported, Reported{})
+		w.inTime = append(w.inTime, false)
 	}
 	return i
 }
@@ -123,7 +126,7 @@ func (b *builder) hours(from, to, until int64) ([]HourRow, error) {
 		rows[i] = HourRow{Outlet: b.o.ID, At: at, Stopped: stopped(b.o, at), Rules: pl.p.digest}
 		work[i] = hourWork{row: &rows[i], plan: pl}
 		if k := len(pl.factors); k > 0 {
-			work[i].acc, work[i].cou, work[i].reported = make([]hourAcc, k), make([]Opt, k), make([]Reported, k)
+			work[i].acc, work[i].cou, work[i].reported, work[i].inTime = make([]hourAcc, k), make([]Opt, k), make([]Reported, k), make([]bool, k)
 		}
 	}
 	end := min(to, until)
@@ -147,7 +150,7 @@ func (b *builder) hours(from, to, until int64) ([]HourRow, error) {
 		}
 	}
 	for i := range work {
-		work[i].finish()
+		work[i].finish(b)
 	}
 	return rows, nil
 }
@@ -191,6 +194,7 @@ func (b *builder) reported(work []hourWork, from, end int64) error {
 	return b.src.Records(b.o.ID, telemetry.KindHour, from, end, func(r *telemetry.Record) bool {
 		w := &work[(r.At-from)/hourSeconds]
 		w.revised = w.revised || r.Revised
+		inTime := w.cameInTime(r)
 		for i := range r.Values {
 			v := &r.Values[i]
 			k := w.factor(b, v.Code)
@@ -199,6 +203,7 @@ func (b *builder) reported(work []hourWork, from, end int64) error {
 			}
 			rep := &w.reported[k]
 			rep.take(v, b.o.MissingFlagIsN)
+			w.inTime[k] = w.inTime[k] || inTime && v.IsNum
 		}
 		return true
 	})
@@ -296,10 +301,22 @@ func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind) e
 			w.row.Source = SourceRealtime
 		}
 		pend, pendAt, pendWork = w.readings(b, r, pend[:0]), r.At, w
+		if w.cameInTime(r) {
+			for i := range pend {
+				w.inTime[pend[i].factor] = w.inTime[pend[i].factor] || pend[i].v.OK || pend[i].cou.OK
+			}
+		}
 		return true
 	})
 	flush(math.MaxInt64)
 	return err
+}
+
+// cameInTime reports whether a record came while data of its hour may still be
+// sent again. Of a revised one only the last part's arrival is known: what it
+// corrects was there before.
+func (w *hourWork) cameInTime(r *telemetry.Record) bool {
+	return r.Revised || r.Received <= (w.row.At+hourSeconds)*1e6+int64(w.plan.p.tx.BackfillDays*daySeconds*1e6)
 }
 
 // readings reduces a record to one reading a factor: Avg, else Rtd.
@@ -398,13 +415,14 @@ func stopped(o *telemetry.Outlet, at int64) bool {
 }
 
 // finish judges every factor of the hour.
-func (w *hourWork) finish() {
+func (w *hourWork) finish(b *builder) {
 	pl, row := w.plan, w.row
 	row.Revised = w.revised
+	nox := w.noxPlace(b)
 	row.Factors = make([]FactorHour, 0, len(w.acc))
 	order := make([]int, 0, len(w.acc))
 	for i := range w.acc {
-		if pl.factors[i].required || w.acc[i].seen() || w.reported[i].There {
+		if pl.factors[i].required || w.acc[i].seen() || w.reported[i].There || i == nox {
 			order = append(order, i)
 		}
 	}
@@ -433,9 +451,19 @@ func (w *hourWork) finish() {
 	if i := pl.temp; i >= 0 && i < len(w.acc) {
 		temp = w.acc[i].result(pl.hourRule).Mean
 	}
+	if i := pl.moist; i >= 0 && i < len(w.acc) {
+		w.moisture = moistureOf(&pl.factors[i], w.acc[i].result(pl.hourRule))
+	}
+	row.Flow, row.FlowBy = w.flow()
 	dry := w.dry()
 	for _, i := range order {
-		f := w.judge(i, o2, o2Valid, temp)
+		var r HourResult
+		if i == nox {
+			r = w.noxResult(i)
+		} else {
+			r = w.acc[i].result(pl.hourRule)
+		}
+		f := w.judge(i, r, o2, o2Valid, temp)
 		if dry && i != pl.flow && i != pl.temp {
 			f.withoutWater()
 		}
@@ -481,15 +509,18 @@ func (a *hourAcc) seen() bool {
 }
 
 // judge completes one factor of the hour.
-func (w *hourWork) judge(i int, o2 Opt, o2Valid bool, temp Opt) FactorHour {
+func (w *hourWork) judge(i int, r HourResult, o2 Opt, o2Valid bool, temp Opt) FactorHour {
 	pl := w.plan
 	fp := &pl.factors[i]
-	r := w.acc[i].result(pl.hourRule)
 	f := FactorHour{
 		Code: fp.code, Flag: r.Flag, NSeen: int(r.NSeen), NValid: int(r.NValid), NExpected: 60,
 		Valid: r.Valid, Mean: r.Mean, Min: r.Min, Max: r.Max, Fold: FoldNotRequired, Reported: w.reported[i],
+		InTime: w.inTime[i],
 	}
 	f.Cou = w.amount(i)
+	if fp.wet && fp.toMg > 0 {
+		f.toDry(w.moisture)
+	}
 	if w.row.Stopped || slices.Contains(pl.p.order.stopped, f.Flag) {
 		f.NExpected = 0
 	}
@@ -503,6 +534,9 @@ func (w *hourWork) judge(i int, o2 Opt, o2Valid bool, temp Opt) FactorHour {
 	lim := pl.limitFor(i, false, temp)
 	f.Limit, f.Evidence = lim.LimitRef, lim.evidence
 	base := f.Mean
+	if f.Wet.OK {
+		base = f.Wet // the logger's plain mean is of the gas as it was measured
+	}
 	rep := f.Reported.Avg
 	if fp.refO2.OK && f.Reported.ZsAvg.OK && f.Folded.OK {
 		base, rep = f.Folded, f.Reported.ZsAvg
@@ -511,9 +545,10 @@ func (w *hourWork) judge(i int, o2 Opt, o2Valid bool, temp Opt) FactorHour {
 		f.DiffPct, f.Mismatch = pl.compare(rep, base, f.Limit, f.Reported)
 	}
 	if f.Valid {
-		f.Judged, f.Basis = pl.choose(fp.refO2.OK, f.Mean, f.Folded, f.Reported)
+		f.Judged, f.Basis = pl.choose(fp, f.Mean, f.Folded, f.Reported)
 	}
 	f.Reasons = hourReasons(&f)
+	f.Rate = w.rate(fp, &f)
 	if w.row.Stopped {
 		f.Over, f.Evidence = false, false
 		return f
@@ -529,7 +564,8 @@ func (w *hourWork) judge(i int, o2 Opt, o2Valid bool, temp Opt) FactorHour {
 
 // choose picks the figure to judge: the reported one when its mark is valid
 // and the rule says so, else the recomputed one.
-func (pl *plan) choose(fold bool, mean, folded Opt, rep Reported) (Opt, Basis) {
+func (pl *plan) choose(fp *factorPlan, mean, folded Opt, rep Reported) (Opt, Basis) {
+	fold := fp.refO2.OK
 	use := pl.p.reported.ByReported && rep.There && slices.Contains(pl.p.reported.ValidMarks, rep.Flag)
 	switch {
 	case fold && use && rep.ZsAvg.OK && folded.OK:
@@ -538,7 +574,7 @@ func (pl *plan) choose(fold bool, mean, folded Opt, rep Reported) (Opt, Basis) {
 		return folded, BasisFolded
 	case fold:
 		return Opt{}, BasisNone
-	case use && rep.Avg.OK:
+	case use && rep.Avg.OK && !fp.wet:
 		return rep.Avg, BasisReported
 	case mean.OK:
 		return mean, BasisMean
@@ -576,6 +612,9 @@ func hourReasons(f *FactorHour) []string {
 	var out []string
 	if !f.Valid {
 		out = append(out, "reason.hour_not_valid")
+	}
+	if f.Wet.OK && !f.Mean.OK {
+		out = append(out, "reason.moisture_missing")
 	}
 	switch f.Fold {
 	case FoldO2Missing:

@@ -88,6 +88,9 @@ type factorPlan struct {
 	coldHour  boundLimit // ammonia of sewage works in cold water
 	coldDay   boundLimit
 	refO2     Opt
+	toMg      float64 // to mg/m3 or mg/L; 0 = no mass concentration
+	toHour    float64 // to m3/h; 0 = no flow
+	wet       bool    // measured in wet gas
 }
 
 // boundLimit is a limit with the reference to it and its weight as evidence.
@@ -105,14 +108,16 @@ type plan struct {
 	hourRule *HourRule
 	factors  []factorPlan
 	index    map[string]int
+	setup    *telemetry.Setup
 	o2       int // index of oxygen, -1
 	flow     int
 	temp     int
 	isNH3    int
+	moist    int
 }
 
 func newPlan(p *params, src limitSource, o *telemetry.Outlet, date string) *plan {
-	pl := &plan{outlet: o, p: p, date: date, index: map[string]int{}, o2: -1, flow: -1, temp: -1, isNH3: -1, hourRule: &p.gasHour}
+	pl := &plan{outlet: o, p: p, date: date, index: map[string]int{}, o2: -1, flow: -1, temp: -1, isNH3: -1, moist: -1, hourRule: &p.gasHour, setup: o.SetupAt(date)}
 	if o.Medium != telemetry.Gas {
 		pl.hourRule = &p.waterHour
 	}
@@ -141,6 +146,13 @@ func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int
 		fp.unit = cmp.Or(f.Unit, fp.unit)
 		fp.detection, fp.rangeLo, fp.rangeHi = ptr(f.DetectionLimit), ptr(f.RangeLo), ptr(f.RangeHi)
 	}
+	flowFactor, per := p.waterDay.FlowFactor, "mg/L"
+	if pl.outlet.Medium == telemetry.Gas {
+		flowFactor, per = p.emission.FlowFactor, "mg/m3"
+		fp.wet = slices.Contains(pl.setup.Wet, code) || slices.Contains(pl.setup.Wet, role)
+	}
+	fp.toMg, _ = ratio(fp.unit, per)
+	fp.toHour = perHour[plainUnit.Replace(fp.unit)]
 	bind := func(statistic string, temp Opt) boundLimit {
 		l, ok := src.find(p, pl.outlet, role, statistic, pl.date, temp)
 		if !ok {
@@ -170,8 +182,10 @@ func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int
 	switch role {
 	case p.fold.Factor:
 		pl.o2 = i
-	case p.waterDay.FlowFactor:
+	case flowFactor:
 		pl.flow = i
+	case p.dry.MoistureFactor:
+		pl.moist = i
 	case p.nh3.temperature:
 		pl.temp = i
 	}

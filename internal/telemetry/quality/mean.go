@@ -289,6 +289,10 @@ func PHMean(d *WaterDayRule, rows []WaterRow) MeanResult {
 	return r
 }
 
+// WaterTotal is the mass in kg of a mean in mg/L and all water that flowed, m3:
+// HJ 356-2019 chapter 7.
+func WaterTotal(mean, flow float64) float64 { return mean * flow / 1000 }
+
 func waterMean(d *WaterDayRule, rows []WaterRow, to, from func(float64) float64) MeanResult {
 	var r MeanResult
 	known := slices.ContainsFunc(rows, func(w WaterRow) bool { return !w.QUnknown })
@@ -322,7 +326,7 @@ func waterMean(d *WaterDayRule, rows []WaterRow, to, from func(float64) float64)
 	if known {
 		r.Flow = Some(flow)
 		if r.Valid && r.Mean.OK {
-			r.Total = Some(r.Mean.V * flow / 1000)
+			r.Total = Some(WaterTotal(r.Mean.V, flow))
 		}
 	}
 	return r

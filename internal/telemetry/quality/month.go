@@ -30,3 +30,33 @@ func (r *MonthRule) Step(m time.Month, validDays int) Step {
 	s.Formula = "n = " + num(float64(validDays)) + sign(s.Result == "valid") + num(float64(r.min(m)))
 	return s
 }
+
+// WaterFillRule is wpms.substitute_total in force.
+type WaterFillRule struct {
+	ref
+	Days         int     // looked back over where no check is known
+	MonthPercent float64 // valid days of the days due that a valid month needs
+}
+
+// DayTotal is the emission of a day of waste water, kg.
+type DayTotal struct {
+	Day   int64 // any count of days
+	Valid bool
+	Kg    float64
+}
+
+// SubstituteTotal is the emission put in place of a day of waste water without
+// a valid one: wpms.substitute_total (HJ 356-2019 chapter 8), the largest valid
+// day total of [from, day). None is found where no day of them is valid.
+func SubstituteTotal(history []DayTotal, from, day int64) (kg Opt, days int) {
+	for _, h := range history {
+		if !h.Valid || h.Day < from || h.Day >= day {
+			continue
+		}
+		days++
+		if !kg.OK || h.Kg > kg.V {
+			kg = Some(h.Kg)
+		}
+	}
+	return kg, days
+}

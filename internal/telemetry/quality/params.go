@@ -50,6 +50,7 @@ type WaterDayRule struct {
 	ref
 	MinPercent float64
 	FlowFactor string
+	Totaliser  string // factor
 }
 
 // ReportedRule is judge.reported in force.
@@ -125,6 +126,16 @@ type params struct {
 		signed       []string
 	}
 	mismatch ref
+
+	month      MonthRule
+	flow       FlowRule
+	emission   EmissionRule
+	nox        NOxRule
+	dry        DryRule
+	capture    CaptureRule
+	substitute SubstituteRule
+	waterFill  WaterFillRule
+	tx         TransmissionRule
 }
 
 // reader collects the first fault while parameters are read.
@@ -205,7 +216,7 @@ func readParams(set *rules.Set, date string) (*params, error) {
 	p.gasDay.ref = r.open("cems.day_mean")
 	p.gasDay.MinHours = int(r.num("min_valid_hours"))
 	p.waterDay.ref = r.open("wpms.day")
-	p.waterDay.MinPercent, p.waterDay.FlowFactor = r.num("min_valid_percent"), r.text("flow_factor")
+	p.waterDay.MinPercent, p.waterDay.FlowFactor, p.waterDay.Totaliser = r.num("min_valid_percent"), r.text("flow_factor"), r.text("totaliser_factor")
 	p.ph = r.open("wpms.ph_mean")
 	p.phFactor = r.text("factor")
 	p.exceed = r.open("judge.exceed")
@@ -257,5 +268,34 @@ func readParams(set *rules.Set, date string) (*params, error) {
 	p.negative.sustained = int(r.num("sustained_hours"))
 	p.mismatch = r.open("suspect.reported")
 	p.reported.MinShare = r.num("min_abs_share_of_limit")
+	p.readDerived(r)
 	return p, r.err
+}
+
+// readDerived reads the rules of conversions, totals and longer periods.
+func (p *params) readDerived(r *reader) {
+	p.month.ref = r.open("cems.month_valid")
+	p.month.MinDays, p.month.MinDaysFebruary = int(r.num("min_valid_days")), int(r.num("february_min_valid_days"))
+	p.flow.ref = r.open("cems.flow_std_dry")
+	p.flow.Seconds, p.flow.Kelvin, p.flow.Pascal = r.num("seconds_per_hour"), r.num("standard_kelvin"), r.num("standard_pa")
+	p.flow.Velocity, p.flow.Temperature, p.flow.Pressure = r.text("velocity_factor"), r.text("temperature_factor"), r.text("pressure_factor")
+	p.emission.ref = r.open("cems.emission_rate")
+	p.emission.KgPerMg, p.emission.FlowFactor = r.num("kg_per_mg"), r.text("flow_factor")
+	p.nox.ref = r.open("cems.nox_as_no2")
+	p.nox.MolarMass, p.nox.MolarMassNO, p.nox.MolarVolume = r.num("molar_mass_no2"), r.num("molar_mass_no"), r.num("molar_volume")
+	p.nox.NO, p.nox.NO2, p.nox.NOx = r.text("no_factor"), r.text("no2_factor"), r.text("nox_factor")
+	p.dry.ref = r.open("cems.wet_to_dry")
+	p.dry.MoistureFactor = r.text("moisture_factor")
+	p.capture.ref = r.open("cems.capture_rate")
+	p.capture.Required, p.capture.SourceMarks = r.num("required_percent"), r.texts("source_marks")
+	s := &p.substitute
+	s.ref = r.open("cems.substitute_rate")
+	s.Table5, s.Table6, s.Factors = r.texts("table5_kinds"), r.texts("table6_kinds"), r.texts("factors")
+	s.High, s.Low, s.ShortHours = r.num("high_alpha_percent"), r.num("low_alpha_percent"), r.num("short_hours")
+	s.ShortWindow, s.LongWindow, s.LowWindow = int(r.num("short_window")), int(r.num("long_window")), int(r.num("low_window"))
+	s.Maintenance, s.Calibration = r.text("maintenance_mark"), r.text("calibration_mark")
+	p.waterFill.ref = r.open("wpms.substitute_total")
+	p.waterFill.Days, p.waterFill.MonthPercent = int(r.num("window_days")), r.num("month_min_valid_percent")
+	p.tx.ref = r.open("net.tx_valid_rate")
+	p.tx.GroupsPerHour, p.tx.Target, p.tx.BackfillDays = r.num("groups_per_hour"), r.num("target_percent"), r.num("backfill_days")
 }

@@ -36,30 +36,11 @@ func ReadRules(set *rules.Set, date string) (*Rules, error) {
 		return nil, err
 	}
 	out := &Rules{
-		Hour: p.gasHour, Fold: p.fold, Day: p.gasDay, WaterDay: p.waterDay,
+		Hour: p.gasHour, Fold: p.fold, Day: p.gasDay, WaterDay: p.waterDay, Month: p.month, Flow: p.flow, Emission: p.emission,
+		NOx: p.nox, Dry: p.dry, Capture: p.capture, Substitute: p.substitute, Transmission: p.tx,
 		p: p, limits: limitSource{set.Limits()}, date: date,
 	}
 	r := &reader{set: set, date: date}
-	out.Month.ref = r.open("cems.month_valid")
-	out.Month.MinDays, out.Month.MinDaysFebruary = int(r.num("min_valid_days")), int(r.num("february_min_valid_days"))
-	out.Flow.ref = r.open("cems.flow_std_dry")
-	out.Flow.Seconds, out.Flow.Kelvin, out.Flow.Pascal = r.num("seconds_per_hour"), r.num("standard_kelvin"), r.num("standard_pa")
-	out.Emission.ref = r.open("cems.emission_rate")
-	out.Emission.KgPerMg = r.num("kg_per_mg")
-	out.NOx.ref = r.open("cems.nox_as_no2")
-	out.NOx.MolarMass, out.NOx.MolarVolume = r.num("molar_mass_no2"), r.num("molar_volume")
-	out.Dry.ref = r.open("cems.wet_to_dry")
-	out.Dry.MoistureFactor = r.text("moisture_factor")
-	out.Capture.ref = r.open("cems.capture_rate")
-	out.Capture.Required = r.num("required_percent")
-	s := &out.Substitute
-	s.ref = r.open("cems.substitute_rate")
-	s.Table5, s.Table6, s.Factors = r.texts("table5_kinds"), r.texts("table6_kinds"), r.texts("factors")
-	s.High, s.Low, s.ShortHours = r.num("high_alpha_percent"), r.num("low_alpha_percent"), r.num("short_hours")
-	s.ShortWindow, s.LongWindow, s.LowWindow = int(r.num("short_window")), int(r.num("long_window")), int(r.num("low_window"))
-	out.Transmission.ref = r.open("net.tx_valid_rate")
-	out.Transmission.GroupsPerHour, out.Transmission.Target = r.num("groups_per_hour"), r.num("target_percent")
-	out.Transmission.BackfillDays = r.num("backfill_days")
 	out.Exceed.ref = r.open("judge.exceed")
 	out.Exceed.Decimals = int(r.num("display_decimals"))
 	out.Quota.ref = r.open("mswi.quota60")

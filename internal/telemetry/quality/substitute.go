@@ -9,7 +9,8 @@ import (
 // CaptureRule is cems.capture_rate in force.
 type CaptureRule struct {
 	ref
-	Required float64 // percent
+	Required    float64  // percent
+	SourceMarks []string // hours that the source is to blame for, not the instrument
 }
 
 // CaptureResult is a capture rate.
@@ -53,6 +54,8 @@ type SubstituteRule struct {
 	ShortWindow    int // valid hours
 	LongWindow     int
 	LowWindow      int
+	// Marks of hours that name a run of them; all others are of kind other.
+	Maintenance, Calibration string
 }
 
 // Gap is a run of invalid hours whose emission rate is replaced.
