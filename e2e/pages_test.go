@@ -150,6 +150,8 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, value)
 		case p == "/frames/{locator}":
 			out = append(out, frame)
+		case strings.HasPrefix(p, "/reports/{scope}"):
+			out = append(out, reportPlaces(id)...)
 		case p == "/devices/{mn}/adopt":
 			out = append(out, stranger+"/adopt")
 		case strings.HasPrefix(p, "/devices/{mn}"):

@@ -22,6 +22,9 @@ type export struct {
 	Words []string
 	Rows  [][]any
 	About [][2]string
+	// Decimals are the digits that a spreadsheet shows of a column, by its place;
+	// the cells keep all of theirs.
+	Decimals map[int]int
 }
 
 // words names the columns in the page's language.
@@ -143,6 +146,11 @@ func (e *export) xlsx() ([]byte, error) {
 			return nil, err
 		}
 	}
+	for i, d := range e.Decimals {
+		if err := showDecimals(f, sheet, i, d, len(e.Rows)); err != nil {
+			return nil, err
+		}
+	}
 	if err := f.SetPanes(sheet, &excelize.Panes{Freeze: true, YSplit: 2, TopLeftCell: "A3", ActivePane: "bottomLeft"}); err != nil {
 		return nil, err
 	}
@@ -157,6 +165,23 @@ func (e *export) xlsx() ([]byte, error) {
 	var b bytes.Buffer
 	_, err := f.WriteTo(&b)
 	return b.Bytes(), err
+}
+
+// showDecimals sets how many digits the figures of a column show.
+func showDecimals(f *excelize.File, sheet string, column, decimals, rows int) error {
+	format := "0"
+	if decimals > 0 {
+		format += "." + strings.Repeat("0", decimals)
+	}
+	style, err := f.NewStyle(&excelize.Style{CustomNumFmt: &format})
+	if err != nil {
+		return err
+	}
+	name, err := excelize.ColumnNumberToName(column + 1)
+	if err != nil {
+		return err
+	}
+	return f.SetCellStyle(sheet, name+"3", name+strconv.Itoa(rows+2), style)
 }
 
 func anys(list []string) []any {

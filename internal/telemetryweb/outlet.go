@@ -154,6 +154,7 @@ func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (outletHead, er
 		{Text: c.l.T("outlet.today"), Href: base, Current: tab == "today"},
 		{Text: c.l.T("outlet.history"), Href: base + "/history", Current: tab == "history"},
 		{Text: c.l.T("outlet.devices"), Href: base + "/devices", Current: tab == "devices"},
+		{Text: c.l.T("nav.reports"), Href: c.path("/reports/outlet/" + strconv.Itoa(int(o.ID)) + "/day/" + i18n.Short(c.now))},
 	}
 	return hd, nil
 }

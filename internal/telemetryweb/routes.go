@@ -32,7 +32,7 @@ func Templates() fs.FS {
 
 // Links returns the module links of the top bar.
 func Links() []web.Link {
-	return []web.Link{{Key: "overview", Path: "/"}, {Key: "outlets", Path: "/outlets"}, {Key: "devices", Path: "/devices"}, {Key: "frames", Path: "/inspect"}, {Key: "registry", Path: "/registry"}}
+	return []web.Link{{Key: "overview", Path: "/"}, {Key: "outlets", Path: "/outlets"}, {Key: "reports", Path: "/reports"}, {Key: "devices", Path: "/devices"}, {Key: "frames", Path: "/inspect"}, {Key: "registry", Path: "/registry"}}
 }
 
 // route is one address: method, pattern below the language, who may, handler.
@@ -43,7 +43,7 @@ type route struct {
 }
 
 func routes() []route {
-	return []route{
+	return append([]route{
 		{"GET", "/{$}", View, (*Handler).overview},
 		{"GET", "/overview", View, (*Handler).overviewAlias},
 		{"GET", "/overview.csv", View, (*Handler).overview},
@@ -81,7 +81,7 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}
+	}, reportRoutes()...)
 }
 
 // interfaces are the addresses for programs, without a language.
@@ -249,7 +249,7 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 
 // links are the modules the actor may open.
 func (c *call) links() []web.Link {
-	need := map[string]Permission{"overview": View, "outlets": View, "devices": Devices, "frames": View, "registry": ReadList}
+	need := map[string]Permission{"overview": View, "outlets": View, "reports": View, "devices": Devices, "frames": View, "registry": ReadList}
 	out := []web.Link{}
 	for _, l := range Links() {
 		if c.actor.May(need[l.Key]) {
