@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"plateau/internal/app"
+	"plateau/internal/telemetry/store"
 )
 
 func cmdJournal(args []string, std stdio) int {
@@ -38,6 +39,15 @@ in the registry. Exit code 0 means nothing was found.`,
 	if err != nil {
 		return fail(std, "journal verify", err)
 	}
+	printJournal(std, r)
+	if !r.OK() {
+		return 1
+	}
+	fmt.Fprintln(std.Out, "ok")
+	return 0
+}
+
+func printJournal(std stdio, r store.Report) {
 	fmt.Fprintf(std.Out, "groups: %d\nframes: %d\nrows: %d\nhead: %x\n", r.Groups, r.Frames, r.Rows, r.Head)
 	if r.Unread > 0 {
 		fmt.Fprintf(std.Out, "unread: %d (encrypted; the registry has no key that opens them)\n", r.Unread)
@@ -45,11 +55,6 @@ in the registry. Exit code 0 means nothing was found.`,
 	for _, f := range r.Faults {
 		fmt.Fprintln(std.Out, "fault:", f)
 	}
-	if !r.OK() {
-		return 1
-	}
-	fmt.Fprintln(std.Out, "ok")
-	return 0
 }
 
 // errNeed is the error of a call that lacks something.

@@ -44,6 +44,8 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"simulate", "--to", "127.0.0.1:1", "--outlets", "0"}, 1, "--outlets N"},
 		{[]string{"simulate", "--to", "127.0.0.1:1", "--interval", "0s"}, 1, "--interval D"},
 		{[]string{"simulate", "--to", "nowhere"}, 1, "HOST:PORT"},
+		{[]string{"verify"}, 1, "--data DIR"},
+		{[]string{"verify", "--data", "/nonexistent"}, 1, "/nonexistent holds no journal"},
 		{[]string{"rules"}, 2, "say what to do: eval"},
 		{[]string{"rules", "eval", "file.jsonl"}, 2, `unexpected "file.jsonl"`},
 		{[]string{"rules", "eval", "--date", "2026-02-30"}, 2, "--date wants a day as YYYY-MM-DD"},

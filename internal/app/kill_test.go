@@ -54,6 +54,7 @@ func TestKillUnderLoad(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	load := load{acked: map[string]map[string]bool{}, start: time.Now().Add(-5 * 24 * time.Hour).Truncate(time.Hour)}
+	between := 0
 	for round := range 10 {
 		victim := exec.CommandContext(t.Context(), os.Args[0])
 		victim.Env = append(os.Environ(), victimDir+"="+dir)
@@ -91,7 +92,20 @@ func TestKillUnderLoad(t *testing.T) {
 		}
 		wg.Wait()
 		_ = victim.Wait()
+		// Rows already judged are right, whatever the kill cut off; frames that
+		// were durable but not judged wait.
+		r, err := VerifyJudgement(t.Context(), victimOptions(dir), nil)
+		if err != nil || !r.OK() {
+			t.Fatalf("round %d: judged again after the kill: %v %v", round, err, r.Faults)
+		}
+		if r.Waiting > 0 || r.Pending > 0 {
+			between++
+		}
 	}
+	if between == 0 {
+		t.Error("no kill fell between the commit and the judgement")
+	}
+	t.Logf("%d of ten kills fell between the commit and the judgement", between)
 	load.check(t, dir)
 }
 

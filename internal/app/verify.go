@@ -6,26 +6,35 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/store"
 )
+
+// stopped opens the telemetry of a server that is not running; of o it takes the
+// configuration.
+func stopped(o Options) (*store.Store, config.Config, error) {
+	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	if err != nil {
+		return nil, c, err
+	}
+	dir := filepath.Join(c.Data, TelemetryDir)
+	if _, err := os.Stat(dir); err != nil {
+		return nil, c, fmt.Errorf("%s holds no journal: %w", c.Data, err)
+	}
+	s, err := store.Open(dir, store.Options{CacheMB: 256})
+	return s, c, err
+}
 
 // Verify checks the journal of a server that is not running; of o it takes the
 // configuration. Encrypted frames are read with the keys of the registry.
 func Verify(ctx context.Context, o Options) (r store.Report, err error) {
-	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
-	if err != nil {
-		return r, err
-	}
-	dir := filepath.Join(c.Data, TelemetryDir)
-	if _, err := os.Stat(dir); err != nil {
-		return r, fmt.Errorf("%s holds no journal: %w", c.Data, err)
-	}
-	s, err := store.Open(dir, store.Options{CacheMB: 256})
+	s, c, err := stopped(o)
 	if err != nil {
 		return r, err
 	}
@@ -35,6 +44,38 @@ func Verify(ctx context.Context, o Options) (r store.Report, err error) {
 		return r, err
 	}
 	return s.Verify(ctx, store.Decoder(func(mn string) [][]byte { return keys[mn] }))
+}
+
+// VerifyJudgement judges everything that a stopped server holds once more and
+// compares with the stored rows; of o it takes the configuration. Nothing is
+// written. progress is as in quality.Engine.Check.
+func VerifyJudgement(ctx context.Context, o Options, progress func(done, total int)) (r quality.CheckReport, err error) {
+	s, c, err := stopped(o)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if url := c.DatabaseURL(); !db.IsPostgres(url) {
+		if _, err := os.Stat(url); err != nil {
+			return r, fmt.Errorf("there is no registry to judge by: %w", err)
+		}
+	}
+	d, err := db.Open(ctx, c.DatabaseURL())
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	now := time.Now //nolint:forbidigo // nothing is written, and what is judged does not depend on today
+	reg, err := telemetry.Open(ctx, d, now)
+	if err != nil {
+		return r, err
+	}
+	defer reg.Close()
+	e, err := quality.New(quality.Options{Store: s, Registry: reg, Now: now, Workers: runtime.GOMAXPROCS(0)})
+	if err != nil {
+		return r, err
+	}
+	return e.Check(ctx, progress)
 }
 
 // loggerKeys reads the SM4 keys of every logger, of the past ones too. A

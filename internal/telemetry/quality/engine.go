@@ -303,7 +303,7 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 	if err := e.registryChanged(snap); err != nil {
 		return false, err
 	}
-	snap, work, seq, frames, seen, err := e.collect(snap)
+	snap, work, seq, frames, seen, err := e.collect(snap, e.o.Batch)
 	if err != nil {
 		return false, err
 	}
@@ -353,10 +353,10 @@ func (e *Engine) putBack(work dirtySet) {
 	}
 }
 
-// collect turns the journal's next groups into dirty hours. It returns the
-// registry to judge by: a newer one than snap where frames of an outlet came
-// that snap did not have yet.
-func (e *Engine) collect(snap *telemetry.Snapshot) (now *telemetry.Snapshot, work dirtySet, seq uint64, frames int, seen map[telemetry.OutletID]int64, err error) {
+// collect turns the journal's next groups, up to about most frames, into dirty
+// hours. It returns the registry to judge by: a newer one than snap where frames
+// of an outlet came that snap did not have yet.
+func (e *Engine) collect(snap *telemetry.Snapshot, most int) (now *telemetry.Snapshot, work dirtySet, seq uint64, frames int, seen map[telemetry.OutletID]int64, err error) {
 	e.mu.Lock()
 	work, e.dirty = e.dirty, dirtySet{}
 	seq = e.cursor
@@ -393,7 +393,7 @@ func (e *Engine) collect(snap *telemetry.Snapshot) (now *telemetry.Snapshot, wor
 			default:
 			}
 		}
-		return frames < e.o.Batch
+		return frames < most
 	})
 	if err != nil {
 		e.putBack(work)
