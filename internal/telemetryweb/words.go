@@ -11,6 +11,7 @@ import (
 	"plateau/hj212"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/quality"
 )
 
@@ -42,73 +43,15 @@ func (c *call) factor(code string) word {
 	return word{cmp.Or(f.NameZh, code), "zh"}
 }
 
-// unit writes units as people do.
-func unit(u string) string {
-	if u == "1" { // pure numbers such as pH
-		return ""
-	}
-	return strings.NewReplacer("m3", "m³", "m2", "m²", "^3", "³", "ug/", "μg/", "uS/", "μS/", "deg C", "℃", "degC", "℃").Replace(u)
-}
-
-// unitOf is the unit of an outlet's factor.
-func unitOf(o *telemetry.Outlet, code string) string {
-	if o != nil {
-		for _, f := range o.Factors {
-			if f.Code == code && f.Unit != "" {
-				return unit(f.Unit)
-			}
-		}
-	}
-	return unit(telemetry.FactorUnit(code))
-}
-
-// decimals a figure of a factor is shown with.
-func decimals(code string) int {
-	if f, ok := hj212.LookupFactor(code); ok && f.Decimals > 0 {
-		return min(f.Decimals, 3)
-	}
-	return 2
-}
-
-// figure writes a value; digits that say nothing are not invented: a value with
-// fewer decimals than the factor's keeps its own, with one at least for means.
-func figure(v quality.Opt, code string) string {
-	if !v.OK {
-		return i18n.Missing
-	}
-	d := decimals(code)
-	switch a := math.Abs(v.V); {
-	case a >= 1000:
-		d = 0
-	case a >= 100:
-		d = min(d, 1)
-	}
-	return trimmed(v.V, d)
-}
-
-// figureFor writes a value that stands beside its limit, with further decimals
-// where rounding would show it on the other side.
+// How figures are written is the same on all pages; see package figures.
+func unit(u string) string                           { return figures.Unit(u) }
+func unitOf(o *telemetry.Outlet, code string) string { return figures.UnitOf(o, code) }
+func decimals(code string) int                       { return figures.Decimals(code) }
+func figure(v quality.Opt, code string) string       { return figures.Text(v, code) }
+func trimmed(v float64, d int) string                { return figures.Trimmed(v, d) }
+func limitText(l quality.LimitRef) string            { return figures.Limit(l) }
 func figureFor(v quality.Opt, code string, l quality.LimitRef) string {
-	s := figure(v, code)
-	if !v.OK || l.IsZero() {
-		return s
-	}
-	breaks := quality.JudgeExceed(v.V, l).Exceeds
-	for d := decimals(code); d < 6; d++ {
-		shown, err := strconv.ParseFloat(strings.ReplaceAll(s, ",", ""), 64)
-		if err != nil || quality.JudgeExceed(shown, l).Exceeds == breaks {
-			break
-		}
-		s = trimmed(v.V, d+1)
-	}
-	return s
-}
-
-// trimmed writes at most d decimals, and no more than v has: 63.97 is 64.0 with
-// one, 64 is 64.
-func trimmed(v float64, d int) string {
-	_, own, _ := strings.Cut(strconv.FormatFloat(v, 'f', -1, 64), ".")
-	return i18n.Number(v, min(d, len(own)))
+	return figures.Beside(v, code, l)
 }
 
 // plain is a figure for other programs: every digit, point decimal.
@@ -117,22 +60,6 @@ func plain(v quality.Opt) any {
 		return nil
 	}
 	return v.V
-}
-
-// limitText writes a limit as people read it: 50, 6–9, ≥ 5.
-func limitText(l quality.LimitRef) string {
-	num := func(o quality.Opt) string { return strconv.FormatFloat(o.V, 'f', -1, 64) }
-	switch {
-	case l.IsZero():
-		return ""
-	case l.Lo.OK && l.Hi.OK:
-		return num(l.Lo) + "–" + num(l.Hi)
-	case l.Hi.OK:
-		return num(l.Hi)
-	case l.Lo.OK:
-		return "≥\u00a0" + num(l.Lo) // they stay on one line
-	}
-	return ""
 }
 
 // float gives a number to charts, NaN where there is none.
