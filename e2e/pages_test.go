@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"plateau/hj212"
+	"plateau/internal/publicweb"
 	"plateau/internal/telemetryweb"
 	"plateau/internal/testkit"
 )
@@ -141,7 +142,9 @@ func places(ctx context.Context, t *testing.T) []string {
 
 	out := []string{"/login"}
 	edited := []string{"enterprises", "outlets", "factors", "limits", "stops"}
-	for _, p := range telemetryweb.Pages() {
+	open(ctx, t, "/zh/public")
+	county := below(follow(ctx, t, "main .places", `^/zh/public/counties/\d+`))
+	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages()) {
 		switch {
 		case p == "/{$}":
 			out = append(out, "/")
@@ -156,6 +159,10 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, stranger+"/adopt")
 		case strings.HasPrefix(p, "/devices/{mn}"):
 			out = append(out, strings.Replace(p, "/devices/{mn}", device, 1))
+		case strings.HasPrefix(p, "/public/counties/{code}"):
+			out = append(out, strings.Replace(p, "/public/counties/{code}", county, 1))
+		case strings.HasPrefix(p, "/public/outlets/{id}"):
+			out = append(out, strings.Replace(p, "{id}", id, 1))
 		case strings.HasPrefix(p, "/outlets/{id}"):
 			date := time.Now().In(hj212.Zone).Format(time.DateOnly)
 			out = append(out, strings.NewReplacer("{id}", id, "{date}", date).Replace(p))

@@ -21,6 +21,7 @@ import (
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/obs"
+	"plateau/internal/publicweb"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/quality"
@@ -260,14 +261,15 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	catalogue := i18n.Default()
 	engine, err := web.New(web.Options{
-		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
+		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
 		Version: a.o.Version, Adopt: a.c.HJ212.AdoptUnknown,
 	})
 	if err != nil {
 		return nil, err
 	}
+	registry := &withLimits{registry: a.registry, limits: rules.Default().Limits().All()}
 	deps := telemetryweb.Deps{
-		Engine: engine, Registry: &withLimits{registry: a.registry, limits: rules.Default().Limits().All()},
+		Engine: engine, Registry: registry,
 		Editor: &editor{a.registry, a.store}, Quality: a.engine, Journal: a.store, Gateway: a.gateway,
 		Sessions: &sessions{a.auth}, Filling: a.filling, Now: a.now, Logger: a.log,
 	}
@@ -291,9 +293,16 @@ func (a *App) handler() (http.Handler, error) {
 	mux.Handle("GET /metrics", obs.MetricsHandler(metrics))
 	mux.Handle("GET /assets/", assets)
 	a.pages.Register(mux)
+	public := publicweb.New(publicweb.Deps{Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Now: a.now, Logger: a.log})
+	public.Register(mux)
 	edge := &httpd.Edge{
 		Translate: func(r *http.Request) func(string, ...any) string { return catalogue.For(web.RequestLang(r)).T },
-		Page:      a.pages.ProblemPage,
+		Page: func(w http.ResponseWriter, r *http.Request, d httpd.Details) bool {
+			if publicweb.Owns(r.URL.Path) {
+				return public.ProblemPage(w, r, d)
+			}
+			return a.pages.ProblemPage(w, r, d)
+		},
 	}
 	return httpd.Wrap(a.auth.Middleware(httpd.Mux(mux)), edge, a.log, a.now), nil
 }

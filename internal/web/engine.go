@@ -163,6 +163,9 @@ func (e *Engine) Render(w io.Writer, name, block string, p *Page) error {
 	if p.Links == nil {
 		p.Links = e.o.Links
 	}
+	if p.Home == "" {
+		p.Home = "/"
+	}
 	p.Version, p.Adopt = e.o.Version, e.o.Adopt
 	if block == "" {
 		block = "layout"

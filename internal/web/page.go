@@ -21,6 +21,8 @@ type Page struct {
 	Progress *Progress    // work that goes on behind the page
 	Notices  []Notice     // facts above the content, such as what was just saved
 	Errors   []FieldError // error summary; not empty means status 422 and "Error:" in the title
+	Home     string       // where the mark leads to, without the language; "" = "/"
+	Feed     *Crumb       // a feed of the page's subject, for readers to find; nil = none
 	Data     any
 
 	// Filled by the engine.

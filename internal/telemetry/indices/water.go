@@ -84,6 +84,17 @@ func (c *ClassRule) limits(all []telemetry.Limit, use func(*telemetry.Limit) boo
 // Bodies lists the kinds of water the rule tells apart.
 func (c *ClassRule) Bodies() []string { return slices.Sorted(maps.Keys(c.bodies)) }
 
+// Body is the kind of water whose limits hold under a condition of the limit
+// table, such as "lake or reservoir"; "" when the rule names none.
+func (c *ClassRule) Body(condition string) string {
+	for _, body := range c.Bodies() {
+		if text, err := c.rule.TableText(c.rule.Table("condition"), body); err == nil && text == condition {
+			return body
+		}
+	}
+	return ""
+}
+
 // ClassResult is the class of a water and of each judged factor.
 type ClassResult struct {
 	Class      string             // the worst of PerFactor; "" = nothing was judged

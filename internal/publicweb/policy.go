@@ -1,0 +1,56 @@
+package publicweb
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry/quality"
+	"plateau/rules"
+)
+
+// policy is the rule public.publish in force.
+type policy struct {
+	rule                 *rules.Rule
+	levels, also         []string
+	delay                time.Duration
+	strip, feed, classes int // days
+}
+
+// readPolicy reads the rule in force on the date of now; faults wrap
+// rules.ErrInvalid.
+func readPolicy(set *rules.Set, now time.Time) (*policy, error) {
+	rule, ok := set.At("public.publish", i18n.Short(now))
+	if !ok {
+		return nil, errors.Join(rules.ErrInvalid, errors.New("rule public.publish is missing"))
+	}
+	p := &policy{rule: rule}
+	var faults []error
+	num := func(name string) int {
+		v, err := rule.Float(name)
+		faults = append(faults, err)
+		return int(v)
+	}
+	texts := func(name string) []string {
+		v, err := rule.Texts(name)
+		faults = append(faults, err)
+		return v
+	}
+	p.levels, p.also = texts("levels"), texts("also")
+	p.delay = time.Duration(num("delay_minutes")) * time.Minute
+	p.strip, p.feed, p.classes = num("strip_days"), num("feed_days"), num("class_days")
+	return p, errors.Join(faults...)
+}
+
+// publishes reports whether means of a level (hour, day) are published.
+func (p *policy) publishes(level string) bool { return slices.Contains(p.levels, level) }
+
+// shows reports whether a factor is published: it has a limit, or is named.
+func (p *policy) shows(code string, l quality.LimitRef) bool {
+	return !l.IsZero() || slices.Contains(p.also, code)
+}
+
+// cut is the instant up to which periods are published at now: the whole
+// minute, so that every reader of a minute is told the same.
+func (p *policy) cut(now time.Time) time.Time { return now.Add(-p.delay).Truncate(time.Minute) }
