@@ -172,6 +172,8 @@ func places(ctx context.Context, t *testing.T) []string {
 				out = append(out, below(follow(ctx, t, "main table", `^/zh/registry/`+kind+`/[^/?]+$`)))
 			}
 			out = append(out, "/registry/outlets/new", "/registry/limits/new", "/registry/stops/new")
+		case strings.HasPrefix(p, "/rules/{id}"):
+			out = append(out, strings.Replace(p, "{id}", "air.iaqi", 1))
 		case strings.HasPrefix(p, "/registry/{kind}"):
 			kinds := edited
 			if p == "/registry/{kind}" {

@@ -7,8 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"path"
+	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,8 +20,13 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-//go:embed *.toml limits.csv
+//go:embed *.toml limits.csv testdata/cases.jsonl
 var files embed.FS
+
+const (
+	limitFile = "limits.csv"
+	caseFile  = "testdata/cases.jsonl" // worked cases
+)
 
 // ErrInvalid is what every fault of a rule file or limit table wraps.
 var ErrInvalid = errors.New("invalid rule file")
@@ -43,6 +52,7 @@ type Rule struct {
 type Set struct {
 	rules  map[string][]*Rule // by id, by effective_from
 	limits *Limits
+	shapes map[string]Shape
 	mu     sync.Mutex
 	digest map[string]string // by date
 	edges  []string          // dates on which the set changes
@@ -60,21 +70,52 @@ var Default = sync.OnceValue(func() *Set {
 
 // Load reads every *.toml of fsys and its limits.csv.
 func Load(fsys fs.FS) (*Set, error) {
-	names, err := fs.Glob(fsys, "*.toml")
+	texts, err := readFolder(fsys)
 	if err != nil {
-		return nil, fmt.Errorf("list rule files: %w", err)
+		return nil, err
 	}
+	return load(texts)
+}
+
+// LoadOver reads the files of a folder laid over the embedded ones, with the
+// worked cases that go with them.
+func LoadOver(folder fs.FS) (*Set, []Case, error) {
+	all, err := readFolder(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	texts, err := readFolder(folder)
+	if err != nil {
+		return nil, nil, err
+	}
+	maps.Copy(all, texts)
+	s, err := load(all)
+	if err != nil {
+		return nil, nil, err
+	}
+	cases, err := ParseCases(all[caseFile])
+	return s, cases, err
+}
+
+func load(texts map[string][]byte) (*Set, error) {
 	s := &Set{rules: map[string][]*Rule{}, digest: map[string]string{}}
-	for _, name := range names {
-		text, err := fs.ReadFile(fsys, name)
-		if err != nil {
-			return nil, fmt.Errorf("read rule file: %w", err)
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		text := texts[name]
+		if name == schemaFile {
+			var err error
+			if s.shapes, err = ParseSchema(text); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if path.Ext(name) != ".toml" {
+			continue
 		}
 		r, err := Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if base, _, _ := strings.Cut(strings.TrimSuffix(name, ".toml"), "@"); base != r.ID {
+		if idOf(name) != r.ID {
 			return nil, fmt.Errorf("%s: holds rule %s: %w", name, r.ID, ErrInvalid)
 		}
 		s.rules[r.ID] = append(s.rules[r.ID], r)
@@ -83,76 +124,117 @@ func Load(fsys fs.FS) (*Set, error) {
 			s.edges = append(s.edges, nextDay(r.EffectiveTo))
 		}
 	}
-	for id, list := range s.rules {
+	for _, list := range s.rules {
 		slices.SortFunc(list, func(a, b *Rule) int { return strings.Compare(a.EffectiveFrom, b.EffectiveFrom) })
 		for i := 1; i < len(list); i++ {
-			before, next := list[i-1], list[i]
-			switch {
-			case before.EffectiveTo == "" || before.EffectiveTo >= next.EffectiveFrom:
-				return nil, fmt.Errorf("rule %s: versions %d and %d are in force together: %w", id, before.Version, next.Version, ErrInvalid)
-			case nextDay(before.EffectiveTo) != next.EffectiveFrom:
-				return nil, fmt.Errorf("rule %s: no version is in force between %s and %s: %w", id, before.EffectiveTo, next.EffectiveFrom, ErrInvalid)
+			if text := succession(list[i-1], list[i]); text != "" {
+				return nil, fmt.Errorf("%s: %w", text, ErrInvalid)
 			}
 		}
 	}
 	sort.Strings(s.edges)
 	s.edges = slices.Compact(s.edges)
-	text, err := fs.ReadFile(fsys, "limits.csv")
-	if err != nil {
-		return nil, fmt.Errorf("read limits: %w", err)
+	text, ok := texts[limitFile]
+	if !ok {
+		return nil, fmt.Errorf("%s is missing: %w", limitFile, ErrInvalid)
 	}
+	var err error
 	if s.limits, err = ParseLimits(text); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
+// succession tells why one version cannot follow another; "" = it can.
+func succession(before, next *Rule) string {
+	switch {
+	case before.EffectiveTo == "" || before.EffectiveTo >= next.EffectiveFrom:
+		return fmt.Sprintf("rule %s: versions %d and %d are in force together", next.ID, before.Version, next.Version)
+	case nextDay(before.EffectiveTo) != next.EffectiveFrom:
+		return fmt.Sprintf("rule %s: no version is in force between %s and %s", next.ID, before.EffectiveTo, next.EffectiveFrom)
+	case before.Version >= next.Version:
+		return fmt.Sprintf("rule %s: version %d follows version %d", next.ID, next.Version, before.Version)
+	}
+	return ""
+}
+
 // Parse reads and checks one rule file; every fault wraps ErrInvalid.
 func Parse(text []byte) (*Rule, error) {
-	r := &Rule{}
-	md, err := toml.Decode(string(text), r)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	r, faults := read(text)
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("%s %s: %w", faults[0].key, faults[0].text, ErrInvalid)
 	}
-	for _, key := range md.Undecoded() {
-		if key[0] != "params" { // tables inside params count as undecoded, though they are read
-			return nil, fmt.Errorf("unknown key %s: %w", key, ErrInvalid)
-		}
-	}
-	switch {
-	case r.ID == "" || r.ID != strings.ToLower(r.ID):
-		return nil, fmt.Errorf("id %q must be lower case: %w", r.ID, ErrInvalid)
-	case r.Version < 1:
-		return nil, fmt.Errorf("version must be 1 or more: %w", ErrInvalid)
-	case r.Title["zh"] == "" || r.Title["en"] == "":
-		return nil, fmt.Errorf("title needs zh and en: %w", ErrInvalid)
-	case r.Source == "" || r.SourceZh == "":
-		return nil, fmt.Errorf("source and source_zh must both be given: %w", ErrInvalid)
-	case !slices.Contains([]string{"verified", "certain", "unverified"}, r.Certainty):
-		return nil, fmt.Errorf("certainty %q is not verified, certain or unverified: %w", r.Certainty, ErrInvalid)
-	case len(r.Params) == 0:
-		return nil, fmt.Errorf("params are missing: %w", ErrInvalid)
-	}
-	if err := checkDates(r.EffectiveFrom, r.EffectiveTo); err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(text)
-	r.Hash = hex.EncodeToString(sum[:6])
 	return r, nil
 }
 
-func checkDates(from, to string) error {
+// fileFault is what is wrong with a key of a rule file, and what to write.
+type fileFault struct {
+	line      int
+	key, text string
+}
+
+// read reads one rule file and lists all that is wrong with what every rule
+// has; its parameters are held against its Shape by Check.
+func read(text []byte) (*Rule, []fileFault) {
+	r := &Rule{}
+	md, err := toml.Decode(string(text), r)
+	if at, ok := errors.AsType[toml.ParseError](err); ok {
+		return nil, []fileFault{{at.Position.Line, "is no TOML:", at.Message}}
+	}
+	if err != nil { // a value of another type; the text names the line
+		line := 0
+		if m := regexp.MustCompile(`line (\d+)`).FindStringSubmatch(err.Error()); m != nil {
+			line, _ = strconv.Atoi(m[1])
+		}
+		return nil, []fileFault{{line, "does not fit:", err.Error()}}
+	}
+	var out []fileFault
+	must := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			out = append(out, fileFault{lineOf(text, key), key, fmt.Sprintf(format, args...)})
+		}
+	}
+	for _, key := range md.Undecoded() {
+		// Tables inside params count as undecoded, though they are read.
+		must(key[0] == "params", key.String(), "is no key of a rule; it has id, version, title, effective_from, effective_to, source, source_zh, certainty and params")
+	}
+	must(ruleID.MatchString(r.ID), "id", "is %q; write words of lower-case letters, digits and _ joined by dots", r.ID)
+	must(r.Version >= 1, "version", "is %d; write 1 or more", r.Version)
+	must(r.Title["zh"] != "" && r.Title["en"] != "", "title", `needs both languages; write {zh = "…", en = "…"}`)
+	must(r.Source != "", "source", "is missing; write standard and clause")
+	must(r.SourceZh != "", "source_zh", "is missing; write standard and clause in Chinese")
+	must(slices.Contains([]string{"verified", "certain", "unverified"}, r.Certainty), "certainty", "is %q; write verified, certain or unverified", r.Certainty)
+	must(len(r.Params) > 0, "params", "are missing; write [params] and what the rule needs")
+	if key, fault := dateFault(r.EffectiveFrom, r.EffectiveTo); key != "" {
+		must(false, key, "%s", fault)
+	}
+	sum := sha256.Sum256(text)
+	r.Hash = hex.EncodeToString(sum[:6])
+	return r, out
+}
+
+var ruleID = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)+$`)
+
+// dateFault tells which of two dates is wrong and why; an empty key: none.
+func dateFault(from, to string) (key, fault string) {
 	if _, err := time.Parse(dateForm, from); err != nil {
-		return fmt.Errorf("effective_from %q is not YYYY-MM-DD: %w", from, ErrInvalid)
+		return "effective_from", fmt.Sprintf("is %q; write a day as YYYY-MM-DD", from)
 	}
 	if to == "" {
-		return nil
+		return "", ""
 	}
 	if _, err := time.Parse(dateForm, to); err != nil {
-		return fmt.Errorf("effective_to %q is not YYYY-MM-DD: %w", to, ErrInvalid)
+		return "effective_to", fmt.Sprintf("is %q; write a day as YYYY-MM-DD, or leave it out", to)
 	}
 	if to < from {
-		return fmt.Errorf("effective_to %s is before effective_from %s: %w", to, from, ErrInvalid)
+		return "effective_to", fmt.Sprintf("is %s, before effective_from %s", to, from)
+	}
+	return "", ""
+}
+
+func checkDates(from, to string) error {
+	if key, fault := dateFault(from, to); key != "" {
+		return fmt.Errorf("%s %s: %w", key, fault, ErrInvalid)
 	}
 	return nil
 }
@@ -191,6 +273,27 @@ func (s *Set) IDs() []string {
 	}
 	sort.Strings(ids)
 	return ids
+}
+
+// InForce returns the version of a rule in force on date, strictly: none
+// before the first one.
+func (s *Set) InForce(id, date string) (*Rule, bool) {
+	r, ok := s.At(id, date)
+	return r, ok && r.EffectiveFrom <= date
+}
+
+// NextChange is the first day after date on which another version of a rule, or
+// none, is in force; "" when none is foreseen.
+func (s *Set) NextChange(id, date string) string {
+	for _, r := range s.rules[id] {
+		if r.EffectiveFrom > date {
+			return r.EffectiveFrom
+		}
+		if end := r.EffectiveTo; end != "" && nextDay(end) > date {
+			return nextDay(end)
+		}
+	}
+	return ""
 }
 
 // Versions lists the versions of a rule, oldest first.

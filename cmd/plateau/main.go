@@ -27,7 +27,7 @@ func commands() []command {
 		{"demo", "run the server with a sample region and simulated loggers", cmdDemo},
 		{"simulate", "run loggers that speak HJ 212 to a host", cmdSimulate},
 		{"hj212", "decode HJ 212 frames and byte streams", cmdHJ212},
-		{"rules", "apply the rules to inputs of one's own", cmdRules},
+		{"rules", "apply, list, compare and check the rules", cmdRules},
 		{"verify", "prove what a server that is not running holds: journal and judgement", cmdVerify},
 		{"journal", "verify the journal of a server that is not running", cmdJournal},
 		{"config", "check the configuration", cmdConfig},

@@ -46,7 +46,7 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"simulate", "--to", "nowhere"}, 1, "HOST:PORT"},
 		{[]string{"verify"}, 1, "--data DIR"},
 		{[]string{"verify", "--data", "/nonexistent"}, 1, "/nonexistent holds no journal"},
-		{[]string{"rules"}, 2, "say what to do: eval"},
+		{[]string{"rules"}, 2, "say what to do: eval, list, show, diff or check"},
 		{[]string{"rules", "eval", "file.jsonl"}, 2, `unexpected "file.jsonl"`},
 		{[]string{"rules", "eval", "--date", "2026-02-30"}, 2, "--date wants a day as YYYY-MM-DD"},
 		{[]string{"demo", "--series", "/nonexistent"}, 1, "--series"},

@@ -5,10 +5,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"plateau/internal/testkit"
 )
 
 // evalWith runs plateau rules eval and returns what it printed.
@@ -97,4 +101,42 @@ func TestRulesEvalStreams(t *testing.T) {
 			t.Errorf("exit %d", code)
 		}
 	})
+}
+
+func rulesWith(args ...string) (code int, out, errOut string) {
+	var o, e bytes.Buffer
+	code = cmdRules(args, stdio{In: strings.NewReader(""), Out: &o, Err: &e})
+	return code, o.String(), e.String()
+}
+
+func TestRulesCommands(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "cems.day_mean.toml"), []byte("id = 3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"list", "--date", "2025-01-01"}, 0, "air.iaqi                  v1       2016-01-01  2026-03-01  certain"},
+		{[]string{"show", "cems.day_mean"}, 0, "min_valid_hours  20 h"},
+		{[]string{"show", "air.iaqi", "--date", "2020-01-01"}, 0, "HJ 633-2012 table 1"},
+		{[]string{"show", "air.iaqi", "--date", "2000-01-01"}, 1, "is not in force on 2000-01-01; its first version is from 2016-01-01"},
+		{[]string{"show", "nothing"}, 1, `no rule "nothing"`},
+		{[]string{"show"}, 2, "something is missing"},
+		{[]string{"diff", "air.iaqi"}, 0, "breakpoints/PM2.5_24h  0, 35, 75"},
+		{[]string{"diff", "air.iaqi", "2", "1"}, 0, "v2 from 2026-03-01"},
+		{[]string{"diff", "air.iaqi", "1", "9"}, 1, `air.iaqi has no version "9"`},
+		{[]string{"diff", "air.iaqi", "1", "2", "3"}, 2, `unexpected "3"`},
+		{[]string{"check", filepath.Join(testkit.Root(), "rules")}, 0, "worked cases agree"},
+		{[]string{"check", folder}, 1, "cems.day_mean.toml:1: "},
+		{[]string{"check", filepath.Join(folder, "none")}, 1, "is no folder"},
+	} {
+		code, out, errOut := rulesWith(c.args...)
+		if code != c.code || !strings.Contains(out+errOut, c.want) {
+			t.Errorf("%v: exit %d, want %d\n%s%s\nwant %s", c.args, code, c.code, out, errOut, c.want)
+		}
+	}
 }

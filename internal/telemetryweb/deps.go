@@ -14,6 +14,7 @@ import (
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/store"
 	"plateau/internal/web"
+	"plateau/rules"
 )
 
 // Deps are what the pages need of the rest of the program.
@@ -25,6 +26,7 @@ type Deps struct {
 	Journal  Journal
 	Gateway  Gateway
 	Sessions Sessions
+	Rules    *rules.Set // nil: the embedded ones
 	// SampleUsers are shown as one-click buttons on the sign-in page of a
 	// demonstration; empty otherwise.
 	SampleUsers []SampleUser

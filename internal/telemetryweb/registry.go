@@ -30,12 +30,13 @@ type registryCard struct {
 }
 
 type registryHomeView struct {
+	Tabs    []web.Tab
 	Cards   []registryCard
 	Changes []changeLine
 }
 
 func (h *Handler) registryHome(c *call) error {
-	v := &registryHomeView{}
+	v := &registryHomeView{Tabs: c.registryTabs("lists")}
 	for _, k := range listKinds {
 		_, rows := h.listRows(c, k)
 		v.Cards = append(v.Cards, registryCard{Title: c.l.T("registry." + k), Text: c.l.T("registry." + k + "_text"), Href: c.path("/registry/" + k), N: len(rows)})

@@ -43,7 +43,7 @@ type route struct {
 }
 
 func routes() []route {
-	return append([]route{
+	return slices.Concat([]route{
 		{"GET", "/{$}", View, (*Handler).overview},
 		{"GET", "/overview", View, (*Handler).overviewAlias},
 		{"GET", "/overview.csv", View, (*Handler).overview},
@@ -81,7 +81,7 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}, reportRoutes()...)
+	}, reportRoutes(), ruleRoutes())
 }
 
 // interfaces are the addresses for programs, without a language.

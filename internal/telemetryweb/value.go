@@ -65,6 +65,7 @@ type stepView struct {
 	Name    string // frame, validity, conversion, limit, verdict
 	Title   string
 	Rule    string // id and version
+	Href    string // of the rule as it was then
 	Clause  word
 	Formula string
 	Inputs  []inputView
@@ -159,6 +160,7 @@ func (c *call) step(s quality.Step, unitOfValue string) stepView {
 	v := stepView{Name: s.Name, Title: c.l.T("step." + s.Name), Formula: s.Formula, Result: c.result(s)}
 	if s.Rule != "" && s.Result != string(quality.FoldNotRequired) {
 		v.Rule = s.Rule + " v" + strconv.Itoa(s.Version)
+		v.Href = c.path("/rules/" + s.Rule + "?version=" + strconv.Itoa(s.Version))
 		v.Clause = word{s.Clause, "en"}
 		if s.ClauseZh == "" {
 			v.Clause.Lang = ""

@@ -1,10 +1,8 @@
 package ruleeval
 
 import (
-	"bufio"
-	"bytes"
+	"cmp"
 	"encoding/json"
-	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,43 +11,17 @@ import (
 	"plateau/rules"
 )
 
-// testCase is a worked case in the common form of the rule cases.
-type testCase struct {
-	ID       string          `json:"id"`
-	Rule     string          `json:"rule"`
-	Input    json.RawMessage `json:"input"`
-	Expected any             `json:"expected"`
-	Tol      float64         `json:"tol"`
-	Source   string          `json:"source"`
-}
-
-func readCases(tb testing.TB, file string) []testCase {
+func readCases(tb testing.TB, file string) []rules.Case {
 	tb.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	var out []testCase
-	seen := map[string]bool{}
-	sc := bufio.NewScanner(bytes.NewReader(text))
-	sc.Buffer(nil, 1<<24)
-	for sc.Scan() {
-		var c testCase
-		if err := json.Unmarshal(sc.Bytes(), &c); err != nil {
-			tb.Fatalf("%s: %v", file, err)
-		}
-		if seen[c.ID] || c.Source == "" {
-			tb.Errorf("%s: case %q is there twice, or has no source", file, c.ID)
-		}
-		seen[c.ID] = true
-		out = append(out, c)
+	out, err := rules.ParseCases(text)
+	if err != nil {
+		tb.Fatal(err)
 	}
 	return out
-}
-
-func projectCases(tb testing.TB) []testCase {
-	tb.Helper()
-	return readCases(tb, filepath.Join(testkit.Root(), "rules", "testdata", "cases.jsonl"))
 }
 
 func evaluatorAt(tb testing.TB, date string) *Evaluator {
@@ -61,39 +33,22 @@ func evaluatorAt(tb testing.TB, date string) *Evaluator {
 	return e
 }
 
-// same compares results: numbers within tol, everything else exactly, and no
-// field more or less.
-func same(got, want any, tol float64) bool {
-	switch w := want.(type) {
-	case float64:
-		g, ok := got.(float64)
-		return ok && math.Abs(g-w) <= tol
-	case map[string]any:
-		g, ok := got.(map[string]any)
-		if !ok || len(g) != len(w) {
-			return false
-		}
-		for k := range w {
-			if _, there := g[k]; !there || !same(g[k], w[k], tol) {
-				return false
-			}
-		}
-		return true
-	}
-	return got == want
-}
-
 // withoutFormula names the rules whose steps are written by those who know
 // more than the input: the explanation of a day, and of a limit.
 var withoutFormula = map[string]bool{"cems.day_mean": true, "wpms.day": true, "wpms.ph_mean": true, "limit.nh3_by_temperature": true}
 
 // checkCases runs cases and counts them by rule.
-func checkCases(t *testing.T, cases []testCase) map[string]int {
+func checkCases(t *testing.T, cases []rules.Case) map[string]int {
 	t.Helper()
-	e := evaluatorAt(t, "2026-11-24")
 	n := map[string]int{}
+	at := map[string]*Evaluator{}
 	for _, c := range cases {
 		n[c.Rule]++
+		date := cmp.Or(c.Date, "2026-11-24")
+		if at[date] == nil {
+			at[date] = evaluatorAt(t, date)
+		}
+		e := at[date]
 		result, trace, err := e.Eval(c.Rule, c.Input)
 		if err != nil {
 			t.Errorf("%s %s: %v", c.ID, c.Rule, err)
@@ -103,7 +58,7 @@ func checkCases(t *testing.T, cases []testCase) map[string]int {
 		if err := json.Unmarshal(result, &got); err != nil {
 			t.Fatal(err)
 		}
-		if !same(got, c.Expected, c.Tol) {
+		if !Same(got, c.Expected, c.Tol) {
 			t.Errorf("%s %s: %s, want %v", c.ID, c.Rule, result, c.Expected)
 		}
 		if len(trace) == 0 != withoutFormula[c.Rule] {
@@ -120,7 +75,7 @@ func checkCases(t *testing.T, cases []testCase) map[string]int {
 
 func TestCases(t *testing.T) {
 	t.Parallel()
-	n := checkCases(t, projectCases(t))
+	n := checkCases(t, rules.Cases())
 	for _, rule := range Rules() {
 		if n[rule] < 4 {
 			t.Errorf("%s has only %d worked cases", rule, n[rule])

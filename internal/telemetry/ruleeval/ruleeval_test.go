@@ -177,7 +177,7 @@ func FuzzLine(f *testing.F) {
 		f.Fatal(err)
 	}
 	seeded := map[string]int{}
-	for _, c := range projectCases(f) {
+	for _, c := range rules.Cases() {
 		if seeded[c.Rule]++; seeded[c.Rule] > 4 {
 			continue
 		}
