@@ -159,7 +159,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := a.accounts(ctx); err != nil {
 		return err
 	}
-	if a.engine, err = quality.New(quality.Options{Store: a.store, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
+	if a.engine, err = quality.New(quality.Options{Store: a.store, Registry: a.registry, History: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
 	}
 	o := gateway.Options{

@@ -368,6 +368,19 @@ type Explanation struct {
 	Steps      Trace        // five steps, in order
 	Hours      []FactorHour // for a day: its 24 hours (missing ones with Flag Md)
 	HourStarts []int64
+	Inputs     Inputs
+}
+
+// Inputs tells what a value was derived from, so that anybody who has the same
+// records and rules can tell that they are the same.
+type Inputs struct {
+	Records  int    // merged records of the period it was derived from
+	Seen     int    // minutes covered by any record (of a day: hours)
+	Valid    int    // those of them that count
+	Expected int    // minutes (hours) due
+	Rules    string // digest of the rule set in force, 16 hex digits
+	Outlet   string // hash of what the registry says of the outlet that judging looks at, 16 hex digits
+	Hash     string // hash of the records, 16 hex digits; see layers.go
 }
 
 // Level names.

@@ -29,15 +29,29 @@ type Store interface {
 	Latest(outlet telemetry.OutletID, kind telemetry.Kind) (telemetry.Record, bool)
 	Before(outlet telemetry.OutletID, kind telemetry.Kind, t int64) (telemetry.Record, bool, error)
 	Parts(outlet telemetry.OutletID, kind telemetry.Kind, at int64) ([]telemetry.Record, error)
+	// SequenceAt is the last group that was there at an instant; RecordsAt and
+	// PartsAt are Records and Parts as they were when a group was the last.
+	SequenceAt(t time.Time) (uint64, error)
+	RecordsAt(seq uint64, outlet telemetry.OutletID, kind telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error
+	PartsAt(seq uint64, outlet telemetry.OutletID, kind telemetry.Kind, at int64) ([]telemetry.Record, error)
 }
 
 // Registry gives the outlets; *telemetry.Registry is one.
 type Registry interface{ Snapshot() *telemetry.Snapshot }
 
+// History tells what the registry said earlier; *telemetry.Registry is one.
+type History interface {
+	// OutletAt is an outlet as it was at an instant; errs.NotFound when there was none.
+	OutletAt(ctx context.Context, id telemetry.OutletID, at time.Time) (*telemetry.Outlet, error)
+	// LastChange is the newest entry of an outlet's log; false when there is none.
+	LastChange(ctx context.Context, id telemetry.OutletID) (telemetry.LogEntry, bool, error)
+}
+
 // Options of an Engine. The zero value of the optional ones is usable.
 type Options struct {
 	Store    Store
 	Registry Registry
+	History  History          // nil = the registry has always been as it is
 	Rules    *rules.Set       // nil = the embedded ones
 	Now      func() time.Time // must be given
 	Logger   *slog.Logger     // nil = discard
@@ -522,12 +536,16 @@ func (e *Engine) outlet(snap *telemetry.Snapshot, o *telemetry.Outlet, dirty map
 		if err != nil {
 			return j, err
 		}
-		row, err := b.day(d, all, d+daySeconds)
+		row, there, err := b.dayOf(d, all)
 		if err != nil {
 			return j, fmt.Errorf("judge day of outlet %d: %w", o.ID, err)
 		}
-		j.days = append(j.days, row)
-		j.derived = append(j.derived, store.Derived{Table: TableDay, Outlet: o.ID, At: d, Value: AppendDay(nil, &row)})
+		v := store.Derived{Table: TableDay, Outlet: o.ID, At: d}
+		if there { // like an hour, a day without any record has no row
+			v.Value = AppendDay(nil, &row)
+			j.days = append(j.days, row)
+		}
+		j.derived = append(j.derived, v)
 	}
 	return j, nil
 }

@@ -62,10 +62,11 @@ func (m *memStore) add(rs ...telemetry.Record) {
 	m.groups = append(m.groups, g)
 }
 
-func (m *memStore) merged(o telemetry.OutletID, k telemetry.Kind) []telemetry.Record {
+func (m *memStore) merged(seq uint64, o telemetry.OutletID, k telemetry.Kind) []telemetry.Record {
 	m.mu.Lock()
 	parts := slices.Clone(m.recs[seriesKey{o, k}])
 	m.mu.Unlock()
+	parts = slices.DeleteFunc(parts, func(r telemetry.Record) bool { return r.Parts[0].Seq > seq })
 	slices.SortStableFunc(parts, func(a, b telemetry.Record) int { return cmp.Compare(a.At, b.At) })
 	var out []telemetry.Record
 	for _, p := range parts {
@@ -89,11 +90,15 @@ func (m *memStore) merged(o telemetry.OutletID, k telemetry.Kind) []telemetry.Re
 }
 
 func (m *memStore) Records(o telemetry.OutletID, k telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error {
+	return m.RecordsAt(math.MaxUint64, o, k, from, to, fn)
+}
+
+func (m *memStore) RecordsAt(seq uint64, o telemetry.OutletID, k telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error {
 	if m.fail != nil {
 		return m.fail
 	}
 	var reused telemetry.Record
-	for _, r := range m.merged(o, k) {
+	for _, r := range m.merged(seq, o, k) {
 		if r.At >= from && r.At < to {
 			vs := append(reused.Values[:0], r.Values...)
 			reused = r
@@ -107,11 +112,30 @@ func (m *memStore) Records(o telemetry.OutletID, k telemetry.Kind, from, to int6
 }
 
 func (m *memStore) Parts(o telemetry.OutletID, k telemetry.Kind, at int64) ([]telemetry.Record, error) {
+	return m.PartsAt(math.MaxUint64, o, k, at)
+}
+
+// SequenceAt: the groups of a memStore are received in order.
+func (m *memStore) SequenceAt(t time.Time) (seq uint64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, g := range m.groups {
+		for _, x := range g.Entries {
+			if x.Received > t.UnixMicro() {
+				return seq, nil
+			}
+		}
+		seq = g.Seq
+	}
+	return seq, nil
+}
+
+func (m *memStore) PartsAt(seq uint64, o telemetry.OutletID, k telemetry.Kind, at int64) ([]telemetry.Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []telemetry.Record
 	for _, r := range m.recs[seriesKey{o, k}] {
-		if r.At == at {
+		if r.At == at && r.Parts[0].Seq <= seq {
 			out = append(out, r)
 		}
 	}
@@ -121,7 +145,7 @@ func (m *memStore) Parts(o telemetry.OutletID, k telemetry.Kind, at int64) ([]te
 func (m *memStore) Before(o telemetry.OutletID, k telemetry.Kind, t int64) (telemetry.Record, bool, error) {
 	var last telemetry.Record
 	ok := false
-	for _, r := range m.merged(o, k) {
+	for _, r := range m.merged(math.MaxUint64, o, k) {
 		if r.At < t {
 			last, ok = r, true
 		}

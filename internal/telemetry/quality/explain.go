@@ -21,8 +21,13 @@ func (e *Engine) Explain(outlet telemetry.OutletID, factor, level string, at tim
 	if o == nil {
 		return Explanation{}, fmt.Errorf("outlet %d: %w", outlet, ErrNotFound)
 	}
-	x := &explainer{e: e, b: e.newBuilder(snap, o), o: o, factor: factor, now: e.o.Now()}
-	x.out = Explanation{Outlet: outlet, Factor: factor, Level: level}
+	x := &explainer{b: e.newBuilder(snap, o), parts: e.o.Store.Parts, o: o, factor: factor, now: e.o.Now()}
+	return x.explain(level, at)
+}
+
+func (x *explainer) explain(level string, at time.Time) (Explanation, error) {
+	o, factor := x.o, x.factor
+	x.out = Explanation{Outlet: o.ID, Factor: factor, Level: level}
 	x.out.Unit = telemetry.FactorUnit(factor)
 	for i := range o.Factors {
 		if o.Factors[i].Code == factor && o.Factors[i].Unit != "" {
@@ -42,16 +47,21 @@ func (e *Engine) Explain(outlet telemetry.OutletID, factor, level string, at tim
 	default:
 		err = fmt.Errorf("level %q: %w", level, ErrNotFound)
 	}
+	if err == nil {
+		err = x.inputs()
+	}
 	return x.out, err
 }
 
 type explainer struct {
-	e      *Engine
 	b      *builder
+	parts  func(outlet telemetry.OutletID, kind telemetry.Kind, at int64) ([]telemetry.Record, error)
 	o      *telemetry.Outlet
 	factor string
 	now    time.Time
 	out    Explanation
+
+	realtime bool // real-time records stand in for minute ones somewhere
 }
 
 // frames collects the frames of a kind that hold the factor; revised records
@@ -77,7 +87,7 @@ func (x *explainer) frames(kind telemetry.Kind, from, to int64) error {
 		return fmt.Errorf("read frames: %w", err)
 	}
 	for _, at := range revised {
-		parts, err := x.e.o.Store.Parts(x.o.ID, kind, at)
+		parts, err := x.parts(x.o.ID, kind, at)
 		if err != nil {
 			return fmt.Errorf("read revisions: %w", err)
 		}
@@ -150,8 +160,9 @@ func (x *explainer) hour(at int64) error {
 	}
 	kind := telemetry.KindMinute
 	if rows[0].Source == SourceRealtime {
-		kind = telemetry.KindRealtime
+		kind, x.realtime = telemetry.KindRealtime, true
 	}
+	x.out.Inputs = Inputs{Seen: f.NSeen, Valid: f.NValid, Expected: f.NExpected}
 	if err := x.frames(kind, at, at+hourSeconds); err != nil {
 		return err
 	}
@@ -372,6 +383,7 @@ func (x *explainer) day(at int64) error {
 		return fmt.Errorf("judge hours: %w", err)
 	}
 	hours = slices.DeleteFunc(hours, func(h HourRow) bool { return h.Source == SourceNone })
+	x.realtime = slices.ContainsFunc(hours, func(h HourRow) bool { return h.Source == SourceRealtime })
 	row, err := x.b.day(at, hours, at+daySeconds)
 	if err != nil {
 		return fmt.Errorf("judge day: %w", err)
@@ -380,6 +392,7 @@ func (x *explainer) day(at int64) error {
 	if f == nil {
 		return fmt.Errorf("factor %s: %w", x.factor, ErrNotFound)
 	}
+	x.out.Inputs = Inputs{Seen: f.NSeen, Valid: f.NValid, Expected: f.NExpected}
 	for _, k := range []telemetry.Kind{telemetry.KindDay, telemetry.KindHour} {
 		if err := x.frames(k, at, at+daySeconds); err != nil {
 			return err

@@ -269,7 +269,7 @@ func (c *comparison) run(ctx context.Context, old, now *builder, from, to int64,
 			}
 		}
 		for i := range a.days {
-			if len(a.days[i].Factors) > 0 {
+			if a.there[i] {
 				c.days++
 				c.day(&a.days[i], &b.days[i])
 			}
@@ -282,7 +282,8 @@ func (c *comparison) run(ctx context.Context, old, now *builder, from, to int64,
 // stretch is hours and the days they make, all that there could be.
 type stretch struct {
 	hours []HourRow
-	days  []DayRow // without factors where nothing came
+	days  []DayRow
+	there []bool // of days: a record came
 }
 
 // stretch judges whole days.
@@ -296,10 +297,7 @@ func (b *builder) stretch(from, to int64) (s stretch, err error) {
 		if err != nil {
 			return s, fmt.Errorf("judge day of outlet %d: %w", b.o.ID, err)
 		}
-		if !there {
-			row = DayRow{Outlet: b.o.ID, At: d, Rules: row.Rules}
-		}
-		s.days = append(s.days, row)
+		s.days, s.there = append(s.days, row), append(s.there, there)
 	}
 	return s, nil
 }

@@ -20,7 +20,7 @@ func TestWhatIfRule(t *testing.T) {
 	m.add(fiveOfSix(1, at(22, 7, 0))...)
 	m.add(hourOf(1, at(22, 8, 0), "a21002-Avg=20:N", "a19001-Avg=15:N")...)
 	m.add(hourOf(1, at(22, 9, 0), "a21002-Avg=60:N", "a19001-Avg=15:N")[:5]...)
-	m.add(hourOf(2, at(22, 9, 0), "a21002-Avg=20:N", "a19001-Avg=15:N")...)
+	m.add(fiveOfSix(2, at(22, 9, 0))...)
 	e := newEngine(t, m, registry(turbine(1), turbine(2)), at(24, 8, 0))
 	catchUp(t, e)
 	before := bytesOf(m)
@@ -38,8 +38,8 @@ func TestWhatIfRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Changes{HoursNotValid: 4, HoursNotOver: 1} // two factors of two hours
-	if d.Sum != want || d.Hours != 4 || d.Days != 2 || d.Outlets != 2 || len(d.Changed) != 1 || d.Old == d.New {
+	want := Changes{HoursNotValid: 6, HoursNotOver: 1} // two factors of three hours
+	if d.Sum != want || d.Hours != 4 || d.Days != 2 || d.Outlets != 2 || len(d.Changed) != 2 || d.Old == d.New {
 		t.Fatalf("difference %+v", d)
 	}
 	if x := d.Changed[0].Examples; len(x) != 5 || x[0].What != ChangeOver || x[0].Appears || x[0].At != at(22, 9, 0) || x[0].Factor != "a21002" || !x[0].Old.OK || x[0].New.OK {

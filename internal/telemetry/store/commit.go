@@ -592,7 +592,7 @@ func (p *preparer) stored(g *group, sr *series, f *Frame) (rec telemetry.Record,
 	s.state.Unlock()
 	err = p.settle()
 	if err == nil {
-		err = s.records(f.Outlet, f.Kind, f.At, f.At+1, func(r *telemetry.Record) bool {
+		err = s.records(f.Outlet, f.Kind, f.At, f.At+1, math.MaxUint64, func(r *telemetry.Record) bool {
 			rec, found = *r, true
 			rec.Values = append([]telemetry.Value(nil), r.Values...)
 			rec.Parts = append([]telemetry.Locator(nil), r.Parts...)

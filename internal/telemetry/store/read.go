@@ -53,10 +53,11 @@ func merge(rec *telemetry.Record, vs []telemetry.Value, part telemetry.Locator) 
 // order, parts united, until it returns false. The record is reused: copy what
 // is kept.
 func (s *Store) Records(o telemetry.OutletID, k telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error {
-	return s.records(o, k, from, to, fn)
+	return s.records(o, k, from, to, math.MaxUint64, fn)
 }
 
-func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error {
+// records leaves out what groups behind last hold.
+func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, last uint64, fn func(*telemetry.Record) bool) error {
 	if to <= from {
 		return nil
 	}
@@ -78,6 +79,9 @@ func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, 
 			return fmt.Errorf("%w: key %x", errRow, key)
 		}
 		at := atOf(key[6:])
+		if binary.BigEndian.Uint64(key[14:]) > last {
+			continue
+		}
 		if open && at != rec.At {
 			if !fn(&rec) {
 				return it.Error()
@@ -107,6 +111,10 @@ func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, 
 
 // Parts returns every part and revision of a record separately, in order of arrival.
 func (s *Store) Parts(o telemetry.OutletID, k telemetry.Kind, at int64) ([]telemetry.Record, error) {
+	return s.parts(o, k, at, math.MaxUint64)
+}
+
+func (s *Store) parts(o telemetry.OutletID, k telemetry.Kind, at int64, last uint64) ([]telemetry.Record, error) {
 	e, err := s.use()
 	if err != nil {
 		return nil, err
@@ -119,7 +127,11 @@ func (s *Store) Parts(o telemetry.OutletID, k telemetry.Kind, at int64) ([]telem
 	defer it.Close()
 	var out []telemetry.Record
 	for it.First(); it.Valid(); it.Next() {
-		rec := telemetry.Record{Outlet: o, Kind: k, At: at, Parts: []telemetry.Locator{locatorOf(it.Key()[14:])}}
+		loc := locatorOf(it.Key()[14:])
+		if loc.Seq > last {
+			break
+		}
+		rec := telemetry.Record{Outlet: o, Kind: k, At: at, Parts: []telemetry.Locator{loc}}
 		if err := s.parseRow(it.Value(), &rec); err != nil {
 			return nil, err
 		}
@@ -148,7 +160,7 @@ func (s *Store) Before(o telemetry.OutletID, k telemetry.Kind, t int64) (telemet
 		return telemetry.Record{}, false, err
 	}
 	var out telemetry.Record
-	err = s.records(o, k, at, at+1, func(r *telemetry.Record) bool { out = *r; return false })
+	err = s.records(o, k, at, at+1, math.MaxUint64, func(r *telemetry.Record) bool { out = *r; return false })
 	return out, err == nil, err
 }
 
