@@ -134,3 +134,34 @@ func (o *KnownOutlet) Explain(factor, level string, at time.Time) (Explanation, 
 	}
 	return x.explain(level, at)
 }
+
+// Period is the month, quarter or year that at falls in, as far as it had gone
+// by and as known; see Engine.Period.
+func (o *KnownOutlet) Period(level string, at time.Time) (PeriodRow, error) {
+	return computePeriod(periodInput{
+		outlet: o.Outlet, level: level, at: at.Unix(), now: o.At.Unix(), rows: knownRows{o}, plans: o.b.plans,
+	})
+}
+
+// knownRows are the rows of an outlet as known.
+type knownRows struct{ o *KnownOutlet }
+
+func (r knownRows) Hours(from, to int64) ([]HourRow, error) { return r.o.Hours(unix(from), unix(to)) }
+
+func (r knownRows) Days(from, to int64) ([]DayRow, error) { return r.o.Days(unix(from), unix(to)) }
+
+// First looks for the earliest record that makes an hour.
+func (r knownRows) First() (first int64, ok bool, err error) {
+	for _, k := range []telemetry.Kind{telemetry.KindHour, telemetry.KindMinute, telemetry.KindRealtime} {
+		err := r.o.b.src.Records(r.o.Outlet.ID, k, firstTime, lastTime, func(rec *telemetry.Record) bool {
+			if at := hourStart(rec.At); !ok || at < first {
+				first, ok = at, true
+			}
+			return false
+		})
+		if err != nil {
+			return 0, false, fmt.Errorf("look for the first record of outlet %d: %w", r.o.Outlet.ID, err)
+		}
+	}
+	return first, ok, nil
+}

@@ -20,21 +20,21 @@ import (
 	"plateau/internal/testkit"
 )
 
-// timeline is a registry whose past can be asked for.
-type timeline struct {
+// pastRegistry is a registry whose past can be asked for.
+type pastRegistry struct {
 	from  []int64 // Unix seconds
 	snaps []*telemetry.Snapshot
 }
 
-func (l *timeline) change(at int64, outlets ...*telemetry.Outlet) {
+func (l *pastRegistry) change(at int64, outlets ...*telemetry.Outlet) {
 	s := registry(outlets...).s
 	s.Version = uint64(len(l.snaps) + 1)
 	l.from, l.snaps = append(l.from, at), append(l.snaps, s)
 }
 
-func (l *timeline) Snapshot() *telemetry.Snapshot { return l.snaps[len(l.snaps)-1] }
+func (l *pastRegistry) Snapshot() *telemetry.Snapshot { return l.snaps[len(l.snaps)-1] }
 
-func (l *timeline) OutletAt(_ context.Context, id telemetry.OutletID, at time.Time) (*telemetry.Outlet, error) {
+func (l *pastRegistry) OutletAt(_ context.Context, id telemetry.OutletID, at time.Time) (*telemetry.Outlet, error) {
 	for i, from := range slices.Backward(l.from) {
 		if from <= at.Unix() {
 			if o := l.snaps[i].Outlets[id]; o != nil {
@@ -46,12 +46,12 @@ func (l *timeline) OutletAt(_ context.Context, id telemetry.OutletID, at time.Ti
 	return nil, errs.New(errs.NotFound, "problem.not_found")
 }
 
-func (l *timeline) LastChange(context.Context, telemetry.OutletID) (telemetry.LogEntry, bool, error) {
+func (l *pastRegistry) LastChange(context.Context, telemetry.OutletID) (telemetry.LogEntry, bool, error) {
 	return telemetry.LogEntry{}, false, nil
 }
 
-// knownRows are all rows of an outlet as known at an instant, by their keys.
-func knownRows(t interface {
+// rowsKnown are all rows of an outlet as known at an instant, by their keys.
+func rowsKnown(t interface {
 	Helper()
 	Fatal(args ...any)
 }, e *Engine, id telemetry.OutletID, when, from, to int64,
@@ -105,7 +105,7 @@ func TestAsKnownIsWhatWasJudged(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := newMemStore()
 		now := at(22, 12, 0)
-		reg := &timeline{}
+		reg := &pastRegistry{}
 		gas, water := turbine(1), works(2)
 		reg.change(now, gas)
 		e, err := New(Options{Store: m, Registry: reg, History: reg, Now: func() time.Time { return unix(now) }})
@@ -179,8 +179,8 @@ func TestAsKnownIsWhatWasJudged(t *testing.T) {
 		}
 		now += 3600
 		for _, x := range moments {
-			got := knownRows(rt, e, 1, x.at, start-daySeconds, start+2*daySeconds)
-			maps.Copy(got, knownRows(rt, e, 2, x.at, start-daySeconds, start+2*daySeconds))
+			got := rowsKnown(rt, e, 1, x.at, start-daySeconds, start+2*daySeconds)
+			maps.Copy(got, rowsKnown(rt, e, 2, x.at, start-daySeconds, start+2*daySeconds))
 			if d := gocmp.Diff(x.rows, got); d != "" {
 				rt.Fatalf("as known at %s:\n%s", unix(x.at), d)
 			}
@@ -303,8 +303,13 @@ func TestAsKnownOnRealStores(t *testing.T) {
 	}
 	var moments []int64
 	var want []map[string]string
+	var months []PeriodRow
 	look := func() {
-		moments, want = append(moments, now), append(want, rows())
+		month, err := e.Period(t.Context(), 1, LevelMonth, unix(h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		moments, want, months = append(moments, now), append(want, rows()), append(months, month)
 		now += 600
 	}
 	send(hourOf(1, h, "a21002-Avg=20:N", "a19001-Avg=15:N")...)
@@ -322,8 +327,20 @@ func TestAsKnownOnRealStores(t *testing.T) {
 	send(rec(1, telemetry.KindDay, at(22, 0, 0), "a21002-Avg=20:N"))
 	look()
 	for i := range moments {
-		if d := gocmp.Diff(want[i], knownRows(t, e, 1, moments[i], h-daySeconds, h+daySeconds)); d != "" {
+		if d := gocmp.Diff(want[i], rowsKnown(t, e, 1, moments[i], h-daySeconds, h+daySeconds)); d != "" {
 			t.Errorf("moment %d:\n%s", i, d)
+		}
+		k, err := e.AsKnown(unix(moments[i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := k.Outlet(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		month, err := o.Period(LevelMonth, unix(h))
+		if d := gocmp.Diff(months[i], month); err != nil || d != "" {
+			t.Errorf("month at moment %d (%v):\n%s", i, err, d)
 		}
 		if i > 0 && gocmp.Equal(want[i], want[i-1]) {
 			t.Errorf("moment %d: nothing changed", i)
