@@ -75,10 +75,11 @@ func Check(folder fs.FS) ([]Fault, error) {
 		if base := idOf(name); base != r.ID {
 			add(name, lineOf(all[name], "id"), "id is %s, but the file is named after %s; name it %s", r.ID, base, fileName(r))
 		}
-		if _, known := shapes[r.ID]; !known {
+		shape, known := shapeOf(shapes, r.ID)
+		if !known {
 			add(name, lineOf(all[name], "id"), "%s has no entry in %s; add [%q] with subject, bo and params", r.ID, schemaFile, r.ID)
 		} else {
-			for _, m := range shapes[r.ID].misfit(r) {
+			for _, m := range shape.misfit(r) {
 				add(name, lineOf(all[name], m.param), "%s %s", m.param, m.text)
 			}
 		}

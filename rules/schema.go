@@ -15,7 +15,7 @@ const schemaFile = "schema.toml"
 
 // Subjects of rules, in the order of the pages.
 var Subjects = []string{
-	"validity", "means", "conversion", "totals", "substitution", "transmission", "marks", "judging", "indices", "states", "alarms",
+	"validity", "means", "conversion", "totals", "substitution", "transmission", "marks", "judging", "indices", "states", "alarms", "reports",
 }
 
 // Kinds of parameters.
@@ -34,6 +34,7 @@ type Shape struct {
 	Subject string           `toml:"subject"`
 	Media   []string         `toml:"media"`   // of the outlets it applies to; none = no outlet
 	Sources []string         `toml:"sources"` // source types it applies to; none = all of the media
+	Judges  bool             `toml:"judges"`  // hours and days are judged by it
 	Bo      string           `toml:"bo"`      // title in Tibetan
 	Params  map[string]Param `toml:"params"`
 }
@@ -72,8 +73,8 @@ func ParseSchema(text []byte) (map[string]Shape, error) {
 	kinds := []string{KindNumber, KindWhole, KindText, KindFlag, KindNumbers, KindTexts, KindTable}
 	for _, id := range slices.Sorted(maps.Keys(out)) {
 		s := out[id]
-		if !slices.Contains(Subjects, s.Subject) || s.Bo == "" {
-			return nil, fmt.Errorf("%s: %s needs bo and a subject: %s: %w", schemaFile, id, strings.Join(Subjects, ", "), ErrInvalid)
+		if !slices.Contains(Subjects, s.Subject) {
+			return nil, fmt.Errorf("%s: %s needs a subject: %s: %w", schemaFile, id, strings.Join(Subjects, ", "), ErrInvalid)
 		}
 		for name, p := range s.Params {
 			if !slices.Contains(kinds, p.Kind) || p.Of != "" && (p.Kind != KindTable || !slices.Contains(kinds, p.Of)) || p.Zh == "" || p.En == "" {
@@ -86,7 +87,24 @@ func ParseSchema(text []byte) (map[string]Shape, error) {
 
 // Shape gives what the versions of a rule have in common; the zero Shape where
 // none is written down.
-func (s *Set) Shape(id string) Shape { return s.shapes[id] }
+func (s *Set) Shape(id string) Shape {
+	shape, _ := shapeOf(s.shapes, id)
+	return shape
+}
+
+// shapeOf puts together what is said of a rule and of all rules named like it.
+func shapeOf(shapes map[string]Shape, id string) (Shape, bool) {
+	first, _, _ := strings.Cut(id, ".")
+	own, known := shapes[id]
+	family, related := shapes[first+".*"]
+	if !related || !known {
+		return map[bool]Shape{true: family, false: own}[related], known || related
+	}
+	params := maps.Clone(family.Params)
+	maps.Copy(params, own.Params)
+	own.Params = params
+	return own, true
+}
 
 // misfit says what of a rule does not fit its shape: the parameter and what to
 // do. An empty list: all fits.

@@ -52,11 +52,11 @@ func (c *call) certainty(key string) certainty {
 
 // ruleTitle is the title of a version; Tibetan titles belong to the rule.
 func (c *call) ruleTitle(r *rules.Rule, shape rules.Shape) word {
-	if c.lang == i18n.Bo && shape.Bo != "" {
-		return word{shape.Bo, "bo"}
-	}
 	if t := r.Title[string(c.lang)]; t != "" {
 		return word{t, string(c.lang)}
+	}
+	if c.lang == i18n.Bo && shape.Bo != "" {
+		return word{shape.Bo, "bo"}
 	}
 	return word{r.Title["zh"], "zh"}
 }
