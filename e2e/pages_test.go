@@ -172,6 +172,8 @@ func places(ctx context.Context, t *testing.T) []string {
 				out = append(out, below(follow(ctx, t, "main table", `^/zh/registry/`+kind+`/[^/?]+$`)))
 			}
 			out = append(out, "/registry/outlets/new", "/registry/limits/new", "/registry/stops/new")
+		case p == "/rules/{id}/effect":
+			out = append(out, "/rules/cems.hour_mean/effect", "/rules/cems.hour_mean/effect?version=1&from=2026-11-01&to=2026-11-02&p.min_valid_minutes=60")
 		case strings.HasPrefix(p, "/rules/{id}"):
 			out = append(out, strings.Replace(p, "{id}", "air.iaqi", 1))
 		case strings.HasPrefix(p, "/registry/{kind}"):

@@ -12,7 +12,7 @@ import (
 func (s *Set) With(r *Rule) *Set {
 	always := *r
 	always.EffectiveTo = ""
-	out := &Set{rules: maps.Clone(s.rules), limits: s.limits, digest: map[string]string{}}
+	out := &Set{rules: maps.Clone(s.rules), limits: s.limits, shapes: s.shapes, digest: map[string]string{}}
 	out.rules[r.ID] = []*Rule{&always}
 	for _, list := range out.rules {
 		for _, x := range list {

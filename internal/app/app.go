@@ -270,7 +270,7 @@ func (a *App) handler() (http.Handler, error) {
 	registry := &withLimits{registry: a.registry, limits: rules.Default().Limits().All()}
 	deps := telemetryweb.Deps{
 		Engine: engine, Registry: registry,
-		Editor: &editor{a.registry, a.store}, Quality: a.engine, Journal: a.store, Gateway: a.gateway,
+		Editor: &editor{a.registry, a.store}, Quality: a.engine, WhatIf: a.engine, Journal: a.store, Gateway: a.gateway,
 		Sessions: &sessions{a.auth}, Filling: a.filling, Now: a.now, Logger: a.log,
 	}
 	for _, s := range a.samples {

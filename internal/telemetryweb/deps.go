@@ -27,6 +27,7 @@ type Deps struct {
 	Gateway  Gateway
 	Sessions Sessions
 	Rules    *rules.Set // nil: the embedded ones
+	WhatIf   WhatIfer   // nil: pages do not tell what a rule would change
 	// SampleUsers are shown as one-click buttons on the sign-in page of a
 	// demonstration; empty otherwise.
 	SampleUsers []SampleUser
@@ -154,7 +155,11 @@ type Handler struct {
 	Deps
 	mu   sync.Mutex
 	runs map[string]*dialogueRun // by MN, the last one
-	ctx  context.Context         //nolint:containedctx // base of dialogues that outlive their request, ends with Close
+
+	effects    []*effectRun // the last ones, oldest first
+	effectTurn sync.Mutex   // held by the one that computes
+
+	ctx  context.Context //nolint:containedctx // base of dialogues that outlive their request, ends with Close
 	stop context.CancelFunc
 	wait sync.WaitGroup
 }

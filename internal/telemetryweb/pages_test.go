@@ -20,7 +20,7 @@ var examples = map[string]string{
 	"/reports/{scope}/{id}/{level}/{date}": "/reports/outlet/1/day/2026-11-22",
 	"/outlets/{id}/devices":                "/outlets/1/devices", "/values/{id}": "/values/1-a21002-hour-2026112307", "/frames/{locator}": "/frames/7-0", "/devices/{mn}": "/devices/" + testMN,
 	"/devices/{mn}/adopt": "/devices/" + knockMN + "/adopt", "/registry/{kind}": "/registry/limits", "/registry/{kind}/import": "/registry/outlets/import", "/registry/{kind}/{id}": "/registry/outlets/1",
-	"/rules/{id}": "/rules/air.iaqi", "/rules/{id}/diff": "/rules/air.iaqi/diff?a=1&b=2",
+	"/rules/{id}": "/rules/air.iaqi", "/rules/{id}/diff": "/rules/air.iaqi/diff?a=1&b=2", "/rules/{id}/effect": "/rules/cems.hour_mean/effect",
 }
 
 var (

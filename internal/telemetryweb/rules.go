@@ -28,6 +28,10 @@ func ruleRoutes() []route {
 		{"GET", "/rules.xlsx", View, (*Handler).ruleList},
 		{"GET", "/rules/{id}", View, (*Handler).rulePage},
 		{"GET", "/rules/{id}/diff", View, (*Handler).ruleDiff},
+		{"GET", "/rules/{id}/effect", ReadList, (*Handler).ruleEffect},
+		{"GET", "/rules/{id}/effect.csv", ReadList, (*Handler).ruleEffect},
+		{"GET", "/rules/{id}/effect.json", ReadList, (*Handler).ruleEffect},
+		{"GET", "/rules/{id}/effect.xlsx", ReadList, (*Handler).ruleEffect},
 	}
 }
 
@@ -363,6 +367,9 @@ func (h *Handler) versionLines(c *call, id string, shown *rules.Rule) []versionL
 		l := versionLine{
 			Version: r.Version, From: r.EffectiveFrom, To: r.EffectiveTo, Certainty: c.certainty(r.Certainty), Source: c.ruleSource(r),
 			Hash: r.Hash, Shown: r == shown, Href: c.path("/rules/" + id + "?on=" + r.EffectiveFrom),
+		}
+		if h.WhatIf != nil && h.ruleSet().Shape(id).Judges && c.actor.May(ReadList) {
+			l.Effect = c.effectLink(id, r.Version)
 		}
 		if i > 0 {
 			l.Diff = c.path(fmt.Sprintf("/rules/%s/diff?a=%d&b=%d", id, h.ruleSet().Versions(id)[i-1].Version, r.Version))

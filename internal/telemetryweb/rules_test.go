@@ -1,13 +1,100 @@
 package telemetryweb
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/quality"
 	"plateau/rules"
 )
+
+// fakeWhatIf: one hour of outlet 1 goes over where minutes are changed.
+type fakeWhatIf struct {
+	gate  chan struct{} // nil: answers at once
+	asked []quality.WhatIf
+}
+
+func (f *fakeWhatIf) WhatIf(ctx context.Context, w quality.WhatIf) (*quality.Difference, error) {
+	f.asked = append(f.asked, w)
+	w.Progress(1, 4)
+	if f.gate != nil {
+		select {
+		case <-f.gate:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if days := int(w.To.Sub(w.From) / (24 * time.Hour)); days*len(w.Outlets) > quality.WhatIfMost {
+		return nil, fmt.Errorf("%w", quality.ErrTooMuch)
+	}
+	d := &quality.Difference{From: w.From, To: w.To, Outlets: len(w.Outlets), Hours: 960, Days: 40}
+	if r, ok := w.Trial.Rules.At("cems.hour_mean", "2026-11-20"); ok && r.Hash != rules.Default().Versions("cems.hour_mean")[0].Hash {
+		d.Sum = quality.Changes{HoursOver: 1, HoursNotValid: 2}
+		hour := testNow.Truncate(time.Hour).Add(-2 * time.Hour).Unix()
+		d.Changed = []quality.OutletChanges{{
+			Outlet: 1, Changes: d.Sum, Totals: []quality.TotalChange{{Factor: "a21002", Old: 10, New: 12.5}},
+			Examples: []quality.Change{{Outlet: telemetry.OutletID(1), Factor: "a21002", Level: quality.LevelHour, At: hour, What: quality.ChangeOver, Appears: true, Old: quality.Some(49), New: quality.Some(51), OldLimit: testLimit, NewLimit: testLimit}},
+		}}
+	}
+	return d, nil
+}
+
+func TestRuleEffect(t *testing.T) {
+	t.Parallel()
+	const days = "from=2026-11-16&to=2026-11-22"
+	for _, s := range []scenario{
+		{name: "the form", actor: "officer", target: "/zh/rules/cems.hour_mean/effect", status: 200, contains: []string{"会改变什么", "2026-11-16", "2026-11-23", `name="p.min_valid_minutes"`, `value="45"`}, lacks: []string{"比较了"}},
+		{name: "nothing changes", actor: "officer", target: "/zh/rules/cems.hour_mean/effect?version=1&" + days, status: 200, contains: []string{"没有任何改变", "比较了 40 个排放口、960 个小时、40 个日"}},
+		{name: "another figure", actor: "officer", target: "/en/rules/cems.hour_mean/effect?version=1&" + days + "&p.min_valid_minutes=50", status: 200, contains: []string{
+			"goes over the limit", "/en/values/1-a21002-hour-2026112306", "10 → 12.5 kg", "hours over the limit", "49", "51", "<mark>45</mark> → <mark>50</mark>", `value="50"`,
+		}},
+		{name: "a figure that cannot be", actor: "officer", target: "/zh/rules/cems.hour_mean/effect?" + days + "&p.min_valid_minutes=99", status: 422, contains: []string{"有效小时所需的有效分钟数", "不合规定", `aria-invalid="true"`}, lacks: []string{"比较了"}},
+		{name: "the wrong way round", actor: "officer", target: "/zh/rules/cems.hour_mean/effect?from=2026-11-20&to=2026-11-01", status: 422, contains: []string{"截止日期不能早于开始日期"}},
+		{name: "no date", actor: "officer", target: "/zh/rules/cems.hour_mean/effect?from=x&to=2026-11-01", status: 422, contains: []string{"请按 2026-11-23 的格式填写日期"}},
+		{name: "too much", actor: "officer", target: "/zh/rules/cems.hour_mean/effect?from=2020-01-01&to=2026-11-01", status: 422, contains: []string{"数据太多，请缩短日期范围"}},
+		{name: "version that is none", actor: "officer", target: "/zh/rules/cems.hour_mean/effect?version=7", status: 404},
+		{name: "rule that judges no hours", actor: "officer", target: "/zh/rules/air.iaqi/effect?" + days, status: 200, contains: []string{"不会改变已存数据的判定结果"}, lacks: []string{"比较了"}},
+		{name: "not for enterprises", actor: "enterprise", target: "/zh/rules/cems.hour_mean/effect", status: 403},
+		{name: "as CSV", actor: "officer", target: "/en/rules/cems.hour_mean/effect.csv?" + days + "&p.min_valid_minutes=50", status: 200, contains: []string{"hours over the limit", "goes over the limit,NOx,2026-11-23 06:00–07:00,49,51,50,50"}},
+		{name: "CSV of nothing asked", actor: "officer", target: "/en/rules/cems.hour_mean/effect.csv", status: 422},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 40)
+			r.WhatIf = &fakeWhatIf{}
+			s.run(t, r)
+		})
+	}
+}
+
+// TestRuleEffectProgress: the answer is waited for with a bar, once for all who
+// ask the same.
+func TestRuleEffectProgress(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 4)
+	f := &fakeWhatIf{gate: make(chan struct{})}
+	r.WhatIf = f
+	const at = "/zh/rules/cems.day_mean/effect?version=1&from=2026-11-16&to=2026-11-22"
+	w := r.ask("officer", "GET", at, nil)
+	if body := w.Body.String(); w.Code != 200 || w.Header().Get("Refresh") == "" || !strings.Contains(body, "已完成 1 / 4") || !strings.Contains(body, `value="25"`) {
+		t.Fatalf("%d, %v: %s", w.Code, w.Header(), body)
+	}
+	close(f.gate)
+	for range 2 {
+		if w := r.ask("operator", "GET", at, nil); !strings.Contains(w.Body.String(), "没有任何改变") || w.Header().Get("Refresh") != "" {
+			t.Fatalf("%d: %s", w.Code, w.Body)
+		}
+	}
+	if len(f.asked) != 1 {
+		t.Errorf("computed %d times", len(f.asked))
+	}
+}
 
 func TestRuleScenarios(t *testing.T) {
 	t.Parallel()
