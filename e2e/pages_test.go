@@ -141,7 +141,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	id, _, _ := strings.Cut(strings.TrimPrefix(outlet, "/outlets/"), "/")
 
 	out := []string{"/login"}
-	edited := []string{"enterprises", "outlets", "factors", "limits", "stops"}
+	edited := []string{"enterprises", "outlets", "factors", "limits", "setups", "stops"}
 	open(ctx, t, "/zh/public")
 	county := below(follow(ctx, t, "main .places", `^/zh/public/counties/\d+`))
 	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages()) {
@@ -171,7 +171,7 @@ func places(ctx context.Context, t *testing.T) []string {
 				open(ctx, t, "/zh/registry/"+kind)
 				out = append(out, below(follow(ctx, t, "main table", `^/zh/registry/`+kind+`/[^/?]+$`)))
 			}
-			out = append(out, "/registry/outlets/new", "/registry/limits/new", "/registry/stops/new")
+			out = append(out, "/registry/outlets/new", "/registry/limits/new", "/registry/setups/new", "/registry/stops/new")
 		case p == "/rules/{id}/effect":
 			out = append(out, "/rules/cems.hour_mean/effect", "/rules/cems.hour_mean/effect?version=1&from=2026-11-01&to=2026-11-02&p.min_valid_minutes=60")
 		case strings.HasPrefix(p, "/rules/{id}"):

@@ -113,6 +113,14 @@ func (e *editor) SaveLimit(ctx context.Context, outlet telemetry.OutletID, was s
 	})
 }
 
+// SaveSetup implements telemetryweb.Writer.
+func (e *editor) SaveSetup(ctx context.Context, outlet telemetry.OutletID, was string, s telemetry.Setup, _ string) error {
+	return e.registry.EditOutlet(ctx, outlet, auth.From(ctx), func(o *telemetry.Outlet) error {
+		o.PutSetup(was, s)
+		return nil
+	})
+}
+
 // SaveStop implements telemetryweb.Writer.
 func (e *editor) SaveStop(ctx context.Context, outlet telemetry.OutletID, was time.Time, s telemetry.Stop, _ string) error {
 	by := auth.From(ctx)

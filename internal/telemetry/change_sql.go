@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -96,7 +97,7 @@ func (c *change) removeEnterprises(ctx context.Context, tx *db.Tx) error {
 
 // outletRows collects rows to insert, so that thousands of new outlets cost a
 // few statements.
-type outletRows struct{ outlets, factors, intervals, stops, limits [][]any }
+type outletRows struct{ outlets, factors, intervals, setups, stops, limits [][]any }
 
 func (c *change) writeOutlets(ctx context.Context, tx *db.Tx) error {
 	var rows outletRows
@@ -155,6 +156,13 @@ func (r *outletRows) parts(ctx context.Context, tx *db.Tx, old, o *Outlet) error
 		iv := &o.Intervals[i]
 		r.intervals = append(r.intervals, []any{o.ID, db.Micros(iv.From), iv.Realtime, iv.Minute})
 	}
+	if changed, err = clear(old.Setups, o.Setups, len(old.Setups), `DELETE FROM setups WHERE outlet = $1`); err != nil {
+		return err
+	}
+	for i := 0; changed && i < len(o.Setups); i++ {
+		s := &o.Setups[i]
+		r.setups = append(r.setups, []any{o.ID, s.From, s.AreaM2, s.Kv, s.AmbientPa, strings.Join(s.Wet, " "), s.Profile})
+	}
 	if changed, err = clear(old.Stops, o.Stops, len(old.Stops), `DELETE FROM stops WHERE outlet = $1`); err != nil {
 		return err
 	}
@@ -186,6 +194,7 @@ func (r *outletRows) insert(ctx context.Context, tx *db.Tx) error {
 		}, r.outlets},
 		{"outlet_factors", []string{"outlet", "code", "unit", "range_lo", "range_hi", "detection_limit", "position"}, r.factors},
 		{"intervals", []string{"outlet", "from_at", "realtime", "minute"}, r.intervals},
+		{"setups", []string{"outlet", "from_date", "area_m2", "kv", "ambient_pa", "wet", "profile"}, r.setups},
 		{"stops", []string{"outlet", "from_at", "to_at", "reason", "by_id"}, r.stops},
 		{"limits", []string{
 			"id", "outlet", "standard", "effective_from", "effective_to", "factor", "statistic", "op", "lo", "hi", "unit", "ref_o2", "note", "certainty",

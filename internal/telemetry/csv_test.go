@@ -17,7 +17,7 @@ import (
 )
 
 // filled lists the tables in the order in which a new registry is filled.
-var filled = []Table{EnterpriseTable, OutletTable, FactorTable, LimitTable, StopTable, DeviceTable}
+var filled = []Table{EnterpriseTable, OutletTable, FactorTable, LimitTable, SetupTable, StopTable, DeviceTable}
 
 func export(t *testing.T, s *Snapshot, table Table) string {
 	t.Helper()

@@ -21,7 +21,7 @@ func loadSnapshot(ctx context.Context, d *db.DB) (*Snapshot, error) {
 	}
 	err := d.View(ctx, func(tx *db.Tx) error {
 		for _, load := range []func(context.Context, *db.Tx) error{
-			s.loadAreas, s.loadEnterprises, s.loadOutlets, s.loadFactors, s.loadIntervals, s.loadStops, s.loadLimits, s.loadDevices,
+			s.loadAreas, s.loadEnterprises, s.loadOutlets, s.loadFactors, s.loadIntervals, s.loadSetups, s.loadStops, s.loadLimits, s.loadDevices,
 		} {
 			if err := load(ctx, tx); err != nil {
 				return err
@@ -118,6 +118,23 @@ func (s *Snapshot) loadIntervals(ctx context.Context, tx *db.Tx) error {
 		o, err := s.outlet(id)
 		if err == nil {
 			o.Intervals = append(o.Intervals, iv)
+		}
+		return err
+	})
+}
+
+func (s *Snapshot) loadSetups(ctx context.Context, tx *db.Tx) error {
+	return each(ctx, tx, `SELECT outlet, from_date, area_m2, kv, ambient_pa, wet, profile FROM setups ORDER BY outlet, from_date`, func(rows *sql.Rows) error {
+		var id OutletID
+		var st Setup
+		var wet string
+		if err := rows.Scan(&id, &st.From, &st.AreaM2, &st.Kv, &st.AmbientPa, &wet, &st.Profile); err != nil {
+			return err
+		}
+		st.Wet = orNil(strings.Fields(wet))
+		o, err := s.outlet(id)
+		if err == nil {
+			o.Setups = append(o.Setups, st)
 		}
 		return err
 	})

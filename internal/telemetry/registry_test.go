@@ -101,6 +101,7 @@ var region = LoadInput{
 			Area: "540102", Lon: 91.13, Lat: 29.65, Sample: true, Since: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC),
 			Factors:   []OutletFactor{{Code: "a21026", Order: 2, RangeLo: new(float64(0)), RangeHi: new(float64(500))}, {Code: "a34013", Order: 1, DetectionLimit: new(0.1)}},
 			Intervals: []Interval{{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Realtime: 30, Minute: 1}, {Realtime: 60, Minute: 10}},
+			Setups:    []Setup{{From: "2026-03-01", Wet: []string{"a21026", "a21002"}, Profile: ProfileHJ75}, {From: "2026-01-01", AreaM2: new(3.2), Kv: new(0.98), AmbientPa: new(float64(65000))}},
 			Limits:    []Limit{{Factor: "a21026", Statistic: "hour", Op: "<=", Hi: new(float64(50)), Unit: "mg/m3", RefO2: new(float64(6)), EffectiveFrom: "2024-01-01"}},
 		},
 		{ID: 1, Enterprise: "E1", Name: Name{Zh: "废水总排口"}, Medium: Water, Area: "540102"},
@@ -129,6 +130,9 @@ func TestLoadIsIdempotent(t *testing.T) {
 			o := s.Outlets[2]
 			if o == nil || o.Factors[0].Code != "a34013" || o.Intervals[0].Realtime != 60 || o.Limits[0].ID == "" || o.Limits[0].Standard != "permit" {
 				t.Fatalf("outlet 2: %+v", o)
+			}
+			if jan, march := o.SetupAt("2026-02-28"), o.SetupAt("2026-03-01"); !jan.HasDuct() || jan.Wet != nil || march.HasDuct() || march.Wet[0] != "a21002" || o.SetupAt("2025-12-31").HasDuct() {
+				t.Fatalf("setups of outlet 2: %+v", o.Setups)
 			}
 			if d := s.DeviceOf(2); d == nil || d.MN != "MN-TWO" || string(d.Keys[0]) != "PlateauSample212" {
 				t.Fatalf("logger of outlet 2: %+v", d)
@@ -217,6 +221,12 @@ func TestRefusals(t *testing.T) {
 		{"odd minutes", edit(func(o *Outlet) { o.Intervals[0].Minute = 7 }), errs.Invalid, "intervals.0.minute"},
 		{"stop without start", edit(func(o *Outlet) { o.Stops = []Stop{{To: at}} }), errs.Invalid, "stops.0.from"},
 		{"stops overlap", edit(func(o *Outlet) { o.Stops = []Stop{{From: at}, {From: at.Add(time.Hour)}} }), errs.Invalid, "stops.1.from"},
+		{"setup without day", edit(func(o *Outlet) { o.Setups[0].From = "2026" }), errs.Invalid, "setups.0.effective_from"},
+		{"setup twice a day", edit(func(o *Outlet) { o.Setups[1].From = o.Setups[0].From }), errs.Invalid, "setups.1.effective_from"},
+		{"duct without area", edit(func(o *Outlet) { o.Setups[0].AreaM2 = new(float64(0)) }), errs.Invalid, "setups.0.area_m2"},
+		{"pressure in hPa", edit(func(o *Outlet) { o.Setups[0].AmbientPa = new(float64(650)) }), errs.Invalid, "setups.0.ambient_pa"},
+		{"profile of water", edit(func(o *Outlet) { o.Setups[0].Profile = ProfileHJ356 }), errs.Invalid, "setups.0.profile"},
+		{"wet what", edit(func(o *Outlet) { o.Setups[0].Wet = []string{"SO 2"} }), errs.Invalid, "setups.0.wet"},
 		{"limit without value", edit(func(o *Outlet) { o.Limits[0].Hi = nil }), errs.Invalid, "limits.0.hi"},
 		{"oxygen", edit(func(o *Outlet) { o.Limits[0].RefO2 = new(float64(21)) }), errs.Invalid, "limits.0.ref_o2"},
 		{"date", edit(func(o *Outlet) { o.Limits[0].EffectiveFrom = "2024-13-01" }), errs.Invalid, "limits.0.effective_from"},

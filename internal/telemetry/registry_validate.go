@@ -98,6 +98,7 @@ func (s *Snapshot) checkOutlet(o *Outlet) error {
 	c.Require(o.Lat >= -90 && o.Lat <= 90, "lat", "err.field.between", "lo", -90, "hi", 90)
 	checkFactors(&c, o.Factors)
 	checkIntervals(&c, o.Intervals)
+	checkSetups(&c, o)
 	checkStops(&c, o.Stops)
 	checkLimits(&c, o.Limits)
 	return c.Err()
@@ -129,6 +130,28 @@ func checkIntervals(c *errs.Checks, ivs []Interval) {
 		c.Require(iv.Realtime >= 0 && iv.Realtime <= 86400, at("realtime"), "err.field.between", "lo", 0, "hi", 86400)
 		c.Require(iv.Minute >= 0 && iv.Minute <= 60 && (iv.Minute == 0 || 60%iv.Minute == 0), at("minute"), "err.field.minute")
 		c.Require(i == 0 || !iv.From.Equal(ivs[i-1].From), at("from"), "err.field.taken", "value", iv.From.Format(time.RFC3339))
+	}
+}
+
+func checkSetups(c *errs.Checks, o *Outlet) {
+	for i, s := range o.Setups {
+		at := func(field string) string { return part("setups", i, field) }
+		c.Require(date(s.From), at("effective_from"), "err.field.date")
+		c.Require(i == 0 || s.From != o.Setups[i-1].From, at("effective_from"), "err.field.taken", "value", s.From)
+		for _, f := range []struct {
+			name   string
+			v      *float64
+			lo, hi float64
+		}{{"area_m2", s.AreaM2, 0, 1000}, {"kv", s.Kv, 0, 10}, {"ambient_pa", s.AmbientPa, 30_000, 120_000}} { // air is at 33 kPa on the highest summit
+			number(c, at(f.name), f.v)
+			c.Require(f.v == nil || *f.v > f.lo && *f.v <= f.hi, at(f.name), "err.field.between", "lo", f.lo, "hi", f.hi)
+		}
+		for _, code := range s.Wet {
+			c.Require(factorCode.MatchString(code), at("wet"), "err.field.factor")
+		}
+		if s.Profile != "" {
+			choice(c, at("profile"), s.Profile, Profiles(o.Medium)...)
+		}
 	}
 }
 
@@ -220,6 +243,13 @@ func normalise(o *Outlet) {
 		o.Intervals[i].From = instant(o.Intervals[i].From)
 	}
 	slices.SortStableFunc(o.Intervals, func(a, b Interval) int { return a.From.Compare(b.From) })
+	for i := range o.Setups {
+		s := &o.Setups[i]
+		trim(&s.From, &s.Profile)
+		slices.Sort(s.Wet)
+		s.Wet = orNil(slices.Compact(s.Wet))
+	}
+	slices.SortStableFunc(o.Setups, func(a, b Setup) int { return cmp.Compare(a.From, b.From) })
 	for i := range o.Stops {
 		s := &o.Stops[i]
 		s.From, s.To = minute(s.From), minute(s.To)
@@ -238,7 +268,7 @@ func normalise(o *Outlet) {
 	}
 	slices.SortStableFunc(o.Limits, func(a, b Limit) int { return cmp.Compare(a.ID, b.ID) })
 	o.Factors, o.Intervals = orNil(o.Factors), orNil(o.Intervals)
-	o.Stops, o.Limits = orNil(o.Stops), orNil(o.Limits)
+	o.Stops, o.Limits, o.Setups = orNil(o.Stops), orNil(o.Limits), orNil(o.Setups)
 }
 
 func compareFactors(a, b OutletFactor) int {
@@ -263,5 +293,9 @@ func copyOutlet(o *Outlet) Outlet {
 	c := *o
 	c.Factors, c.Intervals = slices.Clone(o.Factors), slices.Clone(o.Intervals)
 	c.Stops, c.Limits = slices.Clone(o.Stops), slices.Clone(o.Limits)
+	c.Setups = slices.Clone(o.Setups)
+	for i := range c.Setups {
+		c.Setups[i].Wet = slices.Clone(c.Setups[i].Wet)
+	}
 	return c
 }

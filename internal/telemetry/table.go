@@ -21,6 +21,7 @@ const (
 	FactorTable     Table = "factors"
 	LimitTable      Table = "limits"
 	StopTable       Table = "stops"
+	SetupTable      Table = "setups"
 	DeviceTable     Table = "devices"
 )
 
@@ -43,7 +44,8 @@ var tables = map[Table]table{
 	LimitTable: {2, []string{
 		"outlet", "id", "standard", "effective_from", "effective_to", "factor", "statistic", "op", "lo", "hi", "unit", "ref_o2", "note",
 	}, limitRows, putLimitRow},
-	StopTable: {2, []string{"outlet", "from", "to", "reason"}, stopRows, putStopRow},
+	SetupTable: {2, []string{"outlet", "effective_from", "profile", "area_m2", "kv", "ambient_pa", "wet"}, setupRows, putSetupRow},
+	StopTable:  {2, []string{"outlet", "from", "to", "reason"}, stopRows, putStopRow},
 	DeviceTable: {2, []string{
 		"mn", "outlet", "password", "networks", "keys", "accept_bad_crc", "accept_bad_length", "from", "to",
 	}, deviceRows, putDeviceRow},
@@ -109,6 +111,16 @@ func limitRows(s *Snapshot) [][]string {
 				id.ref(), l.ID, l.Standard, l.EffectiveFrom, l.EffectiveTo, l.Factor, l.Statistic, l.Op,
 				float(l.Lo), float(l.Hi), l.Unit, float(l.RefO2), l.Note,
 			})
+		}
+	}
+	return rows
+}
+
+func setupRows(s *Snapshot) [][]string {
+	var rows [][]string
+	for _, id := range s.Order {
+		for _, x := range s.Outlets[id].Setups {
+			rows = append(rows, []string{id.ref(), x.From, x.Profile, float(x.AreaM2), float(x.Kv), float(x.AmbientPa), strings.Join(x.Wet, " ")})
 		}
 	}
 	return rows
@@ -255,6 +267,31 @@ func putLimitRow(c *change, r *csvRow) error {
 	if r.bad() {
 		return nil
 	}
+	return c.updateOutlet(o)
+}
+
+// putSetupRow adds a setup, or changes the one that begins then.
+func putSetupRow(c *change, r *csvRow) error {
+	o, ok := r.outletOf(c)
+	if !ok {
+		return nil
+	}
+	x := Setup{From: r.text("effective_from")}
+	i := slices.IndexFunc(o.Setups, func(y Setup) bool { return y.From == x.From })
+	if i >= 0 {
+		x = o.Setups[i]
+	}
+	r.into("profile", &x.Profile)
+	r.floatPtr("area_m2", &x.AreaM2)
+	r.floatPtr("kv", &x.Kv)
+	r.floatPtr("ambient_pa", &x.AmbientPa)
+	if r.has("wet") {
+		x.Wet = strings.Fields(r.text("wet"))
+	}
+	if r.bad() {
+		return nil
+	}
+	o.PutSetup(x.From, x)
 	return c.updateOutlet(o)
 }
 

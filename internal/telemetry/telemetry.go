@@ -227,31 +227,6 @@ func (o *Outlet) IntervalAt(t time.Time) Interval {
 	return iv
 }
 
-// Setup is what of a measuring point's build the judgement needs, from a day on.
-// The zero value says: nothing known, all gas measured dry, the usual rules.
-type Setup struct {
-	From string // YYYY-MM-DD in Beijing time, inclusive, until the next one
-	// What the flow of gas is computed from where the logger reports none; nil = unknown.
-	AreaM2    *float64 // cross-section of the duct
-	Kv        *float64 // velocity field coefficient
-	AmbientPa *float64 // mean air pressure of the place
-	Wet       []string // codes of factors measured in wet gas, sorted
-	Profile   string   // rules by which hours are valid and gaps are filled; "" = those in force
-}
-
-// HasDuct reports whether a flow of gas can be computed.
-func (s *Setup) HasDuct() bool { return s.AreaM2 != nil && s.Kv != nil && s.AmbientPa != nil }
-
-// SetupAt returns the setup in force on a date (YYYY-MM-DD).
-func (o *Outlet) SetupAt(date string) *Setup {
-	for i := len(o.Setups) - 1; i >= 0; i-- {
-		if o.Setups[i].From <= date {
-			return &o.Setups[i]
-		}
-	}
-	return &Setup{}
-}
-
 // Stop is a declared stop of the source, half-open and to the minute; a zero To
 // is open.
 type Stop struct {

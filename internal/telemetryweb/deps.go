@@ -68,6 +68,8 @@ type Writer interface {
 	SaveFactor(ctx context.Context, outlet telemetry.OutletID, f telemetry.OutletFactor, by string) error
 	// SaveLimit adds a limit of an outlet's own, or changes the one with the ID was.
 	SaveLimit(ctx context.Context, outlet telemetry.OutletID, was string, l telemetry.Limit, by string) error
+	// SaveSetup adds a setup of a measuring point, or changes the one of the day was.
+	SaveSetup(ctx context.Context, outlet telemetry.OutletID, was string, s telemetry.Setup, by string) error
 	// SaveStop declares a stop, or changes the one that began at was.
 	SaveStop(ctx context.Context, outlet telemetry.OutletID, was time.Time, s telemetry.Stop, by string) error
 	// DropStop takes back the stop that begins at from.
@@ -75,7 +77,7 @@ type Writer interface {
 }
 
 // Tables moves whole lists of the registry as CSV. kind is one of enterprises,
-// outlets, factors, limits, stops.
+// outlets, factors, limits, setups, stops.
 type Tables interface {
 	// Import checks every row and, unless dry, saves all of them or none.
 	Import(ctx context.Context, kind string, r io.Reader, dry bool, by string) (ImportReport, error)

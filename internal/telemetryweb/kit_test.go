@@ -456,6 +456,11 @@ func (e *fakeEditor) SaveLimit(_ context.Context, id telemetry.OutletID, was str
 	return nil
 }
 
+func (e *fakeEditor) SaveSetup(_ context.Context, id telemetry.OutletID, was string, s telemetry.Setup, _ string) error {
+	e.saved = append(e.saved, partID(id, was), s)
+	return nil
+}
+
 // stops edits an outlet's stops as the registry does, on a copy.
 func (e *fakeEditor) stops(id telemetry.OutletID, edit func(*telemetry.Outlet) error) error {
 	o := *e.registry.Snapshot().Outlets[id]

@@ -20,7 +20,7 @@ import (
 // Lists of the registry, in the order of the page. The last two are national
 // tables that come with the program and are only read.
 var (
-	editedKinds = []string{"enterprises", "outlets", "factors", "limits", "stops"}
+	editedKinds = []string{"enterprises", "outlets", "factors", "limits", "setups", "stops"}
 	listKinds   = append(slices.Clone(editedKinds), "standards", "codes")
 )
 
@@ -272,6 +272,14 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 				add(partID(o.ID, l.ID), text(l.ID), c.outletName(o), c.factor(l.Factor), text(c.statistic(l.Statistic)), text(rangeText(l)), text(unit(l.Unit)), text(numberText(l.RefO2)), text(l.EffectiveFrom), text(l.EffectiveTo), c.restsOn(l.Standard))
 			}
 		})
+	case "setups":
+		cols = []string{"outlet", "effective_from", "profile", "area_m2", "kv", "ambient_pa", "wet"}
+		h.eachOutlet(c, func(o *telemetry.Outlet) {
+			for i := range o.Setups {
+				s := &o.Setups[i]
+				add(partID(o.ID, s.From), c.outletName(o), text(s.From), text(c.profile(o.Medium, s.Profile)), text(numberText(s.AreaM2)), text(numberText(s.Kv)), text(numberText(s.AmbientPa)), text(strings.Join(s.Wet, " ")))
+			}
+		})
 	case "stops":
 		cols = []string{"outlet", "from", "to", "reason"}
 		h.eachOutlet(c, func(o *telemetry.Outlet) {
@@ -295,6 +303,16 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 		}
 	}
 	return cols, rows
+}
+
+// profile names the rules by which an outlet's hours are valid and its gaps are
+// filled; "" are those in force.
+func (c *call) profile(m telemetry.Medium, s string) string {
+	s = cmp.Or(s, telemetry.Profiles(m)[0])
+	if key := "profile." + slug(s); c.l.Has(key) {
+		return c.l.T(key)
+	}
+	return s
 }
 
 // restsOn names what a limit rests on: the outlet's permit or a standard.

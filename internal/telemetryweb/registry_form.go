@@ -137,7 +137,7 @@ func (h *Handler) entryFields(c *call, v *registryFormView) (title string, ok bo
 		if !v.New {
 			q := url.QueryEscape(c.outletName(o).Text)
 			v.Links = append(v.Links, web.Link{Key: c.l.T("registry.open_outlet"), Path: outletPath(o.ID)},
-				web.Link{Key: c.l.T("registry.its_factors"), Path: "/registry/factors?q=" + q}, web.Link{Key: c.l.T("registry.its_limits"), Path: "/registry/limits?q=" + q}, web.Link{Key: c.l.T("registry.its_stops"), Path: "/registry/stops?q=" + q})
+				web.Link{Key: c.l.T("registry.its_factors"), Path: "/registry/factors?q=" + q}, web.Link{Key: c.l.T("registry.its_limits"), Path: "/registry/limits?q=" + q}, web.Link{Key: c.l.T("registry.its_setups"), Path: "/registry/setups?q=" + q}, web.Link{Key: c.l.T("registry.its_stops"), Path: "/registry/stops?q=" + q})
 			if v.Edit {
 				v.Links = append(v.Links, c.declareStop(o.ID))
 			}
@@ -171,6 +171,20 @@ func (h *Handler) entryFields(c *call, v *registryFormView) (title string, ok bo
 			return "", true
 		}
 		return c.l.T("registry.limit_of", "limit", l.ID, "outlet", c.outletName(o).Text), true
+	case "setups":
+		o, s := c.outletSetup(v.ID)
+		if s == nil {
+			if !v.New {
+				return "", false
+			}
+			s = &telemetry.Setup{From: i18n.Short(c.now)}
+		}
+		v.Fields = c.setupFields(o, s)
+		if v.New {
+			v.Fields = append([]web.Field{c.outletField()}, v.Fields...)
+			return "", true
+		}
+		return c.l.T("registry.setup_of", "outlet", c.outletName(o).Text, "from", s.From), true
 	case "stops":
 		o, s := c.outletStop(v.ID)
 		if s == nil {
@@ -244,6 +258,42 @@ func (c *call) outletLimit(id string) (*telemetry.Outlet, *telemetry.Limit) {
 		return nil, nil
 	}
 	return o, &o.Limits[i]
+}
+
+// outletSetup finds a setup by the id of its row.
+func (c *call) outletSetup(id string) (*telemetry.Outlet, *telemetry.Setup) {
+	outlet, from, _ := strings.Cut(id, ":")
+	n, _ := parseOutletID(outlet)
+	o := c.snap.Outlets[n]
+	if o == nil {
+		return nil, nil
+	}
+	i := slices.IndexFunc(o.Setups, func(s telemetry.Setup) bool { return s.From == from })
+	if i < 0 {
+		return nil, nil
+	}
+	return o, &o.Setups[i]
+}
+
+// setupFields asks for a setup; a new one may be of any medium.
+func (c *call) setupFields(o *telemetry.Outlet, s *telemetry.Setup) []web.Field {
+	profile := web.Field{Name: "profile", Kind: "select", Options: []web.Option{{Text: c.l.T("registry.profile_in_force"), Selected: s.Profile == ""}}}
+	for _, m := range []telemetry.Medium{telemetry.Gas, telemetry.Water} {
+		if o != nil && (o.Medium == telemetry.Gas) != (m == telemetry.Gas) {
+			continue
+		}
+		for _, p := range telemetry.Profiles(m) {
+			profile.Options = append(profile.Options, web.Option{Value: p, Text: c.profile(m, p), Selected: p == s.Profile})
+		}
+	}
+	return []web.Field{
+		{Name: "effective_from", Value: s.From},
+		profile,
+		{Name: "area_m2", Value: numberText(s.AreaM2), Input: "decimal", Optional: true},
+		{Name: "kv", Value: numberText(s.Kv), Input: "decimal", Optional: true},
+		{Name: "ambient_pa", Value: numberText(s.AmbientPa), Input: "decimal", Optional: true},
+		{Name: "wet", Value: strings.Join(s.Wet, " "), Optional: true},
+	}
 }
 
 // outletStop finds a declared stop by the id of its row.
@@ -445,6 +495,15 @@ func (f *form) stamp(name string, optional bool) time.Time {
 // codeOf is a factor code however it was typed: capitals, full-width letters.
 func codeOf(s string) string { return strings.ToLower(norm.NFKC.String(i18n.Digits(s))) }
 
+// codes reads a list of factor codes, separated as people separate them.
+func (f *form) codes(name string) []string {
+	list := strings.FieldsFunc(f.text(name), func(r rune) bool { return strings.ContainsRune(" ,;\n\r\t，；、　", r) })
+	for i := range list {
+		list[i] = codeOf(list[i])
+	}
+	return list
+}
+
 // factor reads a code of the national table.
 func (f *form) factor(name string) string {
 	code := codeOf(f.text(name))
@@ -470,6 +529,8 @@ func (h *Handler) registrySave(c *call) error {
 		save = h.saveFactor(f, id)
 	case "limits":
 		save = h.saveLimit(f, id)
+	case "setups":
+		save = h.saveSetup(f, id)
 	case "stops":
 		save = h.saveStop(f, id)
 	}
@@ -507,6 +568,9 @@ func (c *call) whatSaved(kind string, f *form) string {
 		return c.outletNumber(outlet) + " " + c.factor(cmp.Or(part, codeOf(f.text("code")))).Text
 	case "limits":
 		return c.outletNumber(outlet) + " " + c.factor(codeOf(f.text("factor"))).Text
+	}
+	if kind == "setups" {
+		return c.outletNumber(outlet) + " " + f.date("effective_from", false)
 	}
 	return c.outletNumber(outlet) + " " + stampText(f.stamp("from", false))
 }
@@ -552,8 +616,7 @@ func (h *Handler) saveOutlet(f *form, id string) func() error {
 		old[x.Code] = x
 	}
 	o.Factors = nil
-	for i, code := range strings.FieldsFunc(f.text("factors"), func(r rune) bool { return strings.ContainsRune(" ,;\n\r\t，；、　", r) }) {
-		code = codeOf(code)
+	for i, code := range f.codes("factors") {
 		x, has := old[code]
 		if _, known := hj212.LookupFactor(code); !known && !has {
 			f.problems = append(f.problems, web.FieldError{Field: "factors", Text: f.c.l.T("registry.no_factor", "code", code)})
@@ -645,6 +708,31 @@ func (h *Handler) saveLimit(f *form, id string) func() error {
 		l.Unit = telemetry.FactorUnit(l.Factor)
 	}
 	return func() error { return h.Editor.SaveLimit(f.c.ctx(), outlet, was, l, f.c.actor.Post) }
+}
+
+func (h *Handler) saveSetup(f *form, id string) func() error {
+	var s telemetry.Setup
+	var outlet telemetry.OutletID
+	switch o, old := f.c.outletSetup(id); {
+	case old != nil:
+		outlet, s = o.ID, *old
+	case id == "new":
+		outlet = f.outlet()
+	default:
+		return nil
+	}
+	was := s.From
+	s.From, s.Profile = f.date("effective_from", false), f.text("profile")
+	s.AreaM2, s.Kv, s.AmbientPa = f.number("area_m2"), f.number("kv"), f.number("ambient_pa")
+	s.Wet = nil
+	for _, code := range f.codes("wet") {
+		if _, known := hj212.LookupFactor(code); !known {
+			f.problems = append(f.problems, web.FieldError{Field: "wet", Text: f.c.l.T("registry.no_factor", "code", code)})
+			break
+		}
+		s.Wet = append(s.Wet, code)
+	}
+	return func() error { return h.Editor.SaveSetup(f.c.ctx(), outlet, was, s, f.c.actor.Post) }
 }
 
 func (h *Handler) saveStop(f *form, id string) func() error {

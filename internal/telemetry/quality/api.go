@@ -29,14 +29,15 @@ type Input struct {
 	Unit  string
 }
 
-// The steps of an explanation, in order; StepFrame to StepVerdict are numbered
-// 1 to 5 on the page.
+// The steps of an explanation, in order. There are several conversions where
+// a value was computed of others before it was folded.
 const (
 	StepFrame      = "frame"
 	StepValidity   = "validity"
 	StepConversion = "conversion"
 	StepLimit      = "limit"
 	StepVerdict    = "verdict"
+	StepEmission   = "emission" // follows where a mass is known
 )
 
 // Step is one step of a computation, written so that a person can check it.
@@ -365,7 +366,7 @@ type Explanation struct {
 	Recomputed Opt // figure to compare Reported with (folded where folded)
 	DiffPct    Opt
 	Mismatch   bool
-	Steps      Trace        // five steps, in order
+	Steps      Trace        // in order
 	Hours      []FactorHour // for a day: its 24 hours (missing ones with Flag Md)
 	HourStarts []int64
 	Inputs     Inputs

@@ -34,13 +34,14 @@ func basisOf(o *telemetry.Outlet, standards, ruleset []byte) ([]byte, error) {
 		MissingFlagIsN                       bool
 		Factors                              []telemetry.OutletFactor
 		Intervals                            []telemetry.Interval
+		Setups                               []telemetry.Setup
 		Stops                                [][2]int64
 		Limits                               []telemetry.Limit
 		Standards                            []byte
 	}
 	x := outlet{
 		Medium: string(o.Medium), SourceType: o.SourceType, Condition: o.Condition, Level: o.Level, MissingFlagIsN: o.MissingFlagIsN,
-		Factors: o.Factors, Limits: o.Limits, Standards: standards,
+		Factors: o.Factors, Limits: o.Limits, Setups: o.Setups, Standards: standards,
 	}
 	for _, iv := range o.Intervals {
 		iv.From = iv.From.UTC()

@@ -187,7 +187,9 @@ func (x *explainer) hour(at int64) error {
 	if err != nil {
 		return err
 	}
-	out.Steps = Trace{x.frameStep(), validity, x.conversion(pl, &rows[0], f), x.limitStep(pl, pl.hourOf(&rows[0], pl.temp)), x.verdict(pl)}
+	out.Steps = append(Trace{x.frameStep(), validity}, pl.basics(&rows[0], f)...)
+	out.Steps = append(out.Steps, x.conversion(pl, &rows[0], f), x.limitStep(pl, pl.hourOf(&rows[0], pl.temp)), x.verdict(pl))
+	out.Steps = append(out.Steps, pl.emission(&rows[0], f)...)
 	return nil
 }
 
@@ -432,6 +434,7 @@ func (x *explainer) day(at int64) error {
 	}
 	temp := &FactorHour{Mean: DayMean(&pl.p.gasDay, temps).Mean}
 	out.Steps = Trace{x.frameStep(), x.dayValidity(pl, f), x.dayConversion(pl, hours, f), x.limitStep(pl, temp), x.verdict(pl)}
+	out.Steps = append(out.Steps, x.dayEmission(pl, f)...)
 	return nil
 }
 
@@ -502,9 +505,6 @@ func (x *explainer) dayConversion(pl *plan, hours []HourRow, f *FactorDay) Step 
 		s.Inputs = append(s.Inputs, Input{"Q", num(f.Flow.V), "m3"})
 	} else if x.o.Medium != telemetry.Gas {
 		s.Notes = append(s.Notes, Text{Key: "reason.unweighted"})
-	}
-	if f.Total.OK {
-		s.Inputs = append(s.Inputs, Input{"M", num(f.Total.V), "kg"})
 	}
 	return x.reportedNotes(pl, s)
 }

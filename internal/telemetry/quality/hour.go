@@ -452,7 +452,8 @@ func (w *hourWork) finish(b *builder) {
 		temp = w.acc[i].result(pl.hourRule).Mean
 	}
 	if i := pl.moist; i >= 0 && i < len(w.acc) {
-		w.moisture = moistureOf(&pl.factors[i], w.acc[i].result(pl.hourRule))
+		r := w.acc[i].result(pl.hourRule)
+		w.moisture = moistureOf(&pl.factors[i], Opt{r.Mean.V, r.Valid && r.Mean.OK})
 	}
 	row.Flow, row.FlowBy = w.flow()
 	dry := w.dry()

@@ -59,7 +59,7 @@ func PeriodBounds(level string, at int64) (from, to int64, err error) {
 var chinaTime = time.FixedZone("UTC+8", beijing)
 
 func quarterOf(at int64) (from, to int64) {
-	from, to, _ = PeriodBounds(LevelQuarter, at) //nolint:errcheck // the level is known
+	from, to, _ = PeriodBounds(LevelQuarter, at)
 	return from, to
 }
 
@@ -324,7 +324,7 @@ func (c *periodCalc) means(fp *factorPlan, f *PeriodFactor) {
 		if day+daySeconds <= c.begin {
 			continue
 		}
-		start, _, _ := PeriodBounds(LevelMonth, day) //nolint:errcheck // the level is known
+		start, _, _ := PeriodBounds(LevelMonth, day)
 		m := months[start]
 		if m == nil {
 			m = &monthDays{}

@@ -1,16 +1,11 @@
 package quality
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"plateau/internal/telemetry"
-)
-
-// Profiles: the rules by which hours are valid and gaps are filled.
-const (
-	ProfileGas   = "hj75-2017"
-	ProfileWater = "hj356-2019"
 )
 
 // gasTotals sums the emission of the period and fills the invalid hours of the
@@ -241,16 +236,10 @@ func (c *periodCalc) dayGap(r *DayRow, code string, day int64) bool {
 	if f == nil {
 		return !r.Flow.OK || r.Flow.V > 0
 	}
-	return f.NExpected > 0 && !(f.Valid && f.Total.OK) && (!f.Flow.OK || f.Flow.V > 0)
+	return f.NExpected > 0 && (!f.Valid || !f.Total.OK) && (!f.Flow.OK || f.Flow.V > 0)
 }
 
 // profile names the rules that an outlet's gaps are filled by.
 func (pl *plan) profile() string {
-	switch {
-	case pl.setup.Profile != "":
-		return pl.setup.Profile
-	case pl.outlet.Medium == telemetry.Gas:
-		return ProfileGas
-	}
-	return ProfileWater
+	return cmp.Or(pl.setup.Profile, telemetry.Profiles(pl.outlet.Medium)[0])
 }

@@ -78,7 +78,7 @@ func gasYear(from, to int64, change func(h int64, f *FactorHour) (there bool)) *
 }
 
 func periodOutlet() *telemetry.Outlet {
-	o := stack(1)
+	o := stack()
 	o.Factors = []telemetry.OutletFactor{{Code: "a21002"}, {Code: "a19001"}, {Code: "a00000"}}
 	return o
 }
@@ -240,7 +240,7 @@ func TestSubstitutionByTable6(t *testing.T) {
 			if !close9(s.Rate, c.rate) || !close9(s.Kg, c.rate*float64(c.hours)) || !close9(f.Total, c.measured+c.rate*float64(c.hours)) {
 				t.Errorf("%v kg/h, %v kg, total %v", s.Rate, s.Kg, f.Total)
 			}
-			if p.Profile != ProfileGas || !p.Provisional || p.Factors[1].Total.OK {
+			if p.Profile != telemetry.ProfileHJ75 || !p.Provisional || p.Factors[1].Total.OK {
 				t.Errorf("period %+v", p)
 			}
 		})
@@ -376,7 +376,7 @@ func TestMonthOfWater(t *testing.T) {
 	if ph.Total.OK || !close9(ph.Min, 5.9) || !close9(ph.Max, 7.5) || !close9(ph.Mean, 7) {
 		t.Errorf("pH: %+v", ph)
 	}
-	if !close9(p.Flow, 30*1000) || p.Provisional || p.Profile != ProfileWater {
+	if !close9(p.Flow, 30*1000) || p.Provisional || p.Profile != telemetry.ProfileHJ356 {
 		t.Errorf("period: %+v", p)
 	}
 	checked := func(string, int64) (string, int64, bool) { return "other", on(10, 8, 0), true }

@@ -1,18 +1,14 @@
 package quality
 
-import (
-	"slices"
-
-	"plateau/internal/telemetry"
-)
+import "plateau/internal/telemetry"
 
 // moistureOf is the water of a valid hour as a fraction of the volume; missing
 // where it was not measured or cannot be.
-func moistureOf(fp *factorPlan, r HourResult) Opt {
-	if !r.Valid || !r.Mean.OK || r.Mean.V < 0 || r.Mean.V >= 100 || plainUnit.Replace(fp.unit) != "%" {
+func moistureOf(fp *factorPlan, mean Opt) Opt {
+	if !mean.OK || mean.V < 0 || mean.V >= 100 || plainUnit.Replace(fp.unit) != "%" {
 		return Opt{}
 	}
-	return Some(r.Mean.V / 100)
+	return Some(mean.V / 100)
 }
 
 // toDry converts an hour measured in wet gas. Without moisture there is no dry
@@ -144,18 +140,19 @@ func (w *hourWork) flow() (Opt, FlowSource) {
 		return Opt{}, FlowNone
 	}
 	if there {
-		fp := &pl.factors[i]
-		if r := w.acc[i].result(pl.hourRule); r.Valid && r.Mean.OK && fp.toHour > 0 {
-			q := pl.zeroDrift(fp, r.Mean.V)
-			if fp.wet {
-				q = Opt{q.V * (1 - w.moisture.V), q.OK && w.moisture.OK}
-			}
-			if q.OK {
-				return Some(q.V * fp.toHour), FlowReported
-			}
+		r := w.acc[i].result(pl.hourRule)
+		if q := pl.reportedFlow(Opt{r.Mean.V, r.Valid && r.Mean.OK}, w.moisture); q.OK {
+			return q, FlowReported
 		}
 	}
-	if d, ok := w.duct(); ok {
+	mean := func(i int) Opt {
+		if i >= len(w.acc) {
+			return Opt{}
+		}
+		r := w.acc[i].result(pl.hourRule)
+		return Opt{r.Mean.V, r.Valid && r.Mean.OK}
+	}
+	if d, ok := pl.duct(mean, w.moisture); ok {
 		if q := FlowStdDry(&pl.p.flow, d).Qsn; q >= 0 {
 			return Some(q), FlowComputed
 		}
@@ -163,35 +160,41 @@ func (w *hourWork) flow() (Opt, FlowSource) {
 	return Opt{}, FlowNone
 }
 
+// reportedFlow is the dry flow at standard state in m3/h of what the logger
+// reports; a flow of wet gas loses its water.
+func (pl *plan) reportedFlow(mean, xsw Opt) Opt {
+	fp := &pl.factors[pl.flow]
+	if !mean.OK || fp.toHour == 0 || fp.wet && !xsw.OK {
+		return Opt{}
+	}
+	q := pl.zeroDrift(fp, mean.V)
+	if fp.wet {
+		q.V *= 1 - xsw.V
+	}
+	q.V *= fp.toHour
+	return q
+}
+
 // pascals are the units of pressure that loggers use.
 var pascals = map[string]float64{"Pa": 1, "kPa": 1000, "hPa": 100}
 
-// duct gathers what the flow of the hour is computed from.
-func (w *hourWork) duct() (Duct, bool) {
-	pl, s := w.plan, w.plan.setup
-	if !s.HasDuct() || !w.moisture.OK {
+// duct gathers what the flow of an hour is computed from; mean gives the valid
+// mean of a factor by its place in the plan.
+func (pl *plan) duct(mean func(i int) Opt, xsw Opt) (Duct, bool) {
+	s, r := pl.setup, &pl.p.flow
+	vi, okV := pl.index[r.Velocity]
+	ti, okT := pl.index[r.Temperature]
+	pi, okP := pl.index[r.Pressure]
+	if !s.HasDuct() || !xsw.OK || !okV || !okT || !okP {
 		return Duct{}, false
 	}
-	mean := func(code string, units ...string) (float64, *factorPlan, bool) {
-		i, ok := pl.index[code]
-		if !ok || i >= len(w.acc) {
-			return 0, nil, false
-		}
-		r := w.acc[i].result(pl.hourRule)
-		fp := &pl.factors[i]
-		return r.Mean.V, fp, r.Valid && r.Mean.OK && (len(units) == 0 || slices.Contains(units, plainUnit.Replace(fp.unit)))
-	}
-	r := &pl.p.flow
-	v, vp, okV := mean(r.Velocity, "m/s")
-	t, _, okT := mean(r.Temperature)
-	ps, psp, okP := mean(r.Pressure)
-	if !okV || !okT || !okP {
+	v, t, ps := mean(vi), mean(ti), mean(pi)
+	k := pascals[plainUnit.Replace(pl.factors[pi].unit)]
+	if !v.OK || !t.OK || !ps.OK || k == 0 || plainUnit.Replace(pl.factors[vi].unit) != "m/s" || t.V <= -r.Kelvin {
 		return Duct{}, false
 	}
-	k, known := pascals[plainUnit.Replace(psp.unit)]
-	vel := pl.zeroDrift(vp, v)
-	if !known || !vel.OK || t <= -r.Kelvin {
+	if v = pl.zeroDrift(&pl.factors[vi], v.V); !v.OK {
 		return Duct{}, false
 	}
-	return Duct{AreaM2: *s.AreaM2, Kv: *s.Kv, VpMS: vel.V, TsC: t, BaPa: *s.AmbientPa, PsPa: ps * k, Xsw: w.moisture.V}, true
+	return Duct{AreaM2: *s.AreaM2, Kv: *s.Kv, VpMS: v.V, TsC: t.V, BaPa: *s.AmbientPa, PsPa: ps.V * k, Xsw: xsw.V}, true
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // stack is a turbine that reports a flow.
-func stack(id telemetry.OutletID, more ...string) *telemetry.Outlet {
-	o := turbine(id)
+func stack(more ...string) *telemetry.Outlet {
+	o := turbine(1)
 	for _, c := range append([]string{"a00000"}, more...) {
 		o.Factors = append(o.Factors, telemetry.OutletFactor{Code: c})
 	}
@@ -33,19 +33,19 @@ func TestHourRate(t *testing.T) {
 		by    FlowSource
 		rate  Opt
 	}{
-		{"measured", good, stack(1), Some(180000), FlowReported, Some(5.4)},
-		{"drifted zero", []string{"a21002-Avg=-3:N", "a19001-Avg=12:N", "a00000-Avg=50:N"}, stack(1), Some(180000), FlowReported, Some(0)},
-		{"more than drift", []string{"a21002-Avg=-16:N", "a19001-Avg=12:N", "a00000-Avg=50:N"}, stack(1), Some(180000), FlowReported, Opt{}},
-		{"flow in calibration", []string{"a21002-Avg=30:N", "a19001-Avg=12:N", "a00000-Avg=50:C"}, stack(1), Opt{}, FlowNone, Opt{}},
-		{"concentration in calibration", []string{"a21002-Avg=30:C", "a19001-Avg=12:N", "a00000-Avg=50:N"}, stack(1), Some(180000), FlowReported, Opt{}},
+		{"measured", good, stack(), Some(180000), FlowReported, Some(5.4)},
+		{"drifted zero", []string{"a21002-Avg=-3:N", "a19001-Avg=12:N", "a00000-Avg=50:N"}, stack(), Some(180000), FlowReported, Some(0)},
+		{"more than drift", []string{"a21002-Avg=-16:N", "a19001-Avg=12:N", "a00000-Avg=50:N"}, stack(), Some(180000), FlowReported, Opt{}},
+		{"flow in calibration", []string{"a21002-Avg=30:N", "a19001-Avg=12:N", "a00000-Avg=50:C"}, stack(), Opt{}, FlowNone, Opt{}},
+		{"concentration in calibration", []string{"a21002-Avg=30:C", "a19001-Avg=12:N", "a00000-Avg=50:N"}, stack(), Some(180000), FlowReported, Opt{}},
 		{"no flow at all", good[:2], turbine(1), Opt{}, FlowNone, Opt{}},
 		{"other units", []string{"a21002-Avg=30000:N", "a00000-Avg=18:N"}, func() *telemetry.Outlet {
-			o := stack(1)
+			o := stack()
 			o.Factors[0].Unit, o.Factors[3].Unit = "ug/m3", "m3/h"
 			return o
 		}(), Some(18), FlowReported, Some(0.00054)},
 		{"declared stop", good, func() *telemetry.Outlet {
-			o := stack(1)
+			o := stack()
 			o.Stops = []telemetry.Stop{{From: unix(h), To: unix(h + 7200)}}
 			return o
 		}(), Some(180000), FlowReported, Opt{}},
@@ -96,7 +96,7 @@ func TestComputedFlow(t *testing.T) {
 func TestWetGas(t *testing.T) {
 	t.Parallel()
 	h := at(23, 7, 0)
-	o := stack(1, "a01014")
+	o := stack("a01014")
 	o.Setups = []telemetry.Setup{{From: "2026-01-01", Wet: []string{"a21002"}}}
 	m := newMemStore()
 	m.add(hourOf(1, h, "a21002-Avg=27:N", "a19001-Avg=12:N", "a01014-Avg=10:N", "a00000-Avg=50:N")...)
@@ -119,7 +119,7 @@ func TestWetGas(t *testing.T) {
 func TestComputedNOx(t *testing.T) {
 	t.Parallel()
 	h := at(23, 7, 0)
-	o := stack(1, "a21003", "a21004")
+	o := stack("a21003", "a21004")
 	o.Factors = o.Factors[1:] // no nitrogen oxides
 	m := newMemStore()
 	m.add(hourOf(1, h, "a21003-Avg=30:N", "a21004-Avg=14:N", "a19001-Avg=15:N", "a00000-Avg=50:N")...)
@@ -173,7 +173,7 @@ func TestDayTotals(t *testing.T) {
 		}
 		m.add(hourOf(3, h, "w01018-Avg=40:N", "w00000-Avg=10:N", "w00001-Avg="+num(float64(total))+":N")...)
 	}
-	e := newEngine(t, m, registry(stack(1), w, back), at(23, 1, 0))
+	e := newEngine(t, m, registry(stack(), w, back), at(23, 1, 0))
 	catchUp(t, e)
 	day := func(id telemetry.OutletID) DayRow {
 		rows, err := e.Days(id, unix(at(22, 0, 0)), unix(at(23, 0, 0)))
@@ -210,5 +210,43 @@ func TestInTime(t *testing.T) {
 	in, late := oneHour(t, e, 1, h), oneHour(t, e, 1, h+hourSeconds)
 	if !in.Factor("a21002").InTime || late.Factor("a21002").InTime || !late.Factor("a21002").Valid {
 		t.Error("ten days are in time, eleven are not; both are valid data")
+	}
+}
+
+// TestExplainEmission writes the way from a frame to a mass down.
+func TestExplainEmission(t *testing.T) {
+	t.Parallel()
+	h := at(23, 7, 0)
+	o := stack("a21003", "a21004", "a21026", "a01014")
+	o.Factors = o.Factors[1:] // no nitrogen oxides
+	o.Setups = []telemetry.Setup{{From: "2026-01-01", Wet: []string{"a21026", "a00000"}}}
+	m := newMemStore()
+	m.add(hourOf(1, h, "a21003-Avg=30:N", "a21004-Avg=14:N", "a21026-Avg=27:N", "a19001-Avg=12:N", "a01014-Avg=10:N", "a00000-Avg=50:N")...)
+	e := newEngine(t, m, registry(o), h+hourSeconds)
+	catchUp(t, e)
+	for code, want := range map[string][]string{
+		"a21002": {"(22.4 + 6.8174) × 46 ÷ 22.4 = 60", "50 × (1 − 0.1) × 3600 = 162000", "60 × 162000 × 1e-06 = 9.72"},
+		"a21026": {"27 ÷ (1 − 0.1) = 30", "50 × (1 − 0.1) × 3600 = 162000", "30 × 162000 × 1e-06 = 4.86"},
+	} {
+		x, err := e.Explain(1, code, LevelHour, unix(h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range x.Steps {
+			if s.Name == StepEmission || s.Name == StepConversion && s.Rule != "cems.fold_o2" {
+				got = append(got, s.Formula)
+			}
+			if s.Rule == "" && s.Name != StepFrame || s.Name == StepEmission && s.Clause == "" {
+				t.Errorf("%s: step %+v cites nothing", code, s)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q", code, got)
+		}
+	}
+	x, err := e.Explain(1, "a21026", LevelDay, unix(h))
+	if s := x.Steps[len(x.Steps)-1]; err != nil || s.Name != StepEmission || s.Formula != "Σ G = 4.86" {
+		t.Errorf("day: %+v, %v", s, err)
 	}
 }
