@@ -168,7 +168,7 @@ func (h *Handler) apiOutlets(c *call) error {
 }
 
 func (h *Handler) apiHours(c *call) error {
-	o, err := h.find(c, c.r.PathValue("id"))
+	o, s, err := h.look(c, c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -179,13 +179,13 @@ func (h *Handler) apiHours(c *call) error {
 	if to.Sub(from) > maxRecordsSpan {
 		return errs.New(errs.Malformed, "api.long_span", "days", int(maxRecordsSpan/(24*time.Hour)))
 	}
-	rows, err := h.Quality.Hours(o.ID, from, to)
+	rows, err := s.Hours(from, to)
 	if err != nil {
 		return err
 	}
 	e := h.exportHours(c, o, rows)
 	e.Name = "hours"
-	body, err := e.json()
+	body, err := e.json(c)
 	if err != nil {
 		return err
 	}

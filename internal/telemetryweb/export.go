@@ -27,6 +27,21 @@ type export struct {
 	Decimals map[int]int
 }
 
+// exported is where a page's table is, for other programs. Addresses are put
+// together here, because a template would escape the query as one value.
+type exported struct {
+	Export string // address without the ending; "" = none
+	Query  string
+}
+
+// ExportAs is the address of a format.
+func (x exported) ExportAs(format string) string {
+	if x.Query == "" {
+		return x.Export + "." + format
+	}
+	return x.Export + "." + format + "?" + x.Query
+}
+
 // words names the columns in the page's language.
 func (e *export) words(c *call) {
 	for _, code := range e.Codes {
@@ -41,13 +56,17 @@ func (h *Handler) about(c *call, filter string) [][2]string {
 	if filter == "" {
 		filter = c.l.T("common.all")
 	}
-	return [][2]string{
+	lines := [][2]string{
 		{c.l.T("export.address"), c.r.URL.RequestURI()},
 		{c.l.T("export.filter"), filter},
-		{c.l.T("export.time"), c.now.In(i18n.Zone).Format("2006-01-02T15:04:05-07:00")},
+		{c.l.T("export.time"), c.asked.In(i18n.Zone).Format("2006-01-02T15:04:05-07:00")},
 		{c.l.T("export.by"), c.actor.Post},
 		{c.l.T("export.hour_rule"), c.l.T("export.hour_rule_text")},
 	}
+	if !c.knownAt.IsZero() {
+		lines = append(lines, [2]string{c.l.T("known.export"), c.l.T("known.banner", "at", knownStamp(c.knownAt))})
+	}
+	return lines
 }
 
 // send writes the table in a format: csv, json or xlsx.
@@ -63,7 +82,7 @@ func (e *export) send(c *call, format string) error {
 		body, err = e.csv()
 	case "json":
 		h.Set("Content-Type", "application/json")
-		body, err = e.json()
+		body, err = e.json(c)
 	default:
 		h.Set("Content-Type", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 		body, err = e.xlsx()
@@ -72,7 +91,11 @@ func (e *export) send(c *call, format string) error {
 		return fmt.Errorf("export %s as %s: %w", e.Name, format, err)
 	}
 	if format != "json" {
-		h.Set("Content-Disposition", `attachment; filename="`+e.Name+"-"+c.now.In(i18n.Zone).Format("20060102-1504")+"."+format+`"`)
+		name := e.Name
+		if !c.knownAt.IsZero() {
+			name += "-known-" + c.knownAt.In(i18n.Zone).Format("20060102-1504")
+		}
+		h.Set("Content-Disposition", `attachment; filename="`+name+"-"+c.asked.In(i18n.Zone).Format("20060102-1504")+"."+format+`"`)
 	}
 	c.w.WriteHeader(http.StatusOK)
 	_, _ = c.w.Write(body) //nolint:gosec // a table under nosniff is no page; the reader went away: nothing to do about it
@@ -113,7 +136,7 @@ func cellText(v any) string {
 	return fmt.Sprint(v)
 }
 
-func (e *export) json() ([]byte, error) {
+func (e *export) json(c *call) ([]byte, error) {
 	list := make([]map[string]any, 0, len(e.Rows))
 	for _, r := range e.Rows {
 		m := make(map[string]any, len(r))
@@ -122,7 +145,11 @@ func (e *export) json() ([]byte, error) {
 		}
 		list = append(list, m)
 	}
-	return json.Marshal(map[string]any{"rows": list})
+	body := map[string]any{"rows": list}
+	if !c.knownAt.IsZero() {
+		body["known"] = isoOf(c.knownAt)
+	}
+	return json.Marshal(body)
 }
 
 func (e *export) xlsx() ([]byte, error) {

@@ -40,8 +40,8 @@ type outletHead struct {
 	Devices    bool     // the reader may open the loggers
 	Stop       web.Link // Key is the text: the declared stop in force, or the form that declares one
 	Now        time.Time
-	Export     string // address of the tab's table without the ending; "" = none
-	Query      string // of the export
+	exported
+	Known *knownView
 
 	result quality.StateResult
 }
@@ -111,12 +111,15 @@ type outletView struct {
 	HasMinutes, HasRunning, HasWeak bool
 }
 
-func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (outletHead, error) {
+func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (hd outletHead, err error) {
+	if !c.knownAt.IsZero() {
+		return h.knownHead(c, o, tab), nil
+	}
 	st, err := h.Quality.State(o.ID, c.now)
 	if err != nil {
 		return outletHead{}, err
 	}
-	hd := outletHead{
+	hd = outletHead{
 		Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample, State: st.State.String(), Why: c.why(st),
 		Since: st.Since, Devices: c.actor.May(Devices), Now: c.now, result: st,
 	}
@@ -149,14 +152,37 @@ func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (outletHead, er
 		}
 	}
 	hd.Stop = h.stopLink(c, o)
-	base := c.path(outletPath(o.ID))
-	hd.Tabs = []web.Tab{
-		{Text: c.l.T("outlet.today"), Href: base, Current: tab == "today"},
-		{Text: c.l.T("outlet.history"), Href: base + "/history", Current: tab == "history"},
-		{Text: c.l.T("outlet.devices"), Href: base + "/devices", Current: tab == "devices"},
-		{Text: c.l.T("nav.reports"), Href: c.path("/reports/outlet/" + strconv.Itoa(int(o.ID)) + "/day/" + i18n.Short(c.now))},
-	}
+	hd.tabs(c, tab)
 	return hd, nil
+}
+
+// knownHead is the head of a page as known at an instant: what the registry
+// said then, and no state.
+func (h *Handler) knownHead(c *call, o *telemetry.Outlet, tab string) outletHead {
+	hd := outletHead{Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample, Devices: c.actor.May(Devices), Now: c.now}
+	if e := c.snap.Enterprises[o.Enterprise]; e != nil {
+		hd.Enterprise, hd.Permit = c.name(e.Name), e.Permit
+	}
+	for _, d := range c.snap.DevicesAt(o.ID, c.knownAt) {
+		if d.To.IsZero() {
+			hd.MNs = append(hd.MNs, d.MN)
+		}
+	}
+	hd.tabs(c, tab)
+	return hd
+}
+
+func (hd *outletHead) tabs(c *call, tab string) {
+	base := c.path(outletPath(hd.Outlet.ID))
+	hd.Tabs = []web.Tab{
+		{Text: c.l.T("outlet.today"), Href: c.keep(base), Current: tab == "today"},
+		{Text: c.l.T("outlet.history"), Href: c.keep(base + "/history"), Current: tab == "history"},
+		{Text: c.l.T("outlet.devices"), Href: base + "/devices", Current: tab == "devices"},
+		{Text: c.l.T("nav.reports"), Href: c.path("/reports/outlet/" + strconv.Itoa(int(hd.Outlet.ID)) + "/day/" + i18n.Short(c.now))},
+	}
+	if tab != "devices" {
+		hd.Known = c.knownForm()
+	}
 }
 
 // stopLink leads to the stop that is in force, else whoever may to declaring one.
@@ -216,12 +242,12 @@ func (h *Handler) outlet(c *call) error {
 	} else {
 		date, format = cutFormat(date)
 	}
-	o, err := h.find(c, id)
+	o, s, err := h.look(c, id)
 	if err != nil {
 		return err
 	}
 	if date == "history" && format != "" { // the mux knows no endings
-		e, err := h.exportDays(c, o)
+		e, err := h.exportDays(c, o, s)
 		if err != nil {
 			return err
 		}
@@ -231,7 +257,7 @@ func (h *Handler) outlet(c *call) error {
 	if err != nil {
 		return err
 	}
-	rows, err := h.Quality.Hours(o.ID, from, to)
+	rows, err := s.Hours(from, to)
 	if err != nil {
 		return err
 	}
@@ -239,11 +265,11 @@ func (h *Handler) outlet(c *call) error {
 		e := h.exportHours(c, o, rows)
 		return e.send(c, format)
 	}
-	view, err := h.Quality.Now(o.ID, c.now)
+	view, err := s.now(o, rows)
 	if err != nil {
 		return err
 	}
-	v := &outletView{Today: !named, Date: i18n.Short(from)}
+	v := &outletView{Today: !named && c.knownAt.IsZero(), Date: i18n.Short(from)}
 	if v.Head, err = h.head(c, o, "today"); err != nil {
 		return err
 	}
@@ -252,28 +278,28 @@ func (h *Handler) outlet(c *call) error {
 	base := outletPath(o.ID)
 	if named {
 		base += "/" + date
-		v.Next = c.path(outletPath(o.ID)+"/"+i18n.Short(to)) + "?factor=" + url.QueryEscape(v.Code)
+		v.Next = c.keep(c.path(outletPath(o.ID)+"/"+i18n.Short(to)) + "?factor=" + url.QueryEscape(v.Code))
 		if to.After(c.now) {
 			v.Next = ""
 		}
-		v.Previous = c.path(outletPath(o.ID)+"/"+i18n.Short(from.Add(-time.Hour))) + "?factor=" + url.QueryEscape(v.Code)
+		v.Previous = c.keep(c.path(outletPath(o.ID)+"/"+i18n.Short(from.Add(-time.Hour))) + "?factor=" + url.QueryEscape(v.Code))
 	} else {
-		v.Previous = c.path(outletPath(o.ID)+"/"+i18n.Short(c.now)) + "?factor=" + url.QueryEscape(v.Code)
+		v.Previous = c.keep(c.path(outletPath(o.ID)+"/"+i18n.Short(c.now)) + "?factor=" + url.QueryEscape(v.Code))
 	}
 	v.Origin = h.origin(o, v.Code)
 	h.tiles(c, v, o, view, base)
 	level, selected := h.selected(c, v, rows, from, to)
 	v.Table = c.query("view") == "table"
-	link := c.path(base) + "?factor=" + url.QueryEscape(v.Code)
-	v.TableHref, v.ChartHref, v.Head.Export, v.Head.Query = link+"&view=table", link, c.path(base), c.r.URL.RawQuery
+	link := c.keep(c.path(base) + "?factor=" + url.QueryEscape(v.Code))
+	v.TableHref, v.ChartHref, v.Head.exported = link+"&view=table", link, exported{c.path(base), c.r.URL.RawQuery}
 	marked := selected
 	if level != quality.LevelHour {
 		marked = time.Time{}
 	}
-	h.dayChart(c, v, o, rows, from, to, marked, link)
+	h.dayChart(c, s, v, o, rows, from, to, marked, link)
 	v.Events = h.events(c, rows)
 	if !selected.IsZero() {
-		x, err := h.Quality.Explain(o.ID, v.Code, level, selected)
+		x, err := s.Explain(v.Code, level, selected)
 		switch {
 		case err == nil:
 			v.Explain = h.explain(c, o, x)
@@ -305,8 +331,10 @@ func (h *Handler) chooseFactor(c *call, o *telemetry.Outlet, view quality.View, 
 	if want != "" && has(want) {
 		return want
 	}
-	if st, err := h.Quality.State(o.ID, c.now); err == nil && st.Factor != "" && has(st.Factor) {
-		return st.Factor
+	if c.knownAt.IsZero() { // else there is no state
+		if st, err := h.Quality.State(o.ID, c.now); err == nil && st.Factor != "" && has(st.Factor) {
+			return st.Factor
+		}
 	}
 	for _, t := range view.Tiles {
 		if !t.Limit.IsZero() {
@@ -330,7 +358,7 @@ func (h *Handler) tiles(c *call, v *outletView, o *telemetry.Outlet, view qualit
 		}
 		tile := web.Tile{
 			State: t.State.String(), Label: label, Value: figureFor(t.Value, t.Code, t.Limit), Unit: cmp.Or(unit(t.Unit), unitOf(o, t.Code)),
-			Href: c.path(base) + "?factor=" + url.QueryEscape(t.Code), Current: t.Code == v.Code,
+			Href: c.keep(c.path(base) + "?factor=" + url.QueryEscape(t.Code)), Current: t.Code == v.Code,
 		}
 		if l := limitText(t.Limit); l != "" { // the chart names the unit
 			tile.Unit = "/ " + l
@@ -386,10 +414,10 @@ func shown(f *quality.FactorHour) quality.Opt {
 	return f.Mean
 }
 
-func (h *Handler) dayChart(c *call, v *outletView, o *telemetry.Outlet, rows []quality.HourRow, from, to, selected time.Time, link string) {
+func (h *Handler) dayChart(c *call, s *sight, v *outletView, o *telemetry.Outlet, rows []quality.HourRow, from, to, selected time.Time, link string) {
 	d := chart.Day{
 		ID: "d", Factor: v.Factor.Text, Unit: v.Unit, Decimals: decimals(v.Code), From: from, To: to, Now: c.now,
-		Data: c.path(outletPath(o.ID)+"/"+dateArg(from, to)+"/series") + "?factor=" + url.QueryEscape(v.Code),
+		Data: c.keep(c.path(outletPath(o.ID)+"/"+dateArg(from, to)+"/series") + "?factor=" + url.QueryEscape(v.Code)),
 	}
 	if c.now.After(to) {
 		d.Now = time.Time{}
@@ -433,7 +461,7 @@ func (h *Handler) dayChart(c *call, v *outletView, o *telemetry.Outlet, rows []q
 					Limit: limitText(f.Limit), Valid: f.NValid, Flag: f.Flag, Short: cell.Short, State: broken(f.Over, f.Evidence), Revised: r.Revised,
 				}
 				if f.Mean.OK {
-					line.Href = c.path("/values/" + valueID(o.ID, v.Code, quality.LevelHour, t))
+					line.Href = c.keep(c.path("/values/" + valueID(o.ID, v.Code, quality.LevelHour, t)))
 				}
 			}
 		}
@@ -444,7 +472,7 @@ func (h *Handler) dayChart(c *call, v *outletView, o *telemetry.Outlet, rows []q
 			v.Hours = append(v.Hours, line)
 		}
 	}
-	d.Minutes, d.Step, d.Bands = h.minutes(o, v.Code, v.Folded, from, to)
+	d.Minutes, d.Step, d.Bands = s.minutes(o, v.Code, v.Folded, from, to)
 	v.HasMinutes = slices.ContainsFunc(d.Minutes, func(x float64) bool { return !math.IsNaN(x) })
 	v.Chart, v.Minutes, v.Marks = d, m, d.Marks()
 }
@@ -479,11 +507,11 @@ func addLimit(list []chart.Limit, t time.Time, l quality.LimitRef) []chart.Limit
 
 // minutes reads the minute values of a factor, or the real-time ones where no
 // minutes are sent; values with a mark other than N become bands, not a line.
-func (h *Handler) minutes(o *telemetry.Outlet, code string, folded bool, from, to time.Time) (values []float64, step time.Duration, bands []chart.Band) {
+func (s *sight) minutes(o *telemetry.Outlet, code string, folded bool, from, to time.Time) (values []float64, step time.Duration, bands []chart.Band) {
 	iv := o.IntervalAt(from)
 	kind, step, suffix := telemetry.KindMinute, time.Duration(max(1, iv.Minute))*time.Minute, "Avg"
 	any := false
-	_ = h.Journal.Records(o.ID, kind, from.Unix(), to.Unix(), func(*telemetry.Record) bool { any = true; return false })
+	_ = s.Records(kind, from.Unix(), to.Unix(), func(*telemetry.Record) bool { any = true; return false })
 	if !any || iv.Minute > 5 {
 		kind, step, suffix = telemetry.KindRealtime, time.Minute, "Rtd"
 	}
@@ -494,7 +522,7 @@ func (h *Handler) minutes(o *telemetry.Outlet, code string, folded bool, from, t
 	for i := range values {
 		values[i] = math.NaN()
 	}
-	_ = h.Journal.Records(o.ID, kind, from.Unix(), to.Unix(), func(r *telemetry.Record) bool {
+	_ = s.Records(kind, from.Unix(), to.Unix(), func(r *telemetry.Record) bool {
 		val, ok := r.Find(code, suffix)
 		if !ok {
 			return true
@@ -518,7 +546,7 @@ func (h *Handler) minutes(o *telemetry.Outlet, code string, folded bool, from, t
 
 // series sends the day to the zoomable chart.
 func (h *Handler) series(c *call) error {
-	o, err := h.find(c, c.r.PathValue("id"))
+	o, s, err := h.look(c, c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -532,7 +560,7 @@ func (h *Handler) series(c *call) error {
 		from = to.Add(-24 * time.Hour)
 	}
 	code := c.query("factor")
-	rows, err := h.Quality.Hours(o.ID, from, to)
+	rows, err := s.Hours(from, to)
 	if err != nil {
 		return err
 	}
@@ -542,7 +570,7 @@ func (h *Handler) series(c *call) error {
 			limit, folded = upper(f.Limit), folded || f.Folded.OK
 		}
 	}
-	values, step, _ := h.minutes(o, code, folded, from, to)
+	values, step, _ := s.minutes(o, code, folded, from, to)
 	z := chart.Zoom{From: from, Step: step, Series: []chart.ZoomSeries{{
 		Code: code, Label: c.factor(code).Text, Unit: unitOf(o, code), Decimals: decimals(code), Values: values, Limit: limit,
 	}}}
@@ -773,19 +801,19 @@ type historyView struct {
 // historyDays is how far the history page looks back.
 const historyDays = 30
 
-func (h *Handler) lastDays(c *call, o *telemetry.Outlet) ([]quality.DayRow, error) {
+func (s *sight) lastDays(c *call) ([]quality.DayRow, error) {
 	local := c.now.In(i18n.Zone)
 	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, i18n.Zone)
-	return h.Quality.Days(o.ID, today.AddDate(0, 0, 1-historyDays), today.AddDate(0, 0, 1))
+	return s.Days(today.AddDate(0, 0, 1-historyDays), today.AddDate(0, 0, 1))
 }
 
 // exportDays is the table of an outlet's last days.
-func (h *Handler) exportDays(c *call, o *telemetry.Outlet) (export, error) {
+func (h *Handler) exportDays(c *call, o *telemetry.Outlet, s *sight) (export, error) {
 	e := export{Name: "outlet-" + strconv.Itoa(int(o.ID)) + "-days", About: h.about(c, ""), Codes: []string{
 		"at", "outlet", "name", "factor", "valid_hours", "valid", "mean", "folded", "judged", "basis", "limit_lo", "limit_hi", "over", "times_over", "unit", "rules",
 	}}
 	e.words(c)
-	days, err := h.lastDays(c, o)
+	days, err := s.lastDays(c)
 	for i := range days {
 		for j := range days[i].Factors {
 			f := &days[i].Factors[j]
@@ -797,7 +825,7 @@ func (h *Handler) exportDays(c *call, o *telemetry.Outlet) (export, error) {
 }
 
 func (h *Handler) history(c *call) error {
-	o, err := h.find(c, c.r.PathValue("id"))
+	o, s, err := h.look(c, c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -805,8 +833,8 @@ func (h *Handler) history(c *call) error {
 	if v.Head, err = h.head(c, o, "history"); err != nil {
 		return err
 	}
-	v.Head.Export = c.path(outletPath(o.ID) + "/history")
-	days, err := h.lastDays(c, o)
+	v.Head.exported = exported{c.path(outletPath(o.ID) + "/history"), c.keepQuery()}
+	days, err := s.lastDays(c)
 	if err != nil {
 		return err
 	}
@@ -829,7 +857,7 @@ func (h *Handler) history(c *call) error {
 	}
 	for i := range slices.Backward(days) {
 		at := time.Unix(days[i].At, 0)
-		line := dayLine{Date: at, Href: c.path(outletPath(o.ID) + "/" + i18n.Short(at)), Running: at.AddDate(0, 0, 1).After(c.now)}
+		line := dayLine{Date: at, Href: c.keep(c.path(outletPath(o.ID) + "/" + i18n.Short(at))), Running: at.AddDate(0, 0, 1).After(c.now)}
 		for _, code := range codes {
 			f := days[i].Factor(code)
 			if f == nil {
@@ -844,7 +872,7 @@ func (h *Handler) history(c *call) error {
 			}
 			cell := dayCell{Text: figureFor(x, code, f.Limit), State: broken(f.Over, f.Evidence), NValid: f.NValid, Valid: f.Valid}
 			if x.OK {
-				cell.Href = c.path("/values/" + valueID(o.ID, code, quality.LevelDay, at))
+				cell.Href = c.keep(c.path("/values/" + valueID(o.ID, code, quality.LevelDay, at)))
 			}
 			line.Cells = append(line.Cells, cell)
 		}

@@ -22,7 +22,7 @@ const maxRecordsSpan = 31 * 24 * time.Hour
 // statistic its values and marks at those times. Numbers keep the digits they
 // were sent with; null stands for nothing sent and for what is no number.
 func (h *Handler) apiRecords(c *call) error {
-	o, err := h.find(c, c.r.PathValue("id"))
+	o, s, err := h.look(c, c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -42,13 +42,13 @@ func (h *Handler) apiRecords(c *call) error {
 		return errs.New(errs.Malformed, "api.long_span", "days", int(maxRecordsSpan/(24*time.Hour)))
 	}
 	var t columns
-	if err := h.Journal.Records(o.ID, k, ceilUnix(from), ceilUnix(to), func(r *telemetry.Record) bool {
+	if err := s.Records(k, ceilUnix(from), ceilUnix(to), func(r *telemetry.Record) bool {
 		t.add(r)
 		return true
 	}); err != nil {
 		return err
 	}
-	return c.json(t.json(o, kind, from, to))
+	return c.json(t.json(o, kind, from, to, c.knownAt))
 }
 
 // ceilUnix is the first whole second at or after t: records have whole seconds.
@@ -112,11 +112,14 @@ func (c *column) pad(rows int) {
 	}
 }
 
-func (t *columns) json(o *telemetry.Outlet, kind string, from, to time.Time) []byte {
+func (t *columns) json(o *telemetry.Outlet, kind string, from, to, known time.Time) []byte {
 	b := append([]byte(`{"outlet":`), strconv.FormatUint(uint64(o.ID), 10)...)
 	b = append(append(b, `,"kind":`...), strconv.Quote(kind)...)
 	b = append(from.UTC().AppendFormat(append(b, `,"from":"`...), time.RFC3339), '"')
 	b = append(to.UTC().AppendFormat(append(b, `,"to":"`...), time.RFC3339), '"')
+	if !known.IsZero() {
+		b = append(known.UTC().AppendFormat(append(b, `,"known":"`...), time.RFC3339), '"')
+	}
 	b = append(append(append(b, `,"times":[`...), t.times...), `],"series":[`...)
 	for i := range t.cols {
 		col := &t.cols[i]

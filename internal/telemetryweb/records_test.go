@@ -30,7 +30,7 @@ func TestRecordsColumns(t *testing.T) {
 		cols.add(&telemetry.Record{At: int64(100 + i), Values: values})
 	}
 	from := time.Unix(100, 0)
-	got := string(cols.json(&telemetry.Outlet{ID: 7}, "realtime", from, from.Add(time.Minute)))
+	got := string(cols.json(&telemetry.Outlet{ID: 7}, "realtime", from, from.Add(time.Minute), time.Time{}))
 	want := `{"outlet":7,"kind":"realtime","from":"1970-01-01T00:01:40Z","to":"1970-01-01T00:02:40Z","times":[100,101,102],"series":[` +
 		`{"factor":"a21026","statistic":"Rtd","unit":"mg/m³","values":[12.30,null,0],"flags":["N","D","N"]},` +
 		`{"factor":"a19001","statistic":"Rtd","unit":"%","values":[-0.5,null,null],"flags":["",null,null]},` +

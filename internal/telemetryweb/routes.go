@@ -133,18 +133,22 @@ func (h *Handler) register(mux *http.ServeMux, pages, programs []route) {
 
 // call is one request with what every page needs of it.
 type call struct {
-	w     http.ResponseWriter
-	r     *http.Request
-	lang  i18n.Lang
-	l     *i18n.Localizer
-	actor Actor
-	now   time.Time
-	snap  *telemetry.Snapshot
+	w       http.ResponseWriter
+	r       *http.Request
+	lang    i18n.Lang
+	l       *i18n.Localizer
+	actor   Actor
+	now     time.Time // of the page: earlier than asked where it is as known then
+	asked   time.Time
+	knownAt time.Time // the page is as known then; zero = now
+	notes   []web.Notice
+	snap    *telemetry.Snapshot
 }
 
 func (h *Handler) call(w http.ResponseWriter, r *http.Request) *call {
 	lang := web.RequestLang(r)
-	return &call{w: w, r: r, lang: lang, l: h.Engine.Localizer(lang), now: h.Now(), snap: h.Registry.Snapshot()}
+	now := h.Now()
+	return &call{w: w, r: r, lang: lang, l: h.Engine.Localizer(lang), now: now, asked: now, snap: h.Registry.Snapshot()}
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -240,7 +244,7 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 		p.User = &web.User{Post: c.actor.Post}
 	}
 	p.Progress = h.progress(c)
-	p.Notices = append(c.takeDone(), p.Notices...)
+	p.Notices = slices.Concat(c.takeDone(), c.notes, p.Notices)
 	if p.Links == nil {
 		p.Links = c.links()
 	}

@@ -40,6 +40,9 @@ type explainView struct {
 	Revisions []frameRef
 	Steps     []stepView
 	Hours     []hourLine
+	Layers    []layerView
+	Known     *knownView
+	exported
 }
 
 // frameRef points to a frame page.
@@ -88,11 +91,11 @@ func (h *Handler) value(c *call) error {
 	if !ok {
 		return notFound()
 	}
-	o, err := h.find(c, strconv.Itoa(int(outlet)))
+	o, s, err := h.look(c, strconv.Itoa(int(outlet)))
 	if err != nil {
 		return err
 	}
-	x, err := h.Quality.Explain(outlet, factor, level, at)
+	x, err := s.Explain(factor, level, at)
 	if missing(err) {
 		return notFound()
 	}
@@ -100,6 +103,8 @@ func (h *Handler) value(c *call) error {
 		return err
 	}
 	v := h.explain(c, o, x)
+	v.Known, v.Layers = c.knownForm(), c.layers(v, x)
+	v.exported = exported{c.path("/values/" + v.ID), c.keepQuery()}
 	if format != "" {
 		e := export{Name: "value-" + id, About: h.about(c, id), Codes: []string{"step", "rule", "clause", "formula", "result", "notes"}}
 		e.words(c)
@@ -119,7 +124,7 @@ func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *
 		ID: valueID(o.ID, x.Factor, x.Level, x.From), Name: c.outletName(o), Factor: c.factor(x.Factor), Code: x.Factor, Value: figureFor(x.Value, x.Factor, x.Limit),
 		Unit: unit(x.Unit), Valid: x.Valid, Running: x.Running, Over: x.Over, Limit: limitText(x.Limit), Standard: x.Standard, State: "normal",
 	}
-	v.Href = c.path("/values/" + v.ID)
+	v.Href = c.keep(c.path("/values/" + v.ID))
 	folded := x.Basis == quality.BasisFolded || x.Basis == quality.BasisReportedFolded
 	v.Level = c.levelText(x.Level, folded)
 	switch x.Level {
@@ -147,7 +152,7 @@ func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *
 		from := time.Unix(x.HourStarts[i], 0)
 		line := hourLine{From: from, To: from.Add(time.Hour), Value: figureFor(shown(f), x.Factor, f.Limit), Valid: f.NValid, Flag: f.Flag, State: broken(f.Over, f.Evidence), Short: !f.Valid}
 		if f.Mean.OK {
-			line.Href = c.path("/values/" + valueID(o.ID, x.Factor, quality.LevelHour, from))
+			line.Href = c.keep(c.path("/values/" + valueID(o.ID, x.Factor, quality.LevelHour, from)))
 		}
 		v.Hours = append(v.Hours, line)
 	}

@@ -22,6 +22,7 @@ type Queries interface {
 	Completeness(asOf time.Time) map[string][]Cell                                              // by the outlet's county code; 24 cells, oldest first, last = running hour
 	Spark(outlet telemetry.OutletID, factor string, asOf time.Time) Spark                       // factor "" = the deciding one
 	Backlog() Backlog
+	AsKnown(at time.Time) (*Known, error)                                                                 // errs: ErrFuture
 	Period(ctx context.Context, outlet telemetry.OutletID, level string, at time.Time) (PeriodRow, error) // errs: ErrNotFound
 	MarkDirty(outlet telemetry.OutletID, from, to time.Time)
 }
