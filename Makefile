@@ -45,6 +45,8 @@ bench: build
 	bin/plateau bench parse
 	bin/plateau bench ingest
 	bin/plateau bench query
+	bin/plateau bench judge
+	bin/plateau bench recompute
 
 clean:
 	rm -rf bin internal/web/dist/* web/node_modules

@@ -14,16 +14,25 @@ import (
 
 func cmdBench(args []string, std stdio) int {
 	var c bench.Config
-	fs := newFlags(std, "bench", "bench parse|ingest|query [--runs N] [--frames N] [--dir DIR]",
+	fs := newFlags(std, "bench", "bench parse|ingest|query|judge|recompute [--runs N] [--table] [--dir DIR] …",
 		`Measures the program on this machine and prints one JSON object with the median, minimum
-and maximum of several runs.
+and maximum of several runs, or a table.
 
-  parse   decoding with the CRC on one core, beside a plain Go parser
-  ingest  frames to journal and series in synced commits, without and with sockets
-  query   a day of one outlet, the latest of 50,000 outlets`,
-		"plateau bench ingest --runs 5")
+  parse      decoding with the CRC on one core, beside a plain Go parser
+  ingest     frames to journal and series in synced commits, without and with sockets
+  query      a day of one outlet, the latest of 50,000 outlets
+  judge      whether one worker's judgement keeps up with 20,000 frames/s while they are
+             received, and what it costs (about 2 minutes a run)
+  recompute  judging anew: a month of one outlet, a year of 300 outlets, with records
+             received beside (about 15 minutes in all, 3 GB of disk meanwhile)`,
+		"plateau bench judge --runs 3 --seconds 10 --table")
 	fs.IntVar(&c.Runs, "runs", 5, "runs of each measurement")
+	table := fs.Bool("table", false, "print a table instead of JSON")
 	fs.IntVar(&c.Frames, "frames", 1_000_000, "frames in one run of ingest")
+	fs.IntVar(&c.Outlets, "outlets", 0, "outlets (default: 1,000, of recompute 300)")
+	fs.IntVar(&c.Rate, "rate", 0, "frames/s received beside (default: of judge 20,000, of recompute 1,000)")
+	fs.IntVar(&c.Seconds, "seconds", 30, "length of each stretch of steady receiving of judge and recompute")
+	fs.IntVar(&c.Days, "days", 365, "days of history of recompute")
 	fs.StringVar(&c.Dir, "dir", "", "folder to write to (default: the system's temporary folder)")
 	what := ""
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
@@ -46,12 +55,22 @@ and maximum of several runs.
 		r, err = bench.Ingest(ctx, c, func(ctx context.Context, dir string) (float64, error) { return bench.TCP(ctx, c, dir) })
 	case "query":
 		r, err = bench.Query(ctx, c)
+	case "judge":
+		r, err = bench.Judge(ctx, c)
+	case "recompute":
+		r, err = bench.Recompute(ctx, c)
 	default:
-		fmt.Fprintln(std.Err, "plateau bench: say what to measure: parse, ingest or query")
+		fmt.Fprintln(std.Err, "plateau bench: say what to measure: parse, ingest, query, judge or recompute")
 		return 2
 	}
 	if err != nil {
 		return fail(std, "bench "+what, err)
+	}
+	if *table {
+		if err := r.Table(std.Out); err != nil {
+			return fail(std, "bench", err)
+		}
+		return 0
 	}
 	enc := json.NewEncoder(std.Out)
 	enc.SetEscapeHTML(false)

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -12,6 +13,54 @@ func TestIngestSmall(t *testing.T) {
 	}
 	if r.Figures["journal_and_series"].Median <= 0 || r.Figures["disk_per_reading"].Median <= 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestJudgeSmall(t *testing.T) {
+	t.Parallel()
+	r, err := Judge(t.Context(), Config{Dir: t.TempDir(), Runs: 1, Outlets: 50, Rate: 2000, Seconds: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Figures["judged_alone"].Median <= 0 || r.Figures["cpu_per_million_frames"].Median <= 0 || r.Figures["behind_beside_most"].Median <= 0 {
+		t.Errorf("%+v", r)
+	}
+	var table strings.Builder
+	if err := r.Table(&table); err != nil || strings.Count(table.String(), "\n") < len(r.Figures)+2 || !strings.Contains(table.String(), "judged_alone") {
+		t.Errorf("%v, table:\n%s", err, table.String())
+	}
+}
+
+func TestRecomputeSmall(t *testing.T) {
+	t.Parallel()
+	r, err := Recompute(t.Context(), Config{Dir: t.TempDir(), Runs: 2, Outlets: 20, Rate: 200, Seconds: 1, Days: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Figures["all_outlets"].Median <= 0 || r.Figures["all_outlets"].Runs != 2 || r.Figures["month_of_one_outlet"].Median <= 0 || r.Figures["acknowledged_p99_beside"].Median <= 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func BenchmarkJudge(b *testing.B) {
+	for b.Loop() {
+		r, err := Judge(b.Context(), Config{Dir: b.TempDir(), Runs: 1, Seconds: 5})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(r.Figures["judged_alone"].Median, "frames/s")
+		b.ReportMetric(r.Figures["cores_for_judging_beside"].Median, "cores")
+	}
+}
+
+func BenchmarkRecompute(b *testing.B) {
+	for b.Loop() {
+		r, err := Recompute(b.Context(), Config{Dir: b.TempDir(), Runs: 1, Seconds: 3, Days: 10})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(r.Figures["all_outlets"].Median, "s/10days")
+		b.ReportMetric(r.Figures["month_of_one_outlet"].Median*1000, "ms/month")
 	}
 }
 

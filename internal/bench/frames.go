@@ -28,16 +28,22 @@ func newLogger(i int) *logger {
 }
 
 // frame appends a ten-factor real-time upload without line end.
-func (l *logger) frame(dst []byte, at time.Time) []byte {
+func (l *logger) frame(dst []byte, at time.Time) []byte { return l.upload(dst, at, "2011", "-Rtd=") }
+
+// minute appends a ten-factor minute record without line end.
+func (l *logger) minute(dst []byte, at time.Time) []byte { return l.upload(dst, at, "2051", "-Avg=") }
+
+func (l *logger) upload(dst []byte, at time.Time, cn, suffix string) []byte {
 	var buf [1024]byte
 	seg := append(buf[:0], "QN="...)
 	seg = hj212.AppendQN(seg, at.Add(137*time.Millisecond))
-	seg = append(append(seg, ";ST=31;CN=2011;PW=123456;MN="...), l.mn...)
+	seg = append(append(seg, ";ST=31;CN="...), cn...)
+	seg = append(append(seg, ";PW=123456;MN="...), l.mn...)
 	seg = append(seg, ";Flag=5;CP=&&DataTime="...)
 	seg = hj212.AppendTime(seg, at)
 	for k, c := range codes {
 		l.values[k] *= 1 + 0.01*(l.rnd.Float64()-0.5)
-		seg = append(append(append(seg, ';'), c...), "-Rtd="...)
+		seg = append(append(append(seg, ';'), c...), suffix...)
 		seg = hj212.AppendDecimal(seg, int64(l.values[k]*100), 2)
 		seg = append(append(append(seg, ','), c...), "-Flag=N"...)
 	}

@@ -19,7 +19,10 @@ type Config struct {
 	Dir     string // where to write; "" = a temporary folder
 	Runs    int    // 0 = 5
 	Frames  int    // in one ingest run; 0 = 1,000,000
-	Outlets int    // 0 = 1,000
+	Outlets int    // 0 = 1,000; of recompute 300
+	Rate    int    // frames/s received beside; 0 = 20,000, of recompute 1,000
+	Seconds int    // of each stretch of steady receiving; 0 = 30
+	Days    int    // of history, of recompute; 0 = 365
 	Now     func() time.Time
 }
 
@@ -32,6 +35,15 @@ func (c *Config) defaults() {
 	}
 	if c.Outlets <= 0 {
 		c.Outlets = 1000
+	}
+	if c.Rate <= 0 {
+		c.Rate = 20_000
+	}
+	if c.Seconds <= 0 {
+		c.Seconds = 30
+	}
+	if c.Days <= 0 {
+		c.Days = 365
 	}
 	if c.Now == nil {
 		c.Now = time.Now

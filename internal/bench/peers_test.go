@@ -165,3 +165,111 @@ func sqliteGroup(b *testing.B, db *sql.DB, n int, at func(int) ([]byte, [2]int64
 	}
 	return tx.Commit()
 }
+
+// BenchmarkJudgePeers asks SQL for the hour means that the judgement makes of
+// minute records: marks counted, mean, smallest and largest of the valid ones,
+// one statement over everything. Loading is not measured. Compare with
+// BenchmarkJudge of the same run, which also folds, compares with limits, makes
+// days, and does so while records come in.
+func BenchmarkJudgePeers(b *testing.B) {
+	const outlets, records = 200, 500
+	const query = `SELECT outlet, at / 3600, factor, SUM(CASE WHEN mark = 'N' THEN 10 ELSE 0 END), AVG(v), MIN(v), MAX(v), COUNT(*) FROM reading GROUP BY 1, 2, 3`
+	type row struct {
+		outlet, at int64
+		factor     string
+		v          float64
+	}
+	var all []row
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	for o := range outlets {
+		l := newLogger(o)
+		for k := range records {
+			for i, c := range codes {
+				l.values[i] *= 1 + 0.01*(l.rnd.Float64()-0.5)
+				all = append(all, row{int64(o), start + int64(k)*600, c, l.values[i]})
+			}
+		}
+	}
+	hours := outlets * ((records + 5) / 6) * len(codes)
+	ask := func(b *testing.B, db *sql.DB) (n int) {
+		b.Helper()
+		rows, err := db.QueryContext(b.Context(), query)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			n++
+		}
+		if err := rows.Err(); err != nil {
+			b.Fatal(err)
+		}
+		return n
+	}
+	measure := func(b *testing.B, db *sql.DB) {
+		b.Helper()
+		for b.Loop() {
+			if n := ask(b, db); n != hours {
+				b.Fatalf("%d hour means, want %d", n, hours)
+			}
+		}
+		b.ReportMetric(float64(outlets*records)*float64(b.N)/b.Elapsed().Seconds(), "frames/s")
+	}
+	b.Run("sqlite", func(b *testing.B) {
+		db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "judge.db")+"?_pragma=journal_mode(wal)&_pragma=cache_size(-200000)")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = db.Close() }()
+		tx, err := db.BeginTx(b.Context(), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := tx.ExecContext(b.Context(), `CREATE TABLE reading (outlet INTEGER, at INTEGER, factor TEXT, v REAL, mark TEXT, PRIMARY KEY (outlet, factor, at)) STRICT, WITHOUT ROWID`); err != nil {
+			b.Fatal(err)
+		}
+		add, err := tx.PrepareContext(b.Context(), `INSERT INTO reading VALUES ($1, $2, $3, $4, 'N')`)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = add.Close() }()
+		for _, r := range all {
+			if _, err := add.ExecContext(b.Context(), r.outlet, r.at, r.factor, r.v); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := tx.Commit(); err != nil {
+			b.Fatal(err)
+		}
+		measure(b, db)
+	})
+	b.Run("postgresql", func(b *testing.B) {
+		url := testkit.Postgres(b)
+		conn, err := pgx.Connect(b.Context(), url)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = conn.Close(b.Context()) }()
+		if _, err := conn.Exec(b.Context(), `CREATE TABLE reading (outlet BIGINT, at BIGINT, factor TEXT, v DOUBLE PRECISION, mark TEXT)`); err != nil {
+			b.Fatal(err)
+		}
+		_, err = conn.CopyFrom(b.Context(), pgx.Identifier{"reading"}, []string{"outlet", "at", "factor", "v", "mark"}, pgx.CopyFromSlice(len(all), func(i int) ([]any, error) {
+			return []any{all[i].outlet, all[i].at, all[i].factor, all[i].v, "N"}, nil
+		}))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := conn.Exec(b.Context(), `ALTER TABLE reading ADD PRIMARY KEY (outlet, factor, at)`); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := conn.Exec(b.Context(), `ANALYZE reading`); err != nil {
+			b.Fatal(err)
+		}
+		db, err := sql.Open("pgx", url)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = db.Close() }()
+		measure(b, db)
+	})
+}

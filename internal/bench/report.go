@@ -1,10 +1,16 @@
 package bench
 
 import (
+	"fmt"
+	"io"
+	"maps"
+	"math"
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"text/tabwriter"
 )
 
 // Figure is one measured quantity over several runs.
@@ -40,6 +46,34 @@ type Report struct {
 
 func newReport(name string) Report {
 	return Report{Bench: name, Figures: map[string]Figure{}, CPUs: runtime.GOMAXPROCS(0), CPU: cpuName(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
+}
+
+// Table writes the report for a person: a line a figure.
+func (r *Report) Table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s\tmedian\tsmallest\tlargest\truns\tunit\tasked\n", r.Bench)
+	for _, name := range slices.Sorted(maps.Keys(r.Figures)) {
+		f := r.Figures[name]
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", name, short(f.Median), short(f.Min), short(f.Max), f.Runs, f.Unit, f.Target)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%d × %s, %s, %s\n%s\n", r.CPUs, r.CPU, r.OS, r.Go, strings.Join(r.Notes, "\n"))
+	return err
+}
+
+// short writes three digits that count, and all of a large number's.
+func short(v float64) string {
+	switch a := math.Abs(v); {
+	case a == 0 || a >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case a >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case a >= 1:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
 // cpuName is the processor's name as Linux tells it; "" elsewhere.
