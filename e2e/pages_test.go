@@ -136,6 +136,8 @@ func places(ctx context.Context, t *testing.T) []string {
 	frame := below(follow(ctx, t, "main", `^/zh/frames/`))
 	open(ctx, t, "/zh/devices")
 	device := below(follow(ctx, t, "main table", `^/zh/devices/[^/]+$`))
+	open(ctx, t, "/zh/alarms?state=all")
+	alarm := below(follow(ctx, t, "main table", `^/zh/alarms/[^/?]+$`))
 	const stranger = "/devices/E2E0000000000000000000B2"
 	knock(t, strings.TrimPrefix(stranger, "/devices/"), "9.5", 200*time.Millisecond)
 	id, _, _ := strings.Cut(strings.TrimPrefix(outlet, "/outlets/"), "/")
@@ -151,6 +153,10 @@ func places(ctx context.Context, t *testing.T) []string {
 		case p == "/overview", p == "/login": // the first sends on to /
 		case p == "/values/{id}":
 			out = append(out, value)
+		case p == "/alarms/{id}":
+			out = append(out, alarm)
+		case p == "/alarms":
+			out = append(out, p, p+"?state=suppressed")
 		case p == "/frames/{locator}":
 			out = append(out, frame)
 		case strings.HasPrefix(p, "/reports/{scope}"):
@@ -289,5 +295,9 @@ func fileName(page string) string {
 	if strings.HasPrefix(name, "values-") {
 		return "value"
 	}
+	if strings.HasPrefix(name, "alarms-") {
+		return "alarm"
+	}
+	name = strings.NewReplacer("?", "-", "=", "-").Replace(name)
 	return name
 }

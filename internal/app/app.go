@@ -23,6 +23,7 @@ import (
 	"plateau/internal/platform/obs"
 	"plateau/internal/publicweb"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/alarm"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/simulator"
@@ -59,6 +60,7 @@ type App struct {
 	store    *store.Store
 	registry *telemetry.Registry
 	engine   *quality.Engine
+	alarms   *alarm.Service
 	gateway  *gateway.Gateway
 	pages    *telemetryweb.Handler
 	http     *httpd.Server
@@ -160,6 +162,9 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	if a.engine, err = quality.New(quality.Options{Store: a.store, Registry: a.registry, History: a.registry, Now: a.now, Logger: a.log}); err != nil {
+		return err
+	}
+	if a.alarms, err = alarm.New(alarm.Options{DB: a.db, Engine: a.engine, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
 	}
 	o := gateway.Options{
@@ -270,7 +275,7 @@ func (a *App) handler() (http.Handler, error) {
 	registry := &withLimits{registry: a.registry, limits: rules.Default().Limits().All()}
 	deps := telemetryweb.Deps{
 		Engine: engine, Registry: registry,
-		Editor: &editor{a.registry, a.store}, Quality: a.engine, WhatIf: a.engine, Journal: a.store, Gateway: a.gateway,
+		Editor: &editor{a.registry, a.store}, Quality: a.engine, WhatIf: a.engine, Alarms: &alarmBook{a.alarms}, Journal: a.store, Gateway: a.gateway,
 		Sessions: &sessions{a.auth}, Filling: a.filling, Now: a.now, Logger: a.log,
 	}
 	for _, s := range a.samples {
@@ -331,6 +336,7 @@ func (a *App) Serve(ctx context.Context) error {
 	run("gateway", a.gateway.Serve)
 	run("pages", a.http.Serve)
 	run("judgement", a.engine.Run)
+	run("alarms", a.alarms.Run)
 	if a.o.Demo {
 		run("demonstration", a.play)
 	}

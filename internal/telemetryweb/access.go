@@ -20,6 +20,7 @@ const (
 // Actor is who asks, by post.
 type Actor struct {
 	Role       Role
+	ID         string // of the account
 	Post       string // as shown, such as "值班员（示例）"
 	Enterprise string // of EnterpriseStaff
 }
@@ -30,18 +31,19 @@ type Permission string
 // Permissions. The zero value is none of them: a route that does not say who may
 // use it is not mounted.
 const (
-	Open     Permission = "open"     // nobody needs to be signed in
-	View     Permission = "view"     // outlets, values; enterprises see their own
-	Frames   Permission = "frames"   // raw frames of any logger, the interface included
-	Devices  Permission = "devices"  // loggers, adoption, commands
-	ReadList Permission = "registry" // the registry
-	EditList Permission = "edit"     // changes of the registry
+	Open      Permission = "open"     // nobody needs to be signed in
+	View      Permission = "view"     // outlets, values; enterprises see their own
+	Frames    Permission = "frames"   // raw frames of any logger, the interface included
+	Devices   Permission = "devices"  // loggers, adoption, commands
+	ReadList  Permission = "registry" // the registry
+	EditList  Permission = "edit"     // changes of the registry
+	AckAlarms Permission = "alarms"   // take note of alarms
 )
 
 var grants = map[Role][]Permission{
-	Officer:         {View, Frames, Devices, ReadList},
+	Officer:         {View, Frames, Devices, ReadList, AckAlarms},
 	EnterpriseStaff: {View},
-	Operator:        {View, Frames, Devices, ReadList, EditList},
+	Operator:        {View, Frames, Devices, ReadList, EditList, AckAlarms},
 }
 
 // May reports whether the actor holds a permission.

@@ -23,6 +23,7 @@ type Deps struct {
 	Registry Registry
 	Editor   Editor // nil: the registry is read only
 	Quality  quality.Queries
+	Alarms   Alarms
 	Journal  Journal
 	Gateway  Gateway
 	Sessions Sessions

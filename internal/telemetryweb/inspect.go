@@ -67,6 +67,9 @@ func (h *Handler) inspect(c *call) error {
 		Key:  web.Field{Name: "key", Label: c.l.T("inspect.key"), Hint: c.l.T("inspect.key_hint"), Optional: true, Auto: "off", Width: "medium"},
 	}
 	p := &web.Page{Title: c.l.T("inspect.title"), Module: "frames", Data: v}
+	if c.actor.May(Devices) {
+		p.Module, p.Crumbs = "devices", []web.Crumb{{Text: c.l.T("nav.devices"), Path: "/devices"}}
+	}
 	if c.r.Method != http.MethodPost {
 		return h.render(c, http.StatusOK, "inspect.html", p)
 	}

@@ -47,6 +47,7 @@ type rig struct {
 	gateway  *fakeGateway
 	editor   *fakeEditor
 	registry *fakeRegistry
+	alarms   *fakeAlarms
 }
 
 func newRig(tb testing.TB, outlets int) *rig {
@@ -60,8 +61,9 @@ func newRig(tb testing.TB, outlets int) *rig {
 	r.journal = newJournal()
 	r.gateway = &fakeGateway{}
 	r.editor = &fakeEditor{registry: r.registry}
+	r.alarms = newAlarms()
 	r.Handler = New(Deps{
-		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Journal: r.journal, Gateway: r.gateway, Sessions: fakeSessions{},
+		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Alarms: r.alarms, Journal: r.journal, Gateway: r.gateway, Sessions: fakeSessions{},
 		SampleUsers: []SampleUser{{"officer", "officer-sample", telemetry.Name{Zh: "值班员（示例）", En: "Duty officer (sample)"}}}, Now: func() time.Time { return testNow },
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -167,11 +169,11 @@ func (fakeSessions) Actor(r *http.Request) (Actor, bool) {
 	role := cmp.Or(r.Header.Get("X-Role"), strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	switch Role(role) {
 	case Officer:
-		return Actor{Role: Officer, Post: "值班员（示例）"}, true
+		return Actor{Role: Officer, ID: "u-officer", Post: "值班员（示例）"}, true
 	case EnterpriseStaff:
-		return Actor{Role: EnterpriseStaff, Post: "环保专员（示例）", Enterprise: "ent-1"}, true
+		return Actor{Role: EnterpriseStaff, ID: "u-staff", Post: "环保专员（示例）", Enterprise: "ent-1"}, true
 	case Operator:
-		return Actor{Role: Operator, Post: "系统管理员（示例）"}, true
+		return Actor{Role: Operator, ID: "u-operator", Post: "系统管理员（示例）"}, true
 	}
 	return Actor{}, false
 }

@@ -177,10 +177,11 @@ func (hd *outletHead) tabs(c *call, tab string) {
 	hd.Tabs = []web.Tab{
 		{Text: c.l.T("outlet.today"), Href: c.keep(base), Current: tab == "today"},
 		{Text: c.l.T("outlet.history"), Href: c.keep(base + "/history"), Current: tab == "history"},
+		{Text: c.l.T("nav.alarms"), Href: base + "/alarms", Current: tab == "alarms"},
 		{Text: c.l.T("outlet.devices"), Href: base + "/devices", Current: tab == "devices"},
 		{Text: c.l.T("nav.reports"), Href: c.path("/reports/outlet/" + strconv.Itoa(int(hd.Outlet.ID)) + "/day/" + i18n.Short(c.now))},
 	}
-	if tab != "devices" {
+	if tab != "devices" && tab != "alarms" {
 		hd.Known = c.knownForm()
 	}
 }

@@ -32,7 +32,7 @@ func Templates() fs.FS {
 
 // Links returns the module links of the top bar.
 func Links() []web.Link {
-	return []web.Link{{Key: "overview", Path: "/"}, {Key: "outlets", Path: "/outlets"}, {Key: "reports", Path: "/reports"}, {Key: "devices", Path: "/devices"}, {Key: "frames", Path: "/inspect"}, {Key: "registry", Path: "/registry"}}
+	return []web.Link{{Key: "overview", Path: "/"}, {Key: "outlets", Path: "/outlets"}, {Key: "alarms", Path: "/alarms"}, {Key: "reports", Path: "/reports"}, {Key: "devices", Path: "/devices"}, {Key: "registry", Path: "/registry"}}
 }
 
 // route is one address: method, pattern below the language, who may, handler.
@@ -81,11 +81,13 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}, reportRoutes(), ruleRoutes())
+	}, reportRoutes(), ruleRoutes(), alarmRoutes())
 }
 
 // interfaces are the addresses for programs, without a language.
-func interfaces() []route {
+func interfaces() []route { return slices.Concat(baseInterfaces(), alarmInterfaces()) }
+
+func baseInterfaces() []route {
 	return []route{
 		{"GET", "/api/v1/devices/{mn}/frames", Frames, (*Handler).apiFrames},
 		{"GET", "/api/v1/outlets", View, (*Handler).apiOutlets},
@@ -253,12 +255,15 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 
 // links are the modules the actor may open.
 func (c *call) links() []web.Link {
-	need := map[string]Permission{"overview": View, "outlets": View, "reports": View, "devices": Devices, "frames": View, "registry": ReadList}
+	need := map[string]Permission{"overview": View, "outlets": View, "alarms": View, "reports": View, "devices": Devices, "registry": ReadList}
 	out := []web.Link{}
 	for _, l := range Links() {
 		if c.actor.May(need[l.Key]) {
 			out = append(out, l)
 		}
+	}
+	if !c.actor.May(Devices) { // who may reaches it from there
+		out = append(out, web.Link{Key: "frames", Path: "/inspect"})
 	}
 	return out
 }

@@ -79,10 +79,12 @@ func TestSchemasAgree(t *testing.T) {
 		indexes(lite, `SELECT name FROM sqlite_master WHERE type = 'index' AND name NOT LIKE 'sqlite_%'`)); d != "" {
 		t.Errorf("indexes differ: %s", d)
 	}
-	for _, d := range []*db.DB{lite, pg} {
-		if v, err := d.Version(t.Context()); err != nil || v != 1 {
-			t.Errorf("%s: version %d, %v", d.Dialect, v, err)
-		}
+	last, err := lite.Version(t.Context())
+	if err != nil || last < 1 {
+		t.Errorf("%s: version %d, %v", lite.Dialect, last, err)
+	}
+	if v, err := pg.Version(t.Context()); err != nil || v != last {
+		t.Errorf("%s: version %d, %v; SQLite has %d", pg.Dialect, v, err, last)
 	}
 }
 

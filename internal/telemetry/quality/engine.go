@@ -84,6 +84,7 @@ type Engine struct {
 	outlets map[telemetry.OutletID]*live
 	dirty   dirtySet // waiting: of MarkDirty, unreadable rows and failed passes
 	change  uint64   // raised by every pass
+	watches []*Watch
 
 	pending map[telemetry.OutletID][]byte // outlets to judge anew altogether, and their new basis
 
@@ -774,6 +775,9 @@ func (e *Engine) publish(done []judgedOutlet, seen map[telemetry.OutletID]int64,
 	}
 	e.cursor, e.change = seq, e.change+1
 	e.judged += int64(frames)
+	for _, w := range e.watches {
+		w.note(done)
+	}
 }
 
 // Hours returns the judged hours of [from, to), oldest first; hours without

@@ -1,0 +1,149 @@
+package alarm
+
+import (
+	"slices"
+	"time"
+)
+
+// group makes one alarm of several with a common cause; the others stay as its
+// parts.
+func (d *deriver) group() {
+	d.groupMissing()
+	d.underLink()
+	d.underExceedance()
+}
+
+// groupMissing joins missing episodes of several factors that overlap and have
+// the same cause, such as a logger that sends half hours, under one of the
+// whole outlet.
+func (d *deriver) groupMissing() {
+	var idx []int
+	for i := range d.done {
+		if d.done[i].Kind == Missing {
+			idx = append(idx, i)
+		}
+	}
+	used := map[int]bool{}
+	for n, i := range idx {
+		if used[i] {
+			continue
+		}
+		members := []int{i}
+		end := endOf(&d.done[i])
+		for _, k := range idx[n+1:] {
+			e := &d.done[k]
+			if used[k] || e.Quiet != d.done[i].Quiet || !e.Start.Before(end) {
+				continue
+			}
+			members = append(members, k)
+			if x := endOf(e); x.After(end) {
+				end = x
+			}
+		}
+		if len(members) < 2 || !several(d.done, members) {
+			continue
+		}
+		parent := d.joined(members)
+		for _, k := range members {
+			used[k] = true
+			d.done[k].Parent = parent.ID
+		}
+		d.done = append(d.done, parent)
+	}
+}
+
+// several reports whether more than one factor is among the members.
+func several(all []Episode, members []int) bool {
+	return slices.ContainsFunc(members, func(k int) bool { return all[k].Factor != all[members[0]].Factor })
+}
+
+// farOff stands for the end of what is still open.
+var farOff = time.Unix(1<<50, 0)
+
+func endOf(e *Episode) time.Time {
+	if e.Open() {
+		return farOff
+	}
+	return e.End
+}
+
+// joined is the alarm of the whole outlet that stands for its members.
+func (d *deriver) joined(members []int) Episode {
+	p := d.done[members[0]]
+	p.Factor, p.Factors, p.Flags = "", nil, nil
+	p.Count, p.Blank = 0, 0
+	worst := p
+	p.Severity = Warn
+	for _, k := range members {
+		e := &d.done[k]
+		if !slices.Contains(p.Factors, e.Factor) {
+			p.Factors = append(p.Factors, e.Factor)
+		}
+		for _, f := range e.Flags {
+			if !slices.Contains(p.Flags, f) {
+				p.Flags = append(p.Flags, f)
+			}
+		}
+		if e.Severity == Act {
+			p.Severity = Act
+		}
+		if e.Opened.Before(p.Opened) {
+			p.Opened = e.Opened
+		}
+		if e.Last.After(p.Last) {
+			p.Last = e.Last
+		}
+		if e.Open() {
+			p.End, p.EndedBy = time.Time{}, ""
+		} else if !p.End.IsZero() && e.End.After(p.End) {
+			p.End, p.EndedBy = e.End, e.EndedBy
+		}
+		if e.Max.OK && (!worst.Max.OK || e.Max.V < worst.Max.V) {
+			worst = *e
+		}
+		p.Count = max(p.Count, e.Count)
+	}
+	p.Max, p.MaxAt, p.Cause = worst.Max, worst.MaxAt, worst.Cause
+	slices.Sort(p.Factors)
+	slices.Sort(p.Flags)
+	p.Stops = nil
+	d.stops(&p)
+	p.ID = p.identity()
+	return p
+}
+
+// underLink puts the half hours at both ends of an outage under it.
+func (d *deriver) underLink() {
+	for i := range d.done {
+		link := &d.done[i]
+		if link.Kind != Link || link.Quiet != "" {
+			continue
+		}
+		near := d.Rules.at(link.Start.Unix())[Link].join
+		for k := range d.done {
+			e := &d.done[k]
+			if e.Kind == Missing && e.Quiet == "" && e.Parent == "" && !e.Start.Before(link.Start.Add(-near)) && !endOf(e).After(endOf(link).Add(near)) {
+				e.Parent = link.ID
+			}
+		}
+	}
+}
+
+// underExceedance puts warnings under an exceedance of the same factor that
+// they lead to or go with: the hours of a day over the limit, say.
+func (d *deriver) underExceedance() {
+	for i := range d.done {
+		top := &d.done[i]
+		if top.Kind != Over && top.Kind != Range || top.Severity != Act || top.Quiet != "" {
+			continue
+		}
+		near := d.Rules.at(top.Start.Unix())[Over].join
+		for k := range d.done {
+			e := &d.done[k]
+			if (e.Kind == Over || e.Kind == Range) && e.Severity == Warn && e.Quiet == "" && e.Parent == "" && e.Factor == top.Factor &&
+				e.Start.Before(endOf(top).Add(near)) && endOf(e).After(top.Start.Add(-near)) {
+				e.Parent = top.ID
+			}
+		}
+	}
+}
