@@ -140,6 +140,8 @@ func places(ctx context.Context, t *testing.T) []string {
 	alarm := below(follow(ctx, t, "main table", `^/zh/alarms/[^/?]+$`))
 	const stranger = "/devices/E2E0000000000000000000B2"
 	knock(t, strings.TrimPrefix(stranger, "/devices/"), "9.5", 200*time.Millisecond)
+	open(ctx, t, "/zh/gaps")
+	gap := below(follow(ctx, t, "main table", `^/zh/gaps/[^/]+$`))
 	id, _, _ := strings.Cut(strings.TrimPrefix(outlet, "/outlets/"), "/")
 
 	out := []string{"/login"}
@@ -161,6 +163,8 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, frame)
 		case strings.HasPrefix(p, "/reports/{scope}"):
 			out = append(out, reportPlaces(id)...)
+		case p == "/gaps/{id}":
+			out = append(out, gap)
 		case p == "/devices/{mn}/adopt":
 			out = append(out, stranger+"/adopt")
 		case strings.HasPrefix(p, "/devices/{mn}"):

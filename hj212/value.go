@@ -39,6 +39,27 @@ func ParseTime(b []byte) (time.Time, error) {
 	return time.Unix(sec, 0).UTC(), nil
 }
 
+// ParseQN reads a request number, YYYYMMDDhhmmsszzz, as the instant it names;
+// loggers that number their requests otherwise are an error.
+func ParseQN(b []byte) (time.Time, error) {
+	if len(b) == 17 {
+		ms := b[14:]
+		if sec, ok := unixTime(b[:14]); ok && digits(ms) {
+			return time.UnixMilli(sec*1000 + int64(ms[0]-'0')*100 + int64(two(ms[1:]))).UTC(), nil
+		}
+	}
+	return time.Time{}, &Error{Name: BadTime, Detail: quote(b)}
+}
+
+func digits(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
 func two(b []byte) int { return int(b[0]-'0')*10 + int(b[1]-'0') }
 
 // unixTime reads 14 digits as Unix seconds without allocating.

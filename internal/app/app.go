@@ -24,6 +24,8 @@ import (
 	"plateau/internal/publicweb"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/alarm"
+	"plateau/internal/telemetry/backfill"
+	"plateau/internal/telemetry/dialogue"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/simulator"
@@ -62,6 +64,8 @@ type App struct {
 	engine   *quality.Engine
 	alarms   *alarm.Service
 	gateway  *gateway.Gateway
+	asks     *dialogue.Service
+	gaps     *backfill.Service // nil while unknown loggers are registered by themselves
 	pages    *telemetryweb.Handler
 	http     *httpd.Server
 	auth     *auth.Service
@@ -71,6 +75,7 @@ type App struct {
 	real     *simulator.Real  // series of a demonstration; nil = generated ones
 	world    *simulator.World // loggers of a demonstration
 	history  time.Duration    // what is filled in of it at the start
+	filled   chan struct{}    // closed when that is there; nil without a demonstration
 
 	httpAddr, hjAddr string
 }
@@ -130,6 +135,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	if o.Demo {
 		a.progress.set(0, 1)
+		a.filled = make(chan struct{})
 		a.ready.Hold(partHistory, "the history of the demonstration is being filled in")
 	}
 	return a, a.announce(ctx)
@@ -174,8 +180,10 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.o.Demo { // the history comes over few connections, fast
 		o.MNRate, o.ConnRate = gateway.Rate{PerSecond: -1}, gateway.Rate{PerSecond: -1}
 	}
-	a.gateway, err = gateway.New(o)
-	return err
+	if a.gateway, err = gateway.New(o); err != nil {
+		return err
+	}
+	return a.openDialogues(ctx)
 }
 
 // accounts makes what accounts the program needs to be used.
@@ -281,6 +289,9 @@ func (a *App) handler() (http.Handler, error) {
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
 	}
+	if a.gaps != nil {
+		deps.Gaps = a.gaps
+	}
 	if a.world != nil {
 		deps.Origin = a.origin
 	}
@@ -337,6 +348,10 @@ func (a *App) Serve(ctx context.Context) error {
 	run("pages", a.http.Serve)
 	run("judgement", a.engine.Run)
 	run("alarms", a.alarms.Run)
+	run("passwords", func(ctx context.Context) error { return a.asks.WatchPasswords(ctx, settlePasswords) })
+	if a.gaps != nil {
+		run("back-fill", a.backfill)
+	}
 	if a.o.Demo {
 		run("demonstration", a.play)
 	}
@@ -353,6 +368,9 @@ func (a *App) Close() error {
 	var errs []error
 	if a.pages != nil {
 		a.pages.Close()
+	}
+	if a.asks != nil {
+		a.asks.Close()
 	}
 	if a.registry != nil {
 		a.registry.Close()

@@ -34,7 +34,11 @@ func (a *App) sampleWorld() (*simulator.World, error) {
 			region.Outlets[i].Intervals = o.Intervals
 		}
 	}
-	return simulator.NewWorld(simulator.WorldOptions{Region: &region, Real: a.real})
+	w, err := simulator.NewWorld(simulator.WorldOptions{Region: &region, Real: a.real})
+	if err == nil {
+		w.Gaps = true
+	}
+	return w, err
 }
 
 // origin tells the pages where a sample outlet's values come from.
@@ -72,6 +76,7 @@ func (a *App) play(ctx context.Context) error {
 		}
 	}
 	a.progress.end()
+	close(a.filled)
 	a.ready.Release(partHistory)
 	a.log.InfoContext(ctx, "history judged", slog.Duration("took", a.now().Sub(began)))
 

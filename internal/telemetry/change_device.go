@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"encoding/hex"
 	"net/netip"
 	"reflect"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"plateau/internal/platform/auth"
 	"plateau/internal/platform/errs"
 )
 
@@ -18,6 +20,7 @@ type deviceView struct {
 	Outlet          OutletID   `json:"outlet"`
 	PasswordSet     bool       `json:"password_set"`
 	PasswordChanged bool       `json:"password_changed,omitempty"`
+	PasswordTwo     bool       `json:"password_two,omitempty"` // a second one is accepted
 	Keys            int        `json:"keys,omitempty"`
 	KeysChanged     bool       `json:"keys_changed,omitempty"`
 	Networks        string     `json:"networks,omitempty"`
@@ -30,7 +33,7 @@ type deviceView struct {
 
 func viewOf(d *Device, before *Device) *deviceView {
 	v := &deviceView{
-		MN: d.MN, Outlet: d.Outlet, PasswordSet: d.Password != "", Keys: len(d.Keys), Networks: NetworksText(d.Networks),
+		MN: d.MN, Outlet: d.Outlet, PasswordSet: d.Password != "", PasswordTwo: d.PasswordOther != "", Keys: len(d.Keys), Networks: NetworksText(d.Networks),
 		AcceptBadCRC: d.AcceptBadCRC, AcceptBadLength: d.AcceptBadLength, AutoAdopted: d.AutoAdopted,
 	}
 	if !d.From.IsZero() {
@@ -124,4 +127,42 @@ func (c *change) updateDevice(d Device) error {
 	c.devices = append(c.devices, deviceOp{op: "update", old: before, new: d})
 	c.note("update", "device", d.MN, viewOf(&before, nil), viewOf(&d, &before))
 	return nil
+}
+
+// OfferPassword lets a logger use pw beside its present password, from before
+// it is told. A logger whose password is not checked goes on unchecked.
+func (r *Registry) OfferPassword(ctx context.Context, mn, pw string, by auth.Principal) error {
+	return r.editDevice(ctx, mn, by, func(d *Device, now time.Time) {
+		if d.Password != "" && d.Password != pw {
+			d.PasswordOther, d.PasswordSince = pw, now
+		}
+	})
+}
+
+// SettlePassword makes pw the password of a logger that was offered it; the
+// former one stays accepted until DropPassword.
+func (r *Registry) SettlePassword(ctx context.Context, mn, pw string, by auth.Principal) error {
+	return r.editDevice(ctx, mn, by, func(d *Device, now time.Time) {
+		if d.PasswordOther == pw && pw != "" {
+			d.Password, d.PasswordOther, d.PasswordSince = pw, d.Password, now
+		}
+	})
+}
+
+// DropPassword ends the acceptance of a logger's second password.
+func (r *Registry) DropPassword(ctx context.Context, mn string, by auth.Principal) error {
+	return r.editDevice(ctx, mn, by, func(d *Device, _ time.Time) { d.PasswordOther, d.PasswordSince = "", time.Time{} })
+}
+
+// editDevice changes a serving logger as it is at that moment.
+func (r *Registry) editDevice(ctx context.Context, mn string, by auth.Principal, fn func(d *Device, now time.Time)) error {
+	return r.change(ctx, by, func(c *change) error {
+		d := c.snapshot().Devices[mn]
+		if d == nil {
+			return notFound()
+		}
+		mine := *d
+		fn(&mine, c.at)
+		return c.updateDevice(mine)
+	})
 }

@@ -260,8 +260,9 @@ func (c *change) writeDevice(ctx context.Context, tx *db.Tx, op *deviceOp) error
 	case "forget":
 		_, err = tx.Exec(ctx, `DELETE FROM devices WHERE outlet = $1`, d.Outlet)
 	default:
-		_, err = tx.Exec(ctx, `UPDATE devices SET password = $2, networks = $3, sm4_keys = $4, accept_bad_crc = $5, accept_bad_length = $6
-			WHERE mn = $1 AND to_at IS NULL`, d.MN, d.Password, NetworksText(d.Networks), keysText(d), db.Bool(d.AcceptBadCRC), db.Bool(d.AcceptBadLength))
+		_, err = tx.Exec(ctx, `UPDATE devices SET password = $2, networks = $3, sm4_keys = $4, accept_bad_crc = $5, accept_bad_length = $6,
+			password_other = $7, password_since = $8 WHERE mn = $1 AND to_at IS NULL`,
+			d.MN, d.Password, NetworksText(d.Networks), keysText(d), db.Bool(d.AcceptBadCRC), db.Bool(d.AcceptBadLength), d.PasswordOther, db.Micros(d.PasswordSince))
 	}
 	return err
 }

@@ -181,20 +181,21 @@ func (s *Snapshot) loadLimits(ctx context.Context, tx *db.Tx) error {
 	return err
 }
 
-const deviceColumns = `mn, outlet, password, networks, sm4_keys, from_at, to_at, accept_bad_crc, accept_bad_length, adopted_by, auto_adopted`
+const deviceColumns = `mn, outlet, password, networks, sm4_keys, from_at, to_at, accept_bad_crc, accept_bad_length, adopted_by, auto_adopted,
+	password_other, password_since`
 
 func (s *Snapshot) loadDevices(ctx context.Context, tx *db.Tx) error {
 	// Ordered by end, then by id (UUIDv7, so by time): the past reads as it happened.
 	return each(ctx, tx, `SELECT `+deviceColumns+` FROM devices ORDER BY to_at NULLS LAST, id`, func(rows *sql.Rows) error {
 		var d Device
 		var networks, keys string
-		var from int64
+		var from, since int64
 		var to sql.NullInt64
 		if err := rows.Scan(&d.MN, &d.Outlet, &d.Password, &networks, &keys, &from, &to,
-			&d.AcceptBadCRC, &d.AcceptBadLength, &d.AdoptedBy, &d.AutoAdopted); err != nil {
+			&d.AcceptBadCRC, &d.AcceptBadLength, &d.AdoptedBy, &d.AutoAdopted, &d.PasswordOther, &since); err != nil {
 			return err
 		}
-		d.From, d.To = db.Time(from), db.TimeOrZero(to)
+		d.From, d.To, d.PasswordSince = db.Time(from), db.TimeOrZero(to), db.Time(since)
 		for f := range strings.FieldsSeq(networks) {
 			p, err := netip.ParsePrefix(f)
 			if err != nil {

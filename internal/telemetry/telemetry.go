@@ -258,14 +258,23 @@ type Limit struct {
 type Device struct {
 	MN       string
 	Outlet   OutletID
-	Password string         // "" = not checked
-	Networks []netip.Prefix // empty = any
-	From, To time.Time      // zero To = still serving
-	Keys     [][]byte       // SM4 keys, newest first
+	Password string // "" = not checked
+	// PasswordOther is accepted beside Password, since PasswordSince, while the
+	// password is changed and a while after; "" = none.
+	PasswordOther string
+	PasswordSince time.Time
+	Networks      []netip.Prefix // empty = any
+	From, To      time.Time      // zero To = still serving
+	Keys          [][]byte       // SM4 keys, newest first
 	// Tolerances for installed loggers that cannot be mended (HJ 212 reference, section 14).
 	AcceptBadCRC, AcceptBadLength bool
 	AdoptedBy                     string
 	AutoAdopted                   bool // by --adopt-unknown
+}
+
+// Accepts reports whether a frame with password pw is let in.
+func (d *Device) Accepts(pw []byte) bool {
+	return d.Password == "" || d.Password == string(pw) || d.PasswordOther != "" && d.PasswordOther == string(pw)
 }
 
 // Snapshot is an immutable view of the registry. Readers keep it as long as

@@ -26,6 +26,7 @@ type Deps struct {
 	Alarms   Alarms
 	Journal  Journal
 	Gateway  Gateway
+	Gaps     Gaps // nil: gaps are not looked for
 	Sessions Sessions
 	Rules    *rules.Set // nil: the embedded ones
 	WhatIf   WhatIfer   // nil: pages do not tell what a rule would change

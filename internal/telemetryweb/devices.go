@@ -15,6 +15,7 @@ import (
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/backfill"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/store"
 	"plateau/internal/web"
@@ -62,6 +63,7 @@ type frameLine struct {
 }
 
 type devicesView struct {
+	Tabs     []web.Tab
 	Rows     []deviceRow
 	Knocking []knockRow
 	Total    int
@@ -76,7 +78,7 @@ type devicesView struct {
 const badClock = 2 * time.Minute
 
 func (h *Handler) devices(c *call) error {
-	v := &devicesView{Now: c.now, CanAdopt: h.Editor != nil}
+	v := &devicesView{Tabs: h.deviceTabs(c, "/devices"), Now: c.now, CanAdopt: h.Editor != nil}
 	live := map[string]gateway.DeviceStatus{}
 	for _, d := range h.Gateway.Devices() {
 		live[d.MN] = d
@@ -195,6 +197,8 @@ type deviceView struct {
 	Knock     *knockRow
 	Frames    []frameLine
 	Past      []served
+	Gaps      []gapRow
+	Unable    time.Time // it is not asked for history until then
 	Run       *runView
 	From, To  web.Field
 	Kind      web.Field
@@ -253,6 +257,12 @@ func (h *Handler) devicePage(c *call, status int, problems []web.FieldError) err
 		}
 	}
 	v.Run = h.run(c, mn)
+	if v.Gaps, err = h.lastGaps(c, backfill.Filter{MN: mn}); err != nil {
+		return err
+	}
+	if h.Gaps != nil {
+		v.Unable, _ = h.Gaps.UnableUntil(mn)
+	}
 	h.commandFields(c, v, problems)
 	return h.render(c, status, "device.html", &web.Page{
 		Title: c.l.T("devices.one", "mn", mn), Module: "devices", Crumbs: []web.Crumb{{Text: c.l.T("nav.devices"), Path: "/devices"}}, Errors: problems, Data: v,

@@ -46,6 +46,7 @@ type rig struct {
 	journal  *fakeJournal
 	gateway  *fakeGateway
 	editor   *fakeEditor
+	gaps     *fakeGaps
 	registry *fakeRegistry
 	alarms   *fakeAlarms
 }
@@ -62,8 +63,9 @@ func newRig(tb testing.TB, outlets int) *rig {
 	r.gateway = &fakeGateway{}
 	r.editor = &fakeEditor{registry: r.registry}
 	r.alarms = newAlarms()
+	r.gaps = newGaps()
 	r.Handler = New(Deps{
-		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Alarms: r.alarms, Journal: r.journal, Gateway: r.gateway, Sessions: fakeSessions{},
+		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Alarms: r.alarms, Journal: r.journal, Gateway: r.gateway, Gaps: r.gaps, Sessions: fakeSessions{},
 		SampleUsers: []SampleUser{{"officer", "officer-sample", telemetry.Name{Zh: "值班员（示例）", En: "Duty officer (sample)"}}}, Now: func() time.Time { return testNow },
 		Logger: slog.New(slog.DiscardHandler),
 	})

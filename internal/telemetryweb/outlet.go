@@ -14,6 +14,7 @@ import (
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/backfill"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/web"
@@ -894,6 +895,8 @@ type served struct {
 
 type outletDevicesView struct {
 	Head    outletHead
+	ID      telemetry.OutletID
+	Gaps    []gapRow
 	Periods []served
 }
 
@@ -902,7 +905,10 @@ func (h *Handler) outletDevices(c *call) error {
 	if err != nil {
 		return err
 	}
-	v := &outletDevicesView{}
+	v := &outletDevicesView{ID: o.ID}
+	if v.Gaps, err = h.lastGaps(c, backfill.Filter{Outlets: []telemetry.OutletID{o.ID}}); err != nil {
+		return err
+	}
 	if v.Head, err = h.head(c, o, "devices"); err != nil {
 		return err
 	}

@@ -81,11 +81,11 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}, reportRoutes(), ruleRoutes(), alarmRoutes())
+	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes())
 }
 
 // interfaces are the addresses for programs, without a language.
-func interfaces() []route { return slices.Concat(baseInterfaces(), alarmInterfaces()) }
+func interfaces() []route { return slices.Concat(baseInterfaces(), alarmInterfaces(), gapInterfaces()) }
 
 func baseInterfaces() []route {
 	return []route{

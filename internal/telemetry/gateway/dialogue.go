@@ -180,8 +180,8 @@ func (x *exchange) take() []arrival {
 // goroutine. One dialogue per logger runs at a time.
 //
 // It fails with one of the Err values above or the context's error; the
-// Dialogue tells how far it came all the same. After a change of password
-// (1072) the registry must learn the new one, else the logger's frames are
+// Dialogue tells how far it came all the same. Before a change of password
+// (1072) the registry must accept the new one too, else the logger's frames are
 // quarantined.
 func (g *Gateway) Request(ctx context.Context, mn string, cmd hj212.Command, progress func(Event)) (Dialogue, error) {
 	d := Dialogue{MN: mn, Command: cmd, QnRtn: -1, ExeRtn: -1, Values: map[string]string{}, Started: g.o.Now()}
@@ -211,6 +211,11 @@ func (g *Gateway) Request(ctx context.Context, mn string, cmd hj212.Command, pro
 	}
 	err = g.follow(ctx, src, x, frame, &d, note)
 	d.Ended = g.o.Now()
+	if pw := newPassword(cmd); err == nil && pw != "" {
+		src.mu.Lock()
+		src.pw, src.pwAt = pw, d.Ended
+		src.mu.Unlock()
+	}
 	return d, err
 }
 
@@ -218,7 +223,7 @@ func (g *Gateway) requestFrame(src *source, dev *telemetry.Device, cmd hj212.Com
 	src.mu.Lock()
 	peer := hj212.Peer{Version: src.speaks(), ST: src.st, PW: src.pw, MN: src.mn}
 	src.mu.Unlock()
-	if dev.Password != "" {
+	if !dev.Accepts([]byte(peer.PW)) || peer.PW == "" && dev.Password != "" {
 		peer.PW = dev.Password
 	}
 	m := peer.Request(cmd, qn)
@@ -227,6 +232,14 @@ func (g *Gateway) requestFrame(src *source, dev *telemetry.Device, cmd hj212.Com
 		return nil, fmt.Errorf("write command %d: %w", cmd.CN, err)
 	}
 	return frame, nil
+}
+
+// newPassword is what 1072 sets, "" for other commands.
+func newPassword(cmd hj212.Command) string {
+	if cmd.CN == 1072 && len(cmd.CP) == 1 && len(cmd.CP[0]) == 1 {
+		return cmd.CP[0][0].Value
+	}
+	return ""
 }
 
 // follow runs the exchange; see Request.

@@ -34,7 +34,7 @@ func (c *conn) frame(ctx, hard context.Context, ev *hj212.Event, now time.Time) 
 		c.stranger(ctx, hard, ev, nil, ReasonUnknown, now)
 	case !g.o.AdoptUnknown && !id.allowed:
 		c.stranger(ctx, hard, ev, id.src, ReasonNetwork, now)
-	case !g.o.AdoptUnknown && id.dev.Password != "" && id.dev.Password != string(p.Bytes(p.PW)):
+	case !g.o.AdoptUnknown && !id.dev.Accepts(p.Bytes(p.PW)):
 		c.stranger(ctx, hard, ev, id.src, ReasonPassword, now)
 	default:
 		c.lastMN = id.src.mn

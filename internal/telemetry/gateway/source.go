@@ -22,7 +22,8 @@ type source struct {
 	version                                                                                           atomic.Int32 // of the last frame with a Flag, plus 1; 0 = none seen
 
 	mu         sync.Mutex
-	st, pw     string // as sent last, acks aside
+	st, pw     string    // as sent last, acks aside
+	pwAt       time.Time // of the frame that pw is from; see notePassword
 	peer       string
 	since      time.Time
 	lastError  string
@@ -51,16 +52,36 @@ func (s *source) saw(c *conn, p *hj212.Packet, now time.Time) {
 		s.conn.Store(c)
 	}
 	if p.IsAck() {
+		if r := hj212.ReplyOf(p); r.CN == hj212.CNRequestAck && r.Code == hj212.QnBadPassword {
+			s.mu.Lock()
+			s.pw, s.pwAt = string(p.Bytes(p.PW)), now // a refusal carries the logger's own
+			s.mu.Unlock()
+		}
 		return
 	}
 	s.mu.Lock()
 	if st := p.Bytes(p.ST); string(st) != s.st {
 		s.st = string(st)
 	}
+	s.notePassword(p, now)
+	s.mu.Unlock()
+}
+
+// notePassword notes the password of a frame, unless the frame is older than
+// the one it was seen on last: after a change, what a logger had ready before
+// still carries the former one. Call with mu held.
+func (s *source) notePassword(p *hj212.Packet, now time.Time) {
+	at := now
+	if made, err := hj212.ParseQN(p.RequestNumber()); err == nil && made.Before(now) {
+		at = made
+	}
+	if at.Before(s.pwAt) {
+		return
+	}
+	s.pwAt = at
 	if pw := p.Bytes(p.PW); string(pw) != s.pw {
 		s.pw = string(pw)
 	}
-	s.mu.Unlock()
 }
 
 // speaks returns the version to address the logger in; 2005 until it has sent

@@ -27,7 +27,11 @@ type DeviceStatus struct {
 	Since     time.Time // of that connection
 	Last      time.Time // last valid frame
 	ST        string    // as sent last
-	Version   string    // 2005, 2017, 2025; "" when it never sent a Flag
+	// Password is what the logger used last, by the time of the frame's own
+	// request number; PasswordAt is that time, or when a frame without came.
+	Password   string
+	PasswordAt time.Time
+	Version    string // 2005, 2017, 2025; "" when it never sent a Flag
 
 	Frames, Acked, Stored, Revisions, Repeats, Quarantined, Refused int64
 
@@ -83,6 +87,7 @@ func (s *source) status() DeviceStatus {
 		d.Version = s.speaks().String()
 	}
 	d.ClockOffset, d.ClockKnown = s.clockOffset()
+	d.Password, d.PasswordAt = s.pw, s.pwAt
 	return d
 }
 

@@ -70,7 +70,7 @@ func (w *World) produce(ctx context.Context, from, to time.Time, out chan<- []hi
 	for i, p := range w.Plants {
 		gens[i] = &histGen{
 			f: newFramer(p), walk: newWalker(p, w.sched, first*1440-zone*60),
-			deliver: delivery{p: p, sched: w.sched}, from: from.UnixMilli(), to: to.UnixMilli(),
+			deliver: delivery{p: p, sched: w.sched}, from: from.UnixMilli(), to: to.UnixMilli(), gaps: w.Gaps,
 		}
 	}
 	var carry []histItem
@@ -133,6 +133,7 @@ type histGen struct {
 	walk     *walker
 	deliver  delivery
 	from, to int64 // ms
+	gaps     bool
 	arena    []byte
 	items    []histItem
 }
@@ -145,7 +146,7 @@ func (g *histGen) run(toMinute int64) {
 	p := g.f.p
 	g.walk.advance(toMinute, func(k telemetry.Kind, start, end int64, w *window) {
 		at, late := g.deliver.at(p.due(k, end))
-		if at <= g.from || at > g.to {
+		if at <= g.from || at > g.to || g.skips(k, start) {
 			return
 		}
 		if cap(g.arena)-len(g.arena) < 4096 {
@@ -159,6 +160,14 @@ func (g *histGen) run(toMinute int64) {
 			g.add(at, frames)
 		}
 	})
+}
+
+// skips leaves out the last minute records before the history ends, where a
+// logger skips uploads: whoever looks then finds a gap at once.
+func (g *histGen) skips(k telemetry.Kind, start int64) bool {
+	end := floorDiv(g.to, 60_000)
+	minute := floorDiv(start, 60)
+	return g.gaps && k == telemetry.KindMinute && minute >= end-skipLength && g.deliver.sched.skipping(g.f.p.index, minute, end-skipLength)
 }
 
 func (g *histGen) add(at int64, frames []outFrame) {

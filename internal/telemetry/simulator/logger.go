@@ -34,7 +34,8 @@ type LoggerOptions struct {
 	Minute   int
 
 	// Faults switches on the faults of lines and loggers: wrong CRC,
-	// duplicates, frames in pieces, chatter, dropped links, needless splits.
+	// duplicates, frames in pieces, chatter, dropped links, needless splits, and
+	// minute records left out though they are kept.
 	Faults bool
 
 	// KeepRealtime re-sends 2011 uploads after a lost link too; real loggers
@@ -367,7 +368,7 @@ func (l *Logger) session(ctx context.Context, conn net.Conn, in <-chan []byte, f
 func (l *Logger) collect(now int64) {
 	l.walk.advance(floorDiv(now, 60_000), func(k telemetry.Kind, start, end int64, w *window) {
 		at, late := l.deliver.at(l.p.due(k, end))
-		if at <= l.o.Since.UnixMilli() {
+		if at <= l.o.Since.UnixMilli() || l.o.Faults && l.skips(k, start, end) {
 			return
 		}
 		_, frames := l.f.record(nil, k, start, at, false, w)
@@ -404,6 +405,12 @@ func (l *Logger) collect(now int64) {
 			l.sendNow(frames, now)
 		}
 	}
+}
+
+// skips reports that the record of [start, end), Unix seconds, is kept but not
+// uploaded.
+func (l *Logger) skips(k telemetry.Kind, start, end int64) bool {
+	return k == telemetry.KindMinute && end-start == 60 && l.sched.skipping(l.p.index, floorDiv(start, 60), floorDiv(l.o.Since.Unix(), 60)-skipLength)
 }
 
 // realtime makes the 2011 upload of this instant.

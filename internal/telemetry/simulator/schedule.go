@@ -92,6 +92,49 @@ type schedule struct {
 	off    bool // nobody has a role
 	mu     sync.Mutex
 	days   map[int64][][]episode // local day -> plant -> episodes in order
+	skips  map[int64][]int       // local day -> plants whose logger skips uploads
+}
+
+// A logger that skips uploads leaves out the minute records of skipLength
+// minutes in every skipEvery; it keeps them, and sends them when asked.
+const (
+	skipEvery  = 12
+	skipLength = 2
+	skippers   = 2 // in a region of fullRegion outlets
+)
+
+// skipping reports that plant i does not upload the minute record of a minute.
+// since is a minute in which the first of them skips.
+func (s *schedule) skipping(i int, minute, since int64) bool {
+	if s.off {
+		return false
+	}
+	day := floorDiv(minute+zone*60, 1440)
+	s.day(i, day) // deals it
+	s.mu.Lock()
+	k := slices.Index(s.skips[day], i)
+	s.mu.Unlock()
+	if k < 0 {
+		return false
+	}
+	phase := (minute - since - int64(k*skipEvery/skippers)) % skipEvery
+	return (phase+skipEvery)%skipEvery < skipLength
+}
+
+// chooseSkippers takes outlets that nothing else happens to and that report
+// every minute. s.mu is held.
+func (s *schedule) chooseSkippers(day int64, order []int, taken []bool) {
+	var list []int
+	for _, i := range order {
+		p := s.plants[i]
+		if len(list) < (skippers*len(s.plants)+fullRegion/2)/fullRegion && !taken[i] && isGas(p) && p.Version != 2005 && p.Quirk == "" && p.minuteInterval(day*1440) == 1 {
+			list = append(list, i)
+		}
+	}
+	if s.skips == nil || len(s.skips) > 64 {
+		s.skips = map[int64][]int{}
+	}
+	s.skips[day] = list
 }
 
 // day returns the episodes of plant i on a local day (days since 1970, UTC+8).
@@ -159,6 +202,7 @@ func (s *schedule) deal(day int64) [][]episode {
 			}
 		}
 	}
+	s.chooseSkippers(day, order, taken)
 	return plan
 }
 

@@ -13,7 +13,10 @@ import (
 // World is a set of plants with one schedule of what happens to them.
 type World struct {
 	Plants []*Plant
-	sched  *schedule
+	// Gaps leaves minute records out at the end of the history, of the loggers
+	// that go on to do so with Faults.
+	Gaps  bool
+	sched *schedule
 }
 
 // WorldOptions chooses how the sample region is played.
