@@ -284,7 +284,7 @@ func (a *App) handler() (http.Handler, error) {
 	deps := telemetryweb.Deps{
 		Engine: engine, Registry: registry,
 		Editor: &editor{a.registry, a.store}, Quality: a.engine, WhatIf: a.engine, Alarms: &alarmBook{a.alarms}, Journal: a.store, Gateway: a.gateway,
-		Sessions: &sessions{a.auth}, Filling: a.filling, Now: a.now, Logger: a.log,
+		Sessions: &sessions{a.auth}, Public: a.c.Public.Enabled, Filling: a.filling, Now: a.now, Logger: a.log,
 	}
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
@@ -309,12 +309,17 @@ func (a *App) handler() (http.Handler, error) {
 	mux.Handle("GET /metrics", obs.MetricsHandler(metrics))
 	mux.Handle("GET /assets/", assets)
 	a.pages.Register(mux)
-	public := publicweb.New(publicweb.Deps{Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Now: a.now, Logger: a.log})
-	public.Register(mux)
+	public := publicweb.New(publicweb.Deps{
+		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
+		Now: a.now, Logger: a.log,
+	})
+	if a.c.Public.Enabled {
+		public.Register(mux)
+	}
 	edge := &httpd.Edge{
 		Translate: func(r *http.Request) func(string, ...any) string { return catalogue.For(web.RequestLang(r)).T },
 		Page: func(w http.ResponseWriter, r *http.Request, d httpd.Details) bool {
-			if publicweb.Owns(r.URL.Path) {
+			if a.c.Public.Enabled && publicweb.Owns(r.URL.Path) {
 				return public.ProblemPage(w, r, d)
 			}
 			return a.pages.ProblemPage(w, r, d)

@@ -2,6 +2,7 @@ package publicweb
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"plateau/internal/platform/i18n"
@@ -137,6 +138,8 @@ type countyView struct {
 	Outlets   []finding
 	Cut       time.Time
 	Feed      string
+	Files     []fileLink
+	Licence   string
 	Publisher string
 }
 
@@ -164,6 +167,10 @@ func (h *Handler) county(c *call) (*document, error) {
 		}
 	}
 	slices.SortStableFunc(v.Outlets, byUrgency)
+	v.Feed = feedOf(c, code).Path
+	if len(list) > 0 && strings.Trim(code, "0123456789") == "" {
+		v.Files, v.Licence = c.files("county", code, c.cut), h.Licence
+	}
 	crumbs := []web.Crumb{{Text: c.l.T("public.home"), Path: Home}}
 	return h.render(c, "public_county.html", &web.Page{
 		Title: c.l.T("public.county_title", "county", v.Name.Text), Module: "public", Crumbs: crumbs, Feed: feedOf(c, code), Data: v,

@@ -105,7 +105,7 @@ func region() *telemetry.Snapshot {
 	}
 	hi, day, o2, lo, pH := 50.0, 60.0, 15.0, 6.0, 9.0
 	s.Limits = []telemetry.Limit{
-		{ID: "gb.001", Standard: "GB 13223-2011", Factor: "a21002", Statistic: "hour", Op: "<=", Hi: &hi, RefO2: &o2, Unit: "mg/m3", EffectiveFrom: "2012-01-01"},
+		{ID: "gb.001", Standard: "GB 13223-2011", SourceType: "gas turbine", Factor: "a21002", Statistic: "hour", Op: "<=", Hi: &hi, RefO2: &o2, Unit: "mg/m3", EffectiveFrom: "2012-01-01"},
 		{ID: "gb.002", Standard: "GB 18918-2002", Factor: "w01018", Statistic: "day", Op: "<=", Hi: &day, Unit: "mg/L", EffectiveFrom: "2003-07-01"},
 		{ID: "gb.003", Standard: "GB 18918-2002", Factor: "w01001", Statistic: "day", Op: "range", Lo: &lo, Hi: &pH, EffectiveFrom: "2003-07-01"},
 	}
@@ -116,6 +116,9 @@ func region() *telemetry.Snapshot {
 	ent("e2", "示例污水处理厂", "", "Sample sewage works")
 	add := func(id telemetry.OutletID, e, zh, bo, en string, m telemetry.Medium, factors ...string) {
 		o := &telemetry.Outlet{ID: id, Enterprise: e, Name: telemetry.Name{Zh: zh, Bo: bo, En: en}, Medium: m, Area: "540124", Lon: 90.7 + float64(id)/50, Lat: 29.4, Sample: true}
+		if m == telemetry.Gas {
+			o.SourceType = "gas turbine"
+		}
 		for i, code := range factors {
 			o.Factors = append(o.Factors, telemetry.OutletFactor{Code: code, Order: i + 1})
 		}

@@ -1,6 +1,7 @@
 package publicweb
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -39,6 +40,8 @@ type latest struct {
 	Hours   string
 	State   string // exceed or warn where the value breaks its limit
 	Missing bool   // the hour is not valid
+
+	code string
 }
 
 // limitLine is a limit with where it stands and since when it binds.
@@ -63,10 +66,13 @@ type outletView struct {
 	StripText string
 	Latest    []latest
 	Limits    []limitLine
+	History   string
+	Files     []fileLink
+	Licence   string
 	Publisher string
 }
 
-// published keeps the hours that are over long enough.
+// hours keeps the hours that are over long enough.
 func (c *call) hours(rows []quality.HourRow) []quality.HourRow {
 	if !c.policy.publishes(quality.LevelHour) {
 		return nil
@@ -111,18 +117,23 @@ func (h *Handler) outlet(c *call) (*document, error) {
 		return nil, err
 	}
 	hours, days = c.hours(hours), c.days(days)
-	c.strip(v, from, to, hours, days)
+	c.strip(v, o, from, to, hours, days)
 	c.latest(v, o, hours)
-	c.limits(v, o, hours, days)
+	c.limitLines(v, o, hours, days)
+	v.History = outletPath(o.ID) + "/history"
+	if f := states[i].Factor; f != "" && slices.ContainsFunc(v.Latest, func(l latest) bool { return l.code == f }) {
+		v.History += "?factor=" + url.QueryEscape(f) // what the reader has just read about
+	}
+	v.Files, v.Licence = c.files("outlet", c.r.PathValue("id"), c.cut), h.Licence
 	crumbs := []web.Crumb{{Text: c.l.T("public.home"), Path: Home}, {Text: v.County.Text, Path: v.CountyRef}}
 	return h.render(c, "public_outlet.html", &web.Page{Title: v.Name.Text, Module: "public", Crumbs: crumbs, Feed: feedOf(c, o.Area), Data: v})
 }
 
 // strip marks each day by what was found on it.
-func (c *call) strip(v *outletView, from, to time.Time, hours []quality.HourRow, days []quality.DayRow) {
+func (c *call) strip(v *outletView, o *telemetry.Outlet, from, to time.Time, hours []quality.HourRow, days []quality.DayRow) {
 	n := map[string]int{}
 	for d := from; d.Before(to); d = d.AddDate(0, 0, 1) {
-		state, over := c.verdict(d, hours, days)
+		state, over := c.verdict(o, d, hours, days)
 		m := dayMark{Date: d, Day: strconv.Itoa(d.Day()), State: state}
 		word := c.l.T("public.day." + state)
 		if state == "exceed" && over > 0 {
@@ -138,7 +149,7 @@ func (c *call) strip(v *outletView, from, to time.Time, hours []quality.HourRow,
 
 // verdict is what was found on a day: its hours and its mean against the
 // limits. A day whose figures are too few is no good day.
-func (c *call) verdict(day time.Time, hours []quality.HourRow, days []quality.DayRow) (state string, over int) {
+func (c *call) verdict(o *telemetry.Outlet, day time.Time, hours []quality.HourRow, days []quality.DayRow) (state string, over int) {
 	next := day.AddDate(0, 0, 1).Unix()
 	warn, due, seen, stopped, valid, short := false, false, false, false, false, false
 	for i := range hours {
@@ -168,7 +179,7 @@ func (c *call) verdict(day time.Time, hours []quality.HourRow, days []quality.Da
 		}
 		for j := range days[i].Factors {
 			f := &days[i].Factors[j]
-			if f.Limit.IsZero() {
+			if f.Limit.IsZero() && !c.limits(o, f.Code) { // of stacks the hours have limits, the days none
 				continue
 			}
 			due, seen, valid = due || f.NExpected > 0, seen || f.NSeen > 0, valid || f.Valid
@@ -204,11 +215,11 @@ func (c *call) latest(v *outletView, o *telemetry.Outlet, hours []quality.HourRo
 	}
 	for _, of := range o.Factors {
 		f := row.Factor(of.Code)
-		if f == nil || !c.policy.shows(f.Code, f.Limit) {
+		if f == nil || !c.shows(o, f.Code, f.Limit) {
 			continue
 		}
 		value, _ := shown(f)
-		l := latest{Factor: c.factor(f.Code), Limit: figures.Limit(f.Limit), Hours: i18n.Hours(unix(row.At), unix(row.At+3600)), Missing: !f.Valid}
+		l := latest{code: f.Code, Factor: c.factor(f.Code), Limit: figures.Limit(f.Limit), Hours: i18n.Hours(unix(row.At), unix(row.At+3600)), Missing: !f.Valid}
 		if f.Valid {
 			l.Value = withUnit(figures.Beside(value, f.Code, f.Limit), figures.UnitOf(o, f.Code))
 			l.State = broken(f.Over, f.Evidence)
@@ -216,15 +227,6 @@ func (c *call) latest(v *outletView, o *telemetry.Outlet, hours []quality.HourRo
 		v.Latest = append(v.Latest, l)
 	}
 	slices.SortStableFunc(v.Latest, func(a, b latest) int { return boolInt(a.Limit == "") - boolInt(b.Limit == "") })
-}
-
-// shown is the published mean of a valid hour: the figure held against the
-// limit, else the recomputed mean; and whether it is folded to reference oxygen.
-func shown(f *quality.FactorHour) (v quality.Opt, folded bool) {
-	if f.Judged.OK {
-		return f.Judged, f.Basis == quality.BasisFolded || f.Basis == quality.BasisReportedFolded
-	}
-	return f.Mean, false
 }
 
 func boolInt(b bool) int {
@@ -245,8 +247,8 @@ func broken(over, evidence bool) string {
 	return ""
 }
 
-// limits lists what the newest hours and days were held against.
-func (c *call) limits(v *outletView, o *telemetry.Outlet, hours []quality.HourRow, days []quality.DayRow) {
+// limitLines lists what the newest hours and days were held against.
+func (c *call) limitLines(v *outletView, o *telemetry.Outlet, hours []quality.HourRow, days []quality.DayRow) {
 	seen := map[string]bool{}
 	add := func(code string, l quality.LimitRef) {
 		if l.IsZero() || seen[code+l.ID+l.Statistic] {
@@ -276,15 +278,20 @@ func (c *call) limits(v *outletView, o *telemetry.Outlet, hours []quality.HourRo
 	}
 }
 
+// limitByID finds a limit: the outlet's own, or one of the standards.
 func (c *call) limitByID(o *telemetry.Outlet, id string) *telemetry.Limit {
-	for _, list := range [][]telemetry.Limit{o.Limits, c.snap.Limits} {
-		for i := range list {
-			if list[i].ID == id {
-				return &list[i]
-			}
+	for i := range o.Limits {
+		if o.Limits[i].ID == id {
+			return &o.Limits[i]
 		}
 	}
-	return nil
+	if c.standards == nil {
+		c.standards = make(map[string]*telemetry.Limit, len(c.snap.Limits))
+		for i := range c.snap.Limits {
+			c.standards[c.snap.Limits[i].ID] = &c.snap.Limits[i]
+		}
+	}
+	return c.standards[id]
 }
 
 func isASCII(s string) bool {

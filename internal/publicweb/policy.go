@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/quality"
 	"plateau/rules"
 )
@@ -16,6 +17,7 @@ type policy struct {
 	levels, also         []string
 	delay                time.Duration
 	strip, feed, classes int // days
+	entries              int // of a feed at most
 }
 
 // readPolicy reads the rule in force on the date of now; faults wrap
@@ -40,17 +42,40 @@ func readPolicy(set *rules.Set, now time.Time) (*policy, error) {
 	p.levels, p.also = texts("levels"), texts("also")
 	p.delay = time.Duration(num("delay_minutes")) * time.Minute
 	p.strip, p.feed, p.classes = num("strip_days"), num("feed_days"), num("class_days")
+	p.entries = num("feed_entries")
 	return p, errors.Join(faults...)
 }
 
 // publishes reports whether means of a level (hour, day) are published.
 func (p *policy) publishes(level string) bool { return slices.Contains(p.levels, level) }
 
-// shows reports whether a factor is published: it has a limit, or is named.
-func (p *policy) shows(code string, l quality.LimitRef) bool {
-	return !l.IsZero() || slices.Contains(p.also, code)
-}
-
 // cut is the instant up to which periods are published at now: the whole
 // minute, so that every reader of a minute is told the same.
 func (p *policy) cut(now time.Time) time.Time { return now.Add(-p.delay).Truncate(time.Minute) }
+
+// shows reports whether a factor of an outlet is published: it has a limit of
+// some statistic there, or the rule names it.
+func (c *call) shows(o *telemetry.Outlet, code string, l quality.LimitRef) bool {
+	return !l.IsZero() || slices.Contains(c.policy.also, code) || c.limits(o, code)
+}
+
+// limits reports whether a factor of an outlet has a limit of some statistic.
+func (c *call) limits(o *telemetry.Outlet, code string) bool {
+	of, known := c.limited[o.ID]
+	if !known {
+		of = map[string]bool{}
+		for i := range o.Limits {
+			of[quality.Code2017(o.Limits[i].Factor)] = true
+		}
+		for i := range c.snap.Limits {
+			if l := &c.snap.Limits[i]; l.SourceType == o.SourceType && l.Op != "text" {
+				of[l.Factor] = true
+			}
+		}
+		if c.limited == nil {
+			c.limited = map[telemetry.OutletID]map[string]bool{}
+		}
+		c.limited[o.ID] = of
+	}
+	return of[quality.Code2017(code)]
+}

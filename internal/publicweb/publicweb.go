@@ -68,7 +68,9 @@ type Handler struct {
 	states stateCache
 	// building bounds how many answers are made at one time: reading months of
 	// hours must leave processors to what comes in.
-	building chan struct{}
+	building  chan struct{}
+	downloads chan struct{}
+	stamps    stamps
 }
 
 // atOnce is how many answers are made at one time.
@@ -82,7 +84,7 @@ func New(d Deps) *Handler {
 	if d.Logger == nil {
 		d.Logger = slog.Default()
 	}
-	return &Handler{Deps: d, building: make(chan struct{}, atOnce)}
+	return &Handler{Deps: d, building: make(chan struct{}, atOnce), downloads: make(chan struct{}, maxDownloads)}
 }
 
 // route is one page: pattern below the language, the parts of the query that
@@ -97,7 +99,11 @@ func routes() []route {
 	return []route{
 		{"/public", nil, (*Handler).home},
 		{"/public/counties/{code}", nil, (*Handler).county},
+		{"/public/counties/{code}/feed.atom", nil, (*Handler).feed},
+		{"/public/feed.atom", nil, (*Handler).feed},
 		{"/public/outlets/{id}", nil, (*Handler).outlet},
+		{"/public/outlets/{id}/history", []string{"from", "to", "factor"}, (*Handler).history},
+		{dictionaryPath, nil, (*Handler).data},
 	}
 }
 
@@ -122,6 +128,9 @@ func (h *Handler) Register(mux *http.ServeMux) {
 		}
 		mux.HandleFunc("GET "+rt.path, web.RedirectLang)
 	}
+	// The same in every language.
+	mux.Handle("GET "+dictionaryPath+".json", h.page(route{dictionaryPath + ".json", nil, (*Handler).dictionary}))
+	mux.HandleFunc("GET "+FilesPath+"{file}", h.file)
 	mux.HandleFunc("GET /robots.txt", robots)
 }
 
@@ -149,6 +158,9 @@ type call struct {
 	cut    time.Time // end of what is published
 	policy *policy
 	snap   *telemetry.Snapshot
+
+	standards map[string]*telemetry.Limit // by ID, when first asked for
+	limited   map[telemetry.OutletID]map[string]bool
 }
 
 var errUnfinished = errors.New("a page was not finished")
@@ -222,7 +234,7 @@ func newDocument(kind, lang string, body []byte) *document {
 
 // links are those of the bar: nothing of the staff's pages.
 func links() []web.Link {
-	return []web.Link{{Key: "public", Path: Home}}
+	return []web.Link{{Key: "public", Path: Home}, {Key: "public_data", Path: dictionaryPath}}
 }
 
 // render draws a page.

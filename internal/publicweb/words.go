@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"plateau/hj212"
@@ -78,7 +79,7 @@ func (c *call) factor(code string) word {
 		name = f.NameEn
 	}
 	switch {
-	case name != "" && symbol != "":
+	case name != "" && symbol != "" && !strings.HasSuffix(name, ")"):
 		return word{c.l.T("public.factor", "name", name, "symbol", symbol), string(c.lang)}
 	case name != "" || symbol != "":
 		return word{cmp.Or(name, symbol), string(c.lang)}

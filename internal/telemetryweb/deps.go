@@ -39,6 +39,7 @@ type Deps struct {
 	// Origin tells where the values of a demonstration's outlets come from; nil:
 	// they are measured.
 	Origin func(o telemetry.OutletID, code string) (Origin, bool)
+	Public bool             // there are pages for residents, at /public
 	Now    func() time.Time // nil: the system clock
 	Logger *slog.Logger     // nil: slog.Default
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry/figures"
 )
 
 // export is a table for other programs: one head row of codes, one of words,
@@ -126,10 +127,7 @@ func cellText(v any) string {
 	case nil:
 		return ""
 	case string:
-		if v != "" && strings.ContainsRune("=+-@\t\r", rune(v[0])) {
-			return "'" + v
-		}
-		return v
+		return figures.Safe(v)
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}

@@ -14,6 +14,7 @@ type loginView struct {
 	Name, Password web.Field
 	Next           string
 	Samples        []samplePost
+	Public         bool
 }
 
 type samplePost struct {
@@ -28,6 +29,7 @@ func (h *Handler) loginPage(c *call, status int, problems []web.FieldError) erro
 		Name:     web.Field{Name: "name", Label: c.l.T("login.name"), Auto: "username", Width: "medium", Value: c.r.PostFormValue("name")},
 		Password: web.Field{Name: "password", Kind: "password", Label: c.l.T("login.password"), Auto: "current-password", Width: "medium"},
 		Next:     c.next(),
+		Public:   h.Public,
 	}
 	for _, s := range h.SampleUsers {
 		v.Samples = append(v.Samples, samplePost{s.Name, s.Password, c.name(s.Post)})

@@ -19,6 +19,7 @@ type Config struct {
 	Data     string   `toml:"data"` // folder for everything the program keeps
 	HTTP     HTTP     `toml:"http"`
 	HJ212    HJ212    `toml:"hj212"`
+	Public   Public   `toml:"public"`
 	Database Database `toml:"database"`
 	Log      Log      `toml:"log"`
 }
@@ -35,6 +36,14 @@ type HJ212 struct {
 	FirstLink    bool     `toml:"first_link"`    // set clock and intervals when a logger first connects (HJ 212-2017 clause 6.7)
 	MaxConns     int      `toml:"max_connections"`
 	IdleTimeout  Duration `toml:"idle_timeout"`
+}
+
+// Public is what residents see without signing in.
+type Public struct {
+	Enabled    bool   `toml:"enabled"`
+	Publisher  string `toml:"publisher"` // authority that publishes, as shown
+	Licence    string `toml:"licence"`   // terms under which the data may be used
+	LicenceURL string `toml:"licence_url"`
 }
 
 // Database is the relational database.
@@ -67,10 +76,11 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 // Default returns the settings of an installation that sets nothing.
 func Default() Config {
 	return Config{
-		Data:  "data",
-		HTTP:  HTTP{Addr: ":8080"},
-		HJ212: HJ212{Addr: ":9212", MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
-		Log:   Log{Level: "info", Format: "text"},
+		Data:   "data",
+		HTTP:   HTTP{Addr: ":8080"},
+		HJ212:  HJ212{Addr: ":9212", MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
+		Public: Public{Enabled: true, Licence: "CC BY 4.0", LicenceURL: "https://creativecommons.org/licenses/by/4.0/"},
+		Log:    Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -216,6 +226,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("hj212.max_connections is %d; write 1 or more", c.HJ212.MaxConns)
 	case time.Duration(c.HJ212.IdleTimeout) < time.Minute:
 		return fmt.Errorf("hj212.idle_timeout is %s; loggers may be silent for minutes, write 1m or more", time.Duration(c.HJ212.IdleTimeout))
+	case c.Public.Enabled && c.Public.Licence == "":
+		return errors.New("public.licence is empty; say under which terms the published data may be used, or set public.enabled to false")
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
 		return fmt.Errorf("log.level is %q; write debug, info, warn or error", c.Log.Level)
 	case !slices.Contains([]string{"text", "json"}, c.Log.Format):

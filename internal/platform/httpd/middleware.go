@@ -58,7 +58,7 @@ func headers(next http.Handler) http.Handler {
 // fonts and pictures are compressed already.
 var compressed = []string{
 	"text/html", "text/css", "text/plain", "text/csv", "text/javascript", "application/javascript",
-	"application/json", "application/problem+json", "application/x-ndjson", "application/geo+json", "image/svg+xml",
+	"application/json", "application/problem+json", "application/x-ndjson", "application/geo+json", "image/svg+xml", "application/atom+xml",
 	"application/openmetrics-text",
 }
 

@@ -102,3 +102,12 @@ func Limit(l quality.LimitRef) string {
 	}
 	return ""
 }
+
+// Safe makes a text harmless that a spreadsheet would run as a formula: names
+// come from people and loggers.
+func Safe(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}

@@ -1,8 +1,10 @@
 package chart
 
 import (
+	"cmp"
 	"html/template"
 	"math"
+	"strconv"
 	"time"
 
 	"plateau/internal/platform/i18n"
@@ -27,6 +29,9 @@ type Day struct {
 	AxisFrom float64
 	Label    string // replaces the finding that is read out; "" = made from the data
 	Data     string // address of the values for the zoomable chart; "" = none
+	// Each is how long a step of Hours lasts; 0 is an hour. With steps of a day
+	// the axis names days and months, and Label has to say the finding.
+	Each time.Duration
 }
 
 // Hour is an hour mean drawn as a flat step.
@@ -198,6 +203,11 @@ func (d Day) grid(b *builder, l *i18n.Localizer, f frame, x func(time.Time) floa
 		p.to(f.w-f.right, s.y(v))
 	}
 	var dates builder
+	if d.Each >= dayLong {
+		d.dates(&p, &dates, f, x)
+		d.frame(b, l, f, s, &p, &dates)
+		return
+	}
 	label := func(t time.Time, below float64, anchor, text string) {
 		dates.raw(`<text`)
 		dates.at("x", x(t))
@@ -234,6 +244,52 @@ func (d Day) grid(b *builder, l *i18n.Localizer, f frame, x func(time.Time) floa
 		}
 	}
 	day(d.From, "start")
+	d.frame(b, l, f, s, &p, &dates)
+}
+
+const dayLong = 24 * time.Hour
+
+// dates labels an axis of days: every fifth day of some months, every month of
+// a longer stretch.
+func (d Day) dates(p *pen, dates *builder, f frame, x func(time.Time) float64) {
+	long := d.To.Sub(d.From) > 62*dayLong
+	put := func(t time.Time, below float64, text string) {
+		at, anchor := x(t), "middle"
+		if t.Equal(d.From) {
+			anchor = "start"
+		}
+		dates.raw(`<text`)
+		dates.at("x", at)
+		dates.at("y", f.h-f.bottom+below)
+		dates.attr("text-anchor", anchor)
+		dates.raw(`>`)
+		dates.text(text)
+		dates.raw(`</text>`)
+	}
+	for t := d.From; t.Before(d.To); t = t.AddDate(0, 0, 1) {
+		local := t.In(i18n.Zone)
+		first := local.Day() == 1
+		if first {
+			p.lift()
+			p.to(x(t), f.top)
+			p.to(x(t), f.h-f.bottom)
+		}
+		room := x(d.To)-x(t) > textWidth("0000-00", 12)/2
+		switch {
+		case long && first && (f.suffix == wideFrame.suffix || local.Month()%3 == 1):
+			put(t, 17, strconv.Itoa(int(local.Month())))
+		case !long && (first || local.Day()%5 == 0 && local.Day() < 30):
+			put(t, 17, strconv.Itoa(local.Day()))
+		}
+		switch {
+		case t.Equal(d.From), first && !long && room, long && first && local.Month() == 1 && room:
+			put(t, 34, local.Format(map[bool]string{true: "2006", false: "2006-01"}[long]))
+		}
+	}
+}
+
+// frame draws grid, axes and their words.
+func (d Day) frame(b *builder, l *i18n.Localizer, f frame, s scale, p *pen, dates *builder) {
 	b.raw(`<path class="grid" d="`, p.String(), `"/><g class="axis">`)
 	for _, v := range s.ticks() {
 		b.raw(`<text text-anchor="end"`)
@@ -328,8 +384,9 @@ func (d Day) limits(b *builder, l *i18n.Localizer, f frame, x func(time.Time) fl
 
 func (d Day) steps(b *builder, f frame, x func(time.Time) float64, s scale) {
 	var firm, weak, open pen
+	each := cmp.Or(d.Each, time.Hour)
 	for _, h := range d.Hours {
-		x0, x1 := x(h.From), x(h.From.Add(time.Hour))
+		x0, x1 := x(h.From), x(h.From.Add(each))
 		if h.Selected {
 			b.raw(`<rect class="selected" rx="2"`)
 			b.at("x", x0)
