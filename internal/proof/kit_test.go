@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ var beijing = time.FixedZone("", 8*3600)
 // it the plain database.
 type world struct {
 	t      *testing.T
-	now    time.Time
+	clock  atomic.Int64 // Unix seconds
 	snap   *telemetry.Snapshot
 	store  *store.Store
 	engine *quality.Engine
@@ -62,13 +63,14 @@ func mnOf(id telemetry.OutletID) string { return fmt.Sprintf("PROOF%019d", id) }
 
 func newWorld(t *testing.T, now time.Time, outlets ...*telemetry.Outlet) *world {
 	t.Helper()
-	w := &world{t: t, now: now, snap: &telemetry.Snapshot{Version: 1, Outlets: map[telemetry.OutletID]*telemetry.Outlet{}, Devices: map[string]*telemetry.Device{}}}
+	w := &world{t: t, snap: &telemetry.Snapshot{Version: 1, Outlets: map[telemetry.OutletID]*telemetry.Outlet{}, Devices: map[string]*telemetry.Device{}}}
 	for _, o := range outlets {
 		w.snap.Outlets[o.ID] = o
 		w.snap.Order = append(w.snap.Order, o.ID)
 		w.snap.Devices[mnOf(o.ID)] = &telemetry.Device{MN: mnOf(o.ID), Outlet: o.ID}
 	}
-	clock := func() time.Time { return now }
+	w.clock.Store(now.Unix())
+	clock := func() time.Time { return time.Unix(w.clock.Load(), 0) }
 	var err error
 	if w.store, err = store.Open(t.TempDir(), store.Options{Now: clock, NoSync: true}); err != nil {
 		t.Fatal(err)
@@ -88,7 +90,7 @@ func newWorld(t *testing.T, now time.Time, outlets ...*telemetry.Outlet) *world 
 	served := make(chan struct{})
 	go func() { defer close(served); _ = g.Serve(ctx) }()
 	t.Cleanup(func() { cancel(); <-served })
-	if w.db, err = sql.Open("sqlite", filepath.Join(t.TempDir(), "plain.db")); err != nil {
+	if w.db, err = sql.Open("sqlite", filepath.Join(t.TempDir(), "plain.db")+"?_pragma=synchronous(off)&_pragma=journal_mode(memory)"); err != nil {
 		t.Fatal(err)
 	}
 	w.db.SetMaxOpenConns(1)

@@ -252,9 +252,9 @@ func tenToMinus(x float64) float64 {
 	return r
 }
 
-// TestPlainDatabase shows that the comparison sees a fault: one wrong figure,
+// TestComparison shows that the comparison sees a fault: one wrong figure,
 // one figure less.
-func TestPlainDatabase(t *testing.T) {
+func TestComparison(t *testing.T) {
 	t.Parallel()
 	if same(quality.Some(1+1e-6), sql.NullFloat64{Float64: 1, Valid: true}) || same(quality.Opt{}, sql.NullFloat64{Float64: 0, Valid: true}) || !same(quality.Some(1+1e-12), sql.NullFloat64{Float64: 1, Valid: true}) {
 		t.Error("the tolerance lets a fault through, or calls rounding one")
