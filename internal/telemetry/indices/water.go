@@ -20,6 +20,10 @@ type ClassRule struct {
 	good    int      // place of the class from which multiples count
 	main    int
 	bodies  map[string]map[string][]quality.LimitRef // water body → factor → limit of each class
+
+	standard, source string // where the limits stand
+	oxygen           string
+	saturation       float64 // percent, that meets the best class
 }
 
 // ReadClass reads water.class and the limits in force on date (YYYY-MM-DD,
@@ -47,6 +51,14 @@ func ReadClass(set *rules.Set, date string) (*ClassRule, error) {
 		return nil, fmt.Errorf("rule %s: %q is none of the classes: %w", rule.ID, good, rules.ErrInvalid)
 	}
 	conditions := rule.Table("condition")
+	c.standard, c.source = standard, source
+	var err error
+	if c.oxygen, err = rule.Text("oxygen"); err != nil {
+		return nil, err
+	}
+	if c.saturation, err = rule.Float("best_saturation_percent"); err != nil {
+		return nil, err
+	}
 	for body := range conditions {
 		condition, err := rule.TableText(conditions, body)
 		if err != nil {
@@ -103,23 +115,35 @@ type ClassResult struct {
 	Main       []string           // of these the three largest
 }
 
-// WaterClass judges water by single factors: water.class (GB 3838-2002; Env.
-// Office [2011] No. 22). values are in the units of the standard by the factor
-// codes of HJ 212; factors that the rule leaves out (temperature, total
-// nitrogen, faecal coliform) and unknown codes are passed over. Lakes have
-// their own limits of phosphorus. A value meets the best class whose limit it
-// keeps; saturation, the other way to class I for oxygen, is not looked at.
+// Water is what a class is judged from.
+type Water struct {
+	Body       string             // river, lake
+	Values     map[string]float64 // by factor, in the units of the standard
+	Saturation quality.Opt        // of oxygen, percent
+}
+
+// WaterClass judges water by single factors, knowing no saturation of oxygen.
 func WaterClass(c *ClassRule, body string, values map[string]float64) ClassResult {
+	return c.Judge(Water{Body: body, Values: values})
+}
+
+// Judge judges water by single factors: water.class (GB 3838-2002; Env. Office
+// [2011] No. 22). Values are in the units of the standard by the factor codes
+// of HJ 212; factors that the rule leaves out (temperature, total nitrogen,
+// faecal coliform) and unknown codes are passed over. Lakes have their own
+// limits of phosphorus. A value meets the best class whose limit it keeps;
+// oxygen meets class I also with 90 % of its saturation.
+func (c *ClassRule) Judge(w Water) ClassResult {
 	r := ClassResult{PerFactor: map[string]string{}, OverClass3: map[string]float64{}}
 	worst := -1
-	for code, v := range values {
-		limits := c.bodies[body][code]
+	for code, v := range w.Values {
+		limits := c.bodies[w.Body][code]
 		if limits == nil {
 			continue
 		}
-		class := slices.IndexFunc(limits, func(l quality.LimitRef) bool { return !quality.JudgeExceed(v, l).Exceeds })
-		if class < 0 {
-			class = len(c.Classes)
+		class := c.classOf(v, limits)
+		if code == c.oxygen && w.Saturation.OK && w.Saturation.V >= c.saturation {
+			class = 0
 		}
 		r.PerFactor[code] = c.name(class)
 		worst = max(worst, class)
@@ -135,6 +159,16 @@ func WaterClass(c *ClassRule, body string, values map[string]float64) ClassResul
 	})
 	r.Main = r.Main[:min(len(r.Main), c.main)]
 	return r
+}
+
+// classOf is the place of the best class whose limit a value keeps, one behind
+// the last for none.
+func (c *ClassRule) classOf(v float64, limits []quality.LimitRef) int {
+	class := slices.IndexFunc(limits, func(l quality.LimitRef) bool { return !quality.JudgeExceed(v, l).Exceeds })
+	if class < 0 {
+		return len(c.Classes)
+	}
+	return class
 }
 
 func (c *ClassRule) name(class int) string {

@@ -152,6 +152,9 @@ func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int
 		fp.wet = slices.Contains(pl.setup.Wet, code) || slices.Contains(pl.setup.Wet, role)
 	}
 	fp.toMg, _ = ratio(fp.unit, per)
+	if mg, ok := p.ppm.per(role, fp.unit); ok && pl.outlet.Medium == telemetry.Gas {
+		fp.toMg = mg
+	}
 	fp.toHour = perHour[plainUnit.Replace(fp.unit)]
 	bind := func(statistic string, temp Opt) boundLimit {
 		l, ok := src.find(p, pl.outlet, role, statistic, pl.date, temp)
@@ -170,7 +173,7 @@ func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int
 		if l.RefO2 != nil && !fp.refO2.OK {
 			fp.refO2 = Some(*l.RefO2)
 		}
-		return boundLimit{limitRef(&l).inUnit(&l, fp.unit), pl.evidence.is(statistic)}
+		return boundLimit{limitRef(&l).inUnit(&l, fp.unit, fp.toMg), pl.evidence.is(statistic)}
 	}
 	fp.hour, fp.day, fp.instant = bind("hour", Opt{}), bind("day", Opt{}), bind("instantaneous", Opt{})
 	if role == p.nh3.factor {

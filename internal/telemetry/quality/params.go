@@ -130,6 +130,7 @@ type params struct {
 	month      MonthRule
 	flow       FlowRule
 	emission   EmissionRule
+	ppm        PPMRule
 	nox        NOxRule
 	dry        DryRule
 	capture    CaptureRule
@@ -279,6 +280,7 @@ func (p *params) readDerived(r *reader) {
 	p.flow.ref = r.open("cems.flow_std_dry")
 	p.flow.Seconds, p.flow.Kelvin, p.flow.Pascal = r.num("seconds_per_hour"), r.num("standard_kelvin"), r.num("standard_pa")
 	p.flow.Velocity, p.flow.Temperature, p.flow.Pressure = r.text("velocity_factor"), r.text("temperature_factor"), r.text("pressure_factor")
+	p.ppm = readPPM(r)
 	p.emission.ref = r.open("cems.emission_rate")
 	p.emission.KgPerMg, p.emission.FlowFactor = r.num("kg_per_mg"), r.text("flow_factor")
 	p.nox.ref = r.open("cems.nox_as_no2")

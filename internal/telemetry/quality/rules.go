@@ -22,6 +22,8 @@ type Rules struct {
 	Transmission TransmissionRule
 	Exceed       ExceedRule
 	Quota        QuotaRule
+	PPM          PPMRule
+	Alpha        AlphaRule
 
 	p      *params
 	limits limitSource
@@ -37,10 +39,11 @@ func ReadRules(set *rules.Set, date string) (*Rules, error) {
 	}
 	out := &Rules{
 		Hour: p.gasHour, Fold: p.fold, Day: p.gasDay, WaterDay: p.waterDay, Month: p.month, Flow: p.flow, Emission: p.emission,
-		NOx: p.nox, Dry: p.dry, Capture: p.capture, Substitute: p.substitute, Transmission: p.tx,
+		NOx: p.nox, Dry: p.dry, Capture: p.capture, Substitute: p.substitute, Transmission: p.tx, PPM: p.ppm,
 		p: p, limits: limitSource{set.Limits()}, date: date,
 	}
 	r := &reader{set: set, date: date}
+	out.Alpha = readAlpha(r)
 	out.Exceed.ref = r.open("judge.exceed")
 	out.Exceed.Decimals = int(r.num("display_decimals"))
 	out.Quota.ref = r.open("mswi.quota60")

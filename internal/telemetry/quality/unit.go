@@ -31,10 +31,14 @@ func ratio(from, to string) (float64, bool) {
 }
 
 // inUnit gives the bounds of a limit in the unit the logger sends: metals in
-// water come in ug/L, their limits stand in mg/L. A unit without ratio is taken
-// for another name of the same one.
-func (l LimitRef) inUnit(of *telemetry.Limit, unit string) LimitRef {
+// water come in ug/L, their limits stand in mg/L; gases in ppm (toMg is what of
+// them makes mg/m3), their limits in mg/m3. A unit without ratio is taken for
+// another name of the same one.
+func (l LimitRef) inUnit(of *telemetry.Limit, unit string, toMg float64) LimitRef {
 	k, ok := ratio(of.Unit, unit)
+	if mass, is := ratio(of.Unit, "mg/m3"); !ok && is && toMg > 0 {
+		k, ok = mass/toMg, true
+	}
 	if !ok || k == 1 {
 		return l
 	}

@@ -2,10 +2,7 @@ package ruleeval
 
 import (
 	"maps"
-	"math"
 	"slices"
-	"strconv"
-	"time"
 
 	"plateau/internal/telemetry/indices"
 	"plateau/internal/telemetry/quality"
@@ -35,6 +32,13 @@ var evaluators = map[string]evaluator{
 	"water.tli":                (*Evaluator).waterTLI,
 	"air.iaqi":                 (*Evaluator).airIAQI,
 	"mswi.quota60":             (*Evaluator).quota60,
+	"cems.ppm":                 (*Evaluator).ppm,
+	"cems.fold_alpha":          (*Evaluator).foldAlpha,
+	"air.aqi":                  (*Evaluator).airAQI,
+	"air.valid":                (*Evaluator).airValid,
+	"water.section":            (*Evaluator).waterSection,
+	"water.river":              (*Evaluator).waterRiver,
+	"water.do_saturation":      (*Evaluator).oxygenSaturation,
 }
 
 // orNull is a number of a result, null where it is missing or does not count.
@@ -166,17 +170,8 @@ func (e *Evaluator) dayMean(in *fields) (any, quality.Trace) {
 
 // monthValid takes the month as a number, or with its year as "2026-02".
 func (e *Evaluator) monthValid(in *fields) (any, quality.Trace) {
-	raw := in.get("month")
-	text, err := strconv.Unquote(string(raw))
-	month, err2 := time.Parse("2006-01", text)
-	m := month.Month()
-	if err != nil || err2 != nil {
-		n, err := parse(raw)
-		if m = time.Month(n); err != nil || n != math.Trunc(n) || n < 1 || n > 12 {
-			in.wrong("month", `a month: a number from 1 to 12, or "2026-02"`, raw)
-		}
-	}
-	days := int(in.whole("valid_days", 0, 31))
+	m := in.month("month")
+	days := int(in.whole("valid_days", 31))
 	if !in.end() {
 		return nil, nil
 	}
@@ -210,14 +205,15 @@ func (e *Evaluator) substituteRate(in *fields) (any, quality.Trace) {
 		Alpha: in.num("alpha_pct", between(0, 100)), Hours: in.num("consecutive_h", amount), Anchor: in.hour("anchor_h"),
 	}
 	var history []quality.RateRun
+	stretches := map[int]bool{} // of history, that were given by both ends
+	starts := map[int64]bool{}
 	in.each("history", "a list of {h, valid, kg_h} or {from_h, to_h, valid, kg_h}", func(x *fields) {
 		var r quality.RateRun
 		if x.raw["from_h"] != nil || x.raw["to_h"] != nil {
-			// The text does not say whether to_h is part of the run. Hours are named by their number everywhere
-			// else, so it is taken for the last one's, as a single {h} is its own first and last.
 			if r.From, r.To = x.hour("from_h"), x.hour("to_h"); r.To < r.From {
 				x.wrong("to_h", "an hour not before from_h", x.raw["to_h"])
 			}
+			stretches[len(history)], starts[r.From] = true, true
 		} else {
 			r.From = x.hour("h")
 			r.To = r.From
@@ -229,6 +225,18 @@ func (e *Evaluator) substituteRate(in *fields) (any, quality.Trace) {
 		}
 		history = append(history, r)
 	})
+	// The text does not say whether to_h is part of a run. Hours are named by their number everywhere else, so it is
+	// taken for the last one's, as a single {h} is its own first and last. Where a run begins in the hour in which
+	// another one ends, that hour would have two rates: such runs end before to_h.
+	halfOpen := false
+	for i := range stretches {
+		halfOpen = halfOpen || history[i].From < history[i].To && starts[history[i].To]
+	}
+	for i := range stretches {
+		if halfOpen {
+			history[i].To--
+		}
+	}
 	if !in.end() {
 		return nil, nil
 	}
@@ -357,10 +365,11 @@ func (e *Evaluator) waterClass(in *fields) (any, quality.Trace) {
 			values[code] = v.V
 		}
 	}
+	w := indices.Water{Body: body, Values: values, Saturation: in.opt("do_saturation_pct", amount)}
 	if !in.end() {
 		return nil, nil
 	}
-	r := indices.WaterClass(e.class, body, values)
+	r := e.class.Judge(w)
 	return struct {
 		Class      *string            `json:"cls"`
 		PerFactor  map[string]string  `json:"per_factor"`
@@ -388,17 +397,8 @@ func (e *Evaluator) waterTLI(in *fields) (any, quality.Trace) {
 
 // airIAQI takes the edition as a number or a text; without one that in force.
 func (e *Evaluator) airIAQI(in *fields) (any, quality.Trace) {
-	raw := in.get("version")
-	edition := e.airNow
-	if !isNull(raw) {
-		edition = string(raw)
-		if text, err := strconv.Unquote(edition); err == nil {
-			edition = text
-		}
-	}
-	air := e.air[edition]
+	air := e.air[e.edition(in)]
 	if air == nil {
-		in.wrong("version", "an edition of HJ 633: "+either(slices.Sorted(maps.Keys(e.air))), raw)
 		return nil, nil
 	}
 	item, conc := in.text("item", air.Items()...), in.exact("conc", amount)

@@ -100,7 +100,7 @@ func TestRulesAreNamed(t *testing.T) {
 			t.Errorf("%s is no rule of the set", rule)
 		}
 	}
-	if n := len(Rules()); n != 19 {
-		t.Errorf("%d rules, want the eighteen of the common form and water.tli", n)
+	if n := len(Rules()); n != 26 {
+		t.Errorf("%d rules, want the eighteen of the common form and eight of our own", n)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"plateau/internal/telemetry/quality"
 )
@@ -69,10 +70,16 @@ func (f *fields) get(name string) json.RawMessage {
 
 func isNull(raw json.RawMessage) bool { return raw == nil || string(raw) == "null" }
 
-// end refuses fields that were not asked for, and tells whether all fitted.
+// remarks are fields that say nothing a rule asks for, but something to a reader.
+var remarks = []string{"note", "notes", "comment", "remark", "description", "source", "unit", "name", "id"}
+
+// end tells whether all fitted. A field that no rule asks for is passed over
+// when it is a remark, or when nothing that was asked for is missing; else it
+// is refused, as it may be a misspelt optional one, taken for a missing value.
 func (f *fields) end() bool {
+	missing := slices.ContainsFunc(f.asked, func(name string) bool { return f.raw[name] == nil })
 	for _, name := range slices.Sorted(maps.Keys(f.raw)) {
-		if !slices.Contains(f.asked, name) {
+		if missing && !slices.Contains(f.asked, name) && !slices.Contains(remarks, name) {
 			f.fail("%s%s: no such field; expected %s", f.path, name, strings.Join(f.asked, ", "))
 		}
 	}
@@ -150,10 +157,10 @@ func (f *fields) exact(name string, b bound) *big.Rat {
 	return new(big.Rat)
 }
 
-func (f *fields) whole(name string, lo, hi int64) int64 {
+func (f *fields) whole(name string, hi int64) int64 {
 	v := f.num(name, bound{
-		fmt.Sprintf("a whole number from %d to %d", lo, hi),
-		func(v float64) bool { return v == math.Trunc(v) && v >= float64(lo) && v <= float64(hi) },
+		fmt.Sprintf("a whole number from 0 to %d", hi),
+		func(v float64) bool { return v == math.Trunc(v) && v >= 0 && v <= float64(hi) },
 	})
 	return int64(v)
 }
@@ -162,6 +169,34 @@ func (f *fields) whole(name string, lo, hi int64) int64 {
 func (f *fields) hour(name string) int64 {
 	v := f.num(name, bound{"the whole number of an hour", func(v float64) bool { return v == math.Trunc(v) && math.Abs(v) <= 1e12 }})
 	return int64(v)
+}
+
+// month takes a number from 1 to 12, or a month with its year: "2026-02".
+func (f *fields) month(name string) time.Month {
+	raw := f.get(name)
+	text, err := strconv.Unquote(string(raw))
+	month, err2 := time.Parse("2006-01", text)
+	if err == nil && err2 == nil {
+		return month.Month()
+	}
+	n, err := parse(raw)
+	if err != nil || n != math.Trunc(n) || n < 1 || n > 12 {
+		f.wrong(name, `a month: a number from 1 to 12, or "2026-02"`, raw)
+	}
+	return time.Month(n)
+}
+
+// texts takes a list of texts.
+func (f *fields) texts(name string) []string {
+	var out []string
+	for i, raw := range f.list(name, "a list of texts") {
+		s := ""
+		if isNull(raw) || json.Unmarshal(raw, &s) != nil {
+			f.fail("%s%s[%d]: expected a text, got %s", f.path, name, i, shown(raw))
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 func (f *fields) yesNo(name string) bool {

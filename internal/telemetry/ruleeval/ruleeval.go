@@ -22,6 +22,9 @@ type Evaluator struct {
 	trophic *indices.TrophicRule
 	air     map[string]*indices.AirRule // by edition
 	airNow  string                      // edition in force
+	aqi     map[string]*indices.AQIRule // by edition
+	airRule *indices.AirValidRule
+	section *indices.SectionRule
 }
 
 // New reads the rules in force on date (YYYY-MM-DD, Beijing time); faults wrap
@@ -33,6 +36,15 @@ func New(set *rules.Set, date string) (*Evaluator, error) {
 		return nil, err
 	}
 	if e.class, err = indices.ReadClass(set, date); err != nil {
+		return nil, err
+	}
+	if e.section, err = indices.ReadSection(set, date); err != nil {
+		return nil, err
+	}
+	if e.airRule, err = indices.ReadAirValid(set, date); err != nil {
+		return nil, err
+	}
+	if e.aqi, err = indices.AllAQI(set); err != nil {
 		return nil, err
 	}
 	if e.trophic, err = indices.ReadTrophic(set, date); err != nil {

@@ -36,7 +36,7 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	e := evaluatorAt(t, "2026-11-24")
 	for _, c := range []struct{ rule, input, want string }{
-		{"cems.hour_man", `{}`, `no rule "cems.hour_man"; there are air.iaqi, cems.capture_rate`},
+		{"cems.hour_man", `{}`, `no rule "cems.hour_man"; there are air.aqi, air.iaqi, air.valid, cems.capture_rate`},
 		{"cems.wet_to_dry", ``, "input: missing; expected an object"},
 		{"cems.wet_to_dry", `null`, "input: expected an object, got null"},
 		{"cems.wet_to_dry", `[1]`, "input: expected an object, got [1]"},
@@ -95,8 +95,8 @@ func TestRefused(t *testing.T) {
 		`{"id":1} {}`:             "after top-level value",
 		`null`:                    `{"id":null,"error":"the line is not a JSON object; expected`,
 		`[]`:                      `{"id":null,"error":"the line is not a JSON object; expected`,
-		`{"id":"x"}`:              `{"id":"x","error":"rule: expected the name of a rule: air.iaqi`,
-		`{"id":"x","rule":3}`:     `{"id":"x","error":"rule: expected the name of a rule: air.iaqi`,
+		`{"id":"x"}`:              `{"id":"x","error":"rule: expected the name of a rule: air.aqi`,
+		`{"id":"x","rule":3}`:     `{"id":"x","error":"rule: expected the name of a rule: air.aqi`,
 		`{"id":"x","rule":"a.b"}`: `{"id":"x","error":"no rule \"a.b\"`,
 		`{"id":"x","RULE":"a.b"}`: `{"id":"x","error":"rule: expected`,
 		`{"id":"x","rule":"water.tli","input":"y"}`: `{"id":"x","error":"input: expected an object, got \"y\""}`,
