@@ -286,6 +286,26 @@ func (f *fakeQuality) Days(_ telemetry.OutletID, from, to time.Time) ([]quality.
 	return out, nil
 }
 
+func (f *fakeQuality) Period(_ context.Context, id telemetry.OutletID, level string, at time.Time) (quality.PeriodRow, error) {
+	from, to, err := quality.PeriodBounds(level, at.Unix())
+	if err != nil {
+		return quality.PeriodRow{}, err
+	}
+	s := quality.Substitution{
+		Factor: "a21002", From: from, To: from + 36000, Hours: 10, RunHours: 30, Kind: "maintenance", Method: "T6-720", Window: 720, SourceFrom: from - 720*3600, SourceTo: from - 3600,
+		SourceHours: 720, Alpha: quality.Some(97.5), Rate: quality.Some(5.25), Kg: quality.Some(52.5), Status: "ok", Provisional: true, Rule: "cems.substitute_rate", Version: 1,
+	}
+	return quality.PeriodRow{
+		Outlet: id, Level: level, From: from, To: to, Until: min(to, testNow.Unix()), Provisional: true, Profile: telemetry.ProfileHJ75, Flow: quality.Some(123456),
+		Factors: []quality.PeriodFactor{{
+			Code: "a21002", Unit: "mg/m3", DaysValid: 22, DaysDue: 23, HoursValid: 540, HoursDue: 550, Mean: quality.Some(43.21), Capture: quality.Some(98.2), SubstHours: 10,
+			Measured: quality.Some(1000), Substituted: quality.Some(52.5), Total: quality.Some(1052.5), Over: true, Limit: quality.LimitRef{ID: "p", Op: "<=", Hi: quality.Some(1000)},
+		}},
+		Substitution: []quality.Substitution{s}, Rules: "0123456789abcdef", Inputs: "fedcba9876543210",
+		Transmission: quality.TransmissionResult{Transmission: quality.Some(99), Valid: quality.Some(98), TxValid: quality.Some(97.02)},
+	}, nil
+}
+
 func (f *fakeQuality) Now(id telemetry.OutletID, at time.Time) (quality.View, error) {
 	return quality.View{Outlet: id, Now: at, Tiles: []quality.Tile{
 		{Code: "a21002", Level: quality.LevelHour, Value: quality.Some(62.4), Folded: true, State: quality.Exceed, Limit: testLimit, NValid: 30},

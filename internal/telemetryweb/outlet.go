@@ -178,6 +178,7 @@ func (hd *outletHead) tabs(c *call, tab string) {
 	hd.Tabs = []web.Tab{
 		{Text: c.l.T("outlet.today"), Href: c.keep(base), Current: tab == "today"},
 		{Text: c.l.T("outlet.history"), Href: c.keep(base + "/history"), Current: tab == "history"},
+		{Text: c.l.T("totals.tab"), Href: c.keep(base + "/totals"), Current: tab == "totals"},
 		{Text: c.l.T("nav.alarms"), Href: base + "/alarms", Current: tab == "alarms"},
 		{Text: c.l.T("outlet.devices"), Href: base + "/devices", Current: tab == "devices"},
 		{Text: c.l.T("nav.reports"), Href: c.path("/reports/outlet/" + strconv.Itoa(int(hd.Outlet.ID)) + "/day/" + i18n.Short(c.now))},
@@ -254,6 +255,9 @@ func (h *Handler) outlet(c *call) error {
 			return err
 		}
 		return e.send(c, format)
+	}
+	if date == "totals" && format != "" {
+		return h.totalsOf(c, o, s, format)
 	}
 	from, to, named, err := c.day(date)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // examples gives an address for each pattern of Pages.
 var examples = map[string]string{
-	"/{$}": "/", "/outlets/{id}": "/outlets/1", "/outlets/{id}/{date}": "/outlets/1/2026-11-22?factor=a21002&hour=07", "/outlets/{id}/history": "/outlets/1/history",
+	"/{$}": "/", "/outlets/{id}": "/outlets/1", "/outlets/{id}/{date}": "/outlets/1/2026-11-22?factor=a21002&hour=07", "/outlets/{id}/history": "/outlets/1/history", "/outlets/{id}/totals": "/outlets/1/totals",
 	"/reports/{scope}/{id}/{level}/{date}": "/reports/outlet/1/day/2026-11-22",
 	"/outlets/{id}/devices":                "/outlets/1/devices", "/values/{id}": "/values/1-a21002-hour-2026112307", "/frames/{locator}": "/frames/7-0", "/devices/{mn}": "/devices/" + testMN,
 	"/devices/{mn}/adopt": "/devices/" + knockMN + "/adopt", "/registry/{kind}": "/registry/limits", "/registry/{kind}/import": "/registry/outlets/import", "/registry/{kind}/{id}": "/registry/outlets/1",

@@ -81,7 +81,7 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes())
+	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), totalsRoutes())
 }
 
 // interfaces are the addresses for programs, without a language.
