@@ -208,6 +208,14 @@ const stallAfter = 5 * time.Second
 
 var errStalled = errors.New("a commit has been waiting for the disk for seconds")
 
+// sync is how batches are written.
+func (s *Store) sync() *pebble.WriteOptions {
+	if s.opt.NoSync {
+		return pebble.NoSync
+	}
+	return pebble.Sync
+}
+
 // apply commits one batch.
 func (s *Store) apply(g *group) error {
 	if g.batch == nil || g.batch.Empty() {
@@ -217,16 +225,12 @@ func (s *Store) apply(g *group) error {
 	if e.broken() {
 		return e.err()
 	}
-	sync := pebble.Sync
-	if s.opt.NoSync {
-		sync = pebble.NoSync
-	}
 	if !e.hold() {
 		return ErrClosed
 	}
 	result := e.try(func() error {
 		defer e.release()
-		return e.db.Apply(g.batch, sync)
+		return e.db.Apply(g.batch, s.sync())
 	})
 	stall := time.NewTimer(stallAfter)
 	defer stall.Stop()

@@ -491,8 +491,10 @@ type Derived struct {
 }
 
 // PutDerived writes rows of a projection together with its reader's cursor
-// ("" = none). It is not synced: what is lost is computed again. While the
-// store is degraded it fails with ErrDegraded.
+// ("" = none) and returns once they are durable. The reader goes on in memory
+// from the cursor it wrote: were rows lost with a failing disk that the program
+// outlives, nobody would make them again. While the store is degraded it fails
+// with ErrDegraded.
 func (s *Store) PutDerived(rows []Derived, cursor string, seq uint64) error {
 	e, err := s.use()
 	if err != nil {
@@ -520,7 +522,7 @@ func (s *Store) PutDerived(rows []Derived, cursor string, seq uint64) error {
 			return err
 		}
 	}
-	if err := e.do(func() error { return b.Commit(pebble.NoSync) }); err != nil {
+	if err := e.do(func() error { return b.Commit(s.sync()) }); err != nil {
 		return fmt.Errorf("%w: %w", ErrDegraded, err) // the batch may still be in the tree's hands
 	}
 	return b.Close()
