@@ -422,6 +422,7 @@ type Spark struct {
 type Backlog struct {
 	Cursor, Tail uint64 // journal sequences
 	Dirty        int    // hours waiting
+	Failed       int    // hours and days whose records cannot be read
 	Frames       int64  // records judged since the start
 }
 

@@ -2,14 +2,13 @@ package quality
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 
 	"plateau/internal/telemetry"
-	"plateau/internal/telemetry/store"
 	"plateau/rules"
 )
 
@@ -19,12 +18,7 @@ import (
 // killed or replaced in between.
 const tableBasis byte = 'b'
 
-const (
-	basisHalf = 12 // bytes of the hash of the outlet, and of that of the rules
-	// redoHours bounds what one pass judges anew after a change; it may run over
-	// by the history of one outlet.
-	redoHours = 50_000
-)
+const basisHalf = 12 // bytes of the hash of the outlet, and of that of the rules
 
 // basisOf condenses what an outlet is judged by: all of the registry that the
 // judgement looks at, the national limits for its source type, and the rules.
@@ -69,11 +63,12 @@ func ruleBasis(set *rules.Set) []byte {
 
 // registryChanged finds the outlets whose hours were judged by something else
 // than what the registry and the rules say now.
-func (e *Engine) registryChanged(snap *telemetry.Snapshot) error {
+func (e *Engine) registryChanged(ctx context.Context, snap *telemetry.Snapshot) error {
 	old := e.known
 	if old != nil && old.Version == snap.Version {
 		return nil
 	}
+	var changed []telemetry.OutletID
 	standards := map[string][]byte{} // hash of the national limits by source type
 	src := e.limitSource(snap)
 	all := old == nil || !sameLimits(old.Limits, snap.Limits)
@@ -95,11 +90,20 @@ func (e *Engine) registryChanged(snap *telemetry.Snapshot) error {
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(b, e.basis[id]) {
-			e.mu.Lock()
-			e.pending[id] = b
-			e.mu.Unlock()
+		// What waits already is begun anew, also when the change was taken back:
+		// some of its hours may have been judged meanwhile.
+		waits := e.pending[id]
+		if waits == nil && bytes.Equal(b, e.basis[id]) || bytes.Equal(b, waits) {
+			continue
 		}
+		e.mu.Lock()
+		e.pending[id] = b
+		e.mu.Unlock()
+		changed = append(changed, id)
+	}
+	slices.Sort(changed)
+	if err := e.requeue(ctx, changed); err != nil {
+		return err
 	}
 	e.known = snap
 	return nil
@@ -110,51 +114,8 @@ func sameLimits(a, b []telemetry.Limit) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
-// redo adds the hours of outlets that are to be judged anew to the work of a
-// pass, as many outlets as fit, and gives their new basis rows.
-func (e *Engine) redo(work dirtySet) ([]store.Derived, error) {
-	ids := slices.Sorted(maps.Keys(e.pending)) // only passes change it, one at a time
-	var rows []store.Derived
-	n := 0
-	for _, id := range ids {
-		if n >= redoHours {
-			break
-		}
-		next, last := e.pending[id], e.basis[id]
-		onlyRules := len(last) == len(next) && bytes.Equal(last[:basisHalf], next[:basisHalf])
-		for _, table := range []byte{TableHour, TableDay} {
-			err := e.o.Store.Derived(table, id, firstTime, lastTime, func(at int64, v []byte) bool {
-				if onlyRules && bytes.Equal(rulesOf(table, v), []byte(e.rules.Digest(dateOf(at)))) {
-					return true // judged in a period whose rules are as they were
-				}
-				if table == TableDay {
-					at += dayOnly
-				}
-				work.add(id, at)
-				n++
-				return true
-			})
-			if err != nil {
-				return nil, fmt.Errorf("list rows of outlet %d: %w", id, err)
-			}
-		}
-		rows = append(rows, store.Derived{Table: tableBasis, Outlet: id, Value: next})
-	}
-	return rows, nil
-}
-
 // Bounds of all DataTimes, Unix seconds.
 const firstTime, lastTime = 0, 1 << 40
-
-// settled remembers basis rows that were stored.
-func (e *Engine) settled(rows []store.Derived) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for i := range rows {
-		e.basis[rows[i].Outlet] = rows[i].Value
-		delete(e.pending, rows[i].Outlet)
-	}
-}
 
 // loadBasis reads an outlet's basis row.
 func (e *Engine) loadBasis(id telemetry.OutletID) error {

@@ -152,7 +152,10 @@ func TestRegistryChangeSurvivesKill(t *testing.T) {
 	e := newEngine(t, m, registry(o, turbine(2)), at(22, 9, 0))
 	catchUp(t, e)
 	if len(m.puts) != 1 || m.puts[0] != 4 {
-		t.Errorf("rows written: %v, want an hour, two days and what they were judged by", m.puts)
+		t.Errorf("rows written: %v, want the hour, twice what it was judged by, and that it was judged anew", m.puts)
+	}
+	if list, err := e.Recomputes(9); err != nil || len(list) != 1 || list[0].Rows != 3 || list[0].Changed != 1 || list[0].Cause != CauseRegistry {
+		t.Errorf("recomputes %+v, %v", list, err) // an hour and two days
 	}
 	row := oneHour(t, e, 1, at(22, 7, 0))
 	if f := row.Factor("a21002"); !f.Over || f.Limit.ID != "own" {

@@ -155,3 +155,19 @@ func BenchmarkExplain(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRecompute judges a month of one outlet anew, as a change of its limit
+// does.
+func BenchmarkRecompute(b *testing.B) {
+	end := at(23, 0, 0)
+	s, reg := realStore(b, 1, 31, end)
+	e := newEngine(b, s, reg, end)
+	catchUp(b, e)
+	for b.Loop() {
+		if _, err := e.Recompute(RecomputeRequest{}); err != nil {
+			b.Fatal(err)
+		}
+		catchUp(b, e)
+	}
+	b.ReportMetric(float64(31*24)*float64(b.N)/b.Elapsed().Seconds(), "hours/s")
+}

@@ -48,7 +48,7 @@ func (e *Engine) Check(ctx context.Context, progress func(done, total int)) (Che
 			}
 		}
 	}
-	if err := e.registryChanged(snap); err != nil {
+	if err := e.registryChanged(ctx, snap); err != nil {
 		return CheckReport{}, err
 	}
 	snap, waiting, _, _, _, err := e.collect(snap, math.MaxInt)

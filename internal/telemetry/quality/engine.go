@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -87,6 +88,9 @@ type Engine struct {
 	watches []*Watch
 
 	pending map[telemetry.OutletID][]byte // outlets to judge anew altogether, and their new basis
+	jobs    []*job                        // what is judged anew beside what arrives, in turn
+	lastJob int64
+	failed  map[telemetry.OutletID]map[int64]string // hours (days: plus dayOnly) that could not be read, and why
 
 	snapMu  sync.Mutex
 	limits  *rules.Limits
@@ -102,6 +106,9 @@ type Engine struct {
 	known     *telemetry.Snapshot           // registry of the pass before
 	basis     map[telemetry.OutletID][]byte // as stored; see tableBasis
 	ruleBasis []byte
+	notes     []store.Derived // rows that the next pass writes first
+	sliced    bool            // the pass before took old history
+	retried   int64           // when failed hours were tried last, Unix seconds
 }
 
 // live is what is kept in memory of an outlet.
@@ -131,7 +138,7 @@ func New(o Options) (*Engine, error) {
 	o.Batch = cmp.Or(o.Batch, 200_000)
 	e := &Engine{
 		o: o, rules: o.Rules, params: map[string]*params{}, outlets: map[telemetry.OutletID]*live{}, dirty: dirtySet{},
-		pending: map[telemetry.OutletID][]byte{}, basis: map[telemetry.OutletID][]byte{}, ruleBasis: ruleBasis(o.Rules),
+		pending: map[telemetry.OutletID][]byte{}, failed: map[telemetry.OutletID]map[int64]string{}, basis: map[telemetry.OutletID][]byte{}, ruleBasis: ruleBasis(o.Rules),
 	}
 	for _, date := range o.Rules.Periods() {
 		if _, err := e.paramsAt(date); err != nil {
@@ -191,6 +198,14 @@ func (d dirtySet) add(o telemetry.OutletID, hour int64) {
 	m[hour] = struct{}{}
 }
 
+func (d dirtySet) clone() dirtySet {
+	out := make(dirtySet, len(d))
+	for o, hours := range d {
+		out[o] = maps.Clone(hours)
+	}
+	return out
+}
+
 func (d dirtySet) size() (n int) {
 	for _, m := range d {
 		n += len(m)
@@ -217,7 +232,14 @@ func (e *Engine) Backlog() Backlog {
 	tail := e.o.Store.Tail()
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	return Backlog{Cursor: e.cursor, Tail: max(tail, e.cursor), Dirty: e.dirty.size() + len(e.pending), Frames: e.judged}
+	b := Backlog{Cursor: e.cursor, Tail: max(tail, e.cursor), Dirty: e.dirty.size() + len(e.pending), Frames: e.judged}
+	for _, j := range e.jobs {
+		b.Dirty += j.Hours - j.Done
+	}
+	for _, hours := range e.failed {
+		b.Failed += len(hours)
+	}
+	return b
 }
 
 // Run judges what arrives until ctx ends; it returns nil then. A failed pass
@@ -280,7 +302,7 @@ func (e *Engine) keepBefore(ctx context.Context) {
 // wait blocks until there is something to do.
 func (e *Engine) wait(ctx context.Context) {
 	e.mu.RLock()
-	seq, waiting := e.cursor, len(e.dirty) > 0
+	seq, waiting := e.cursor, len(e.dirty)+len(e.jobs) > 0
 	e.mu.RUnlock()
 	if waiting {
 		return
@@ -313,43 +335,65 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 		if err := e.load(snap); err != nil {
 			return false, err
 		}
+		if err := e.loadJobs(); err != nil {
+			return false, err
+		}
 		e.loaded = true
 	}
-	if err := e.registryChanged(snap); err != nil {
+	if err := e.registryChanged(ctx, snap); err != nil {
 		return false, err
 	}
+	e.retry()
 	snap, work, seq, frames, seen, err := e.collect(snap, e.o.Batch)
 	if err != nil {
 		return false, err
 	}
-	rows, err := e.redo(work)
-	if err != nil {
-		e.putBack(work)
-		return false, err
+	// Old history takes turns with what arrives, a bounded stretch at a time.
+	all, budget := work.clone(), sliceHours
+	if frames > e.o.Batch/2 {
+		budget = busyHours
 	}
-	if seq == e.cursor && len(work) == 0 && len(rows) == 0 {
+	var pieces []*piece
+	if e.sliced = !e.sliced || len(work) == 0; e.sliced {
+		if pieces, err = e.slice(all, budget); err != nil {
+			e.putBack(work)
+			return false, err
+		}
+	}
+	if seq == e.cursor && len(all) == 0 && len(pieces) == 0 && len(e.notes) == 0 {
 		e.ready.Store(true)
-		return false, nil
+		return e.waiting(), nil
 	}
-	done, err := e.compute(ctx, snap, work)
+	done, err := e.compute(ctx, snap, all)
 	if err != nil {
 		e.putBack(work)
 		return false, err
 	}
-	basis := rows
+	n := compareOld(pieces, done)
+	rows := append(slices.Clone(e.notes), e.closing(pieces, n)...)
 	for i := range done {
 		rows = append(rows, done[i].derived...)
 	}
+	rows = append(rows, e.failures(done)...)
 	if err := e.o.Store.PutDerived(rows, cursorName, seq); err != nil {
 		e.putBack(work)
 		return false, fmt.Errorf("store derived rows: %w", err)
 	}
-	e.settled(basis)
+	e.notes = nil
+	e.advance(pieces, n)
 	e.publish(done, seen, seq, frames)
-	if more = e.o.Store.Tail() > seq || len(e.pending) > 0; !more {
-		e.ready.Store(true)
+	if e.o.Store.Tail() > seq {
+		return true, nil
 	}
-	return more, nil
+	e.ready.Store(true)
+	return e.waiting(), nil
+}
+
+// waiting reports whether there is history to judge anew.
+func (e *Engine) waiting() bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return len(e.jobs) > 0
 }
 
 // Ready reports whether the cascade has caught up with the journal once since
@@ -439,6 +483,8 @@ type judgedOutlet struct {
 	hours   []HourRow
 	days    []DayRow
 	derived []store.Derived
+	dirty   map[int64]struct{} // what was asked for
+	failed  map[int64]error    // what could not be read of it
 }
 
 // compute judges the dirty hours, a worker taking one outlet at a time.
@@ -496,7 +542,7 @@ func newBuilder(src Records, limits limitSource, paramsAt func(date string) (*pa
 
 // outlet judges the dirty hours of one outlet, then the days they fall in.
 func (e *Engine) outlet(snap *telemetry.Snapshot, o *telemetry.Outlet, dirty map[int64]struct{}) (judgedOutlet, error) {
-	j := judgedOutlet{outlet: o.ID}
+	j := judgedOutlet{outlet: o.ID, dirty: dirty, failed: map[int64]error{}}
 	b := e.newBuilder(snap, o)
 	hours := make([]int64, 0, len(dirty))
 	days := map[int64]bool{}
@@ -513,6 +559,9 @@ func (e *Engine) outlet(snap *telemetry.Snapshot, o *telemetry.Outlet, dirty map
 			k++
 		}
 		rows, err := b.hours(hours[i], hours[k-1]+hourSeconds, hours[k-1]+hourSeconds)
+		if errors.Is(err, store.ErrDamaged) {
+			rows, err = j.oneByOne(b, hours[i:k])
+		}
 		if err != nil {
 			return j, fmt.Errorf("judge hours of outlet %d: %w", o.ID, err)
 		}
@@ -538,6 +587,10 @@ func (e *Engine) outlet(snap *telemetry.Snapshot, o *telemetry.Outlet, dirty map
 			return j, err
 		}
 		row, there, err := b.dayOf(d, all)
+		if errors.Is(err, store.ErrDamaged) {
+			j.failed[d+dayOnly] = err
+			continue
+		}
 		if err != nil {
 			return j, fmt.Errorf("judge day of outlet %d: %w", o.ID, err)
 		}
@@ -614,10 +667,31 @@ func (e *Engine) readDays(o telemetry.OutletID, from, to int64) ([]DayRow, error
 	return out, err
 }
 
+// oneByOne judges the hours of a stretch in which something cannot be read: only
+// the hours it stands in are left as they are.
+func (j *judgedOutlet) oneByOne(b *builder, hours []int64) ([]HourRow, error) {
+	var out []HourRow
+	for _, h := range hours {
+		rows, err := b.hours(h, h+hourSeconds, h+hourSeconds)
+		switch {
+		case errors.Is(err, store.ErrDamaged):
+			j.failed[h] = err
+		case err != nil:
+			return nil, err
+		default:
+			out = append(out, rows...)
+		}
+	}
+	return out, nil
+}
+
 // load fills the memory from the derived rows at the first pass.
 func (e *Engine) load(snap *telemetry.Snapshot) error {
 	for _, id := range snap.Order {
 		if err := e.loadBasis(id); err != nil {
+			return err
+		}
+		if err := e.loadFailed(id); err != nil {
 			return err
 		}
 		l := e.live(id)

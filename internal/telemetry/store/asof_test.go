@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -118,5 +119,31 @@ func TestRecordsAt(t *testing.T) {
 	}
 	if got := read(s, 0); got != nil {
 		t.Errorf("before everything: %v", got)
+	}
+}
+
+// TestDamagedRow: a row that cannot be read is told as damage, and those beside
+// it are read.
+func TestDamagedRow(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), Options{NoSync: true})
+	for m := range 3 {
+		put(t, s, frameOf(t, 1, 2051, t0.Add(time.Duration(m)*time.Minute), "a-Avg=1"))
+	}
+	key := appendLocator(seriesTime(nil, 1, telemetry.KindMinute, t0.Unix()+60), telemetry.Locator{Seq: 2})
+	if err := s.engine.Load().db.Set(key, []byte{0, 99}, nil); err != nil {
+		t.Fatal(err)
+	}
+	read := func(from, to int64) (n int, err error) {
+		err = s.Records(1, telemetry.KindMinute, t0.Unix()+from, t0.Unix()+to, func(*telemetry.Record) bool { n++; return true })
+		return n, err
+	}
+	if _, err := read(0, 180); !errors.Is(err, ErrDamaged) {
+		t.Errorf("with the damaged row: %v", err)
+	}
+	for _, from := range []int64{0, 120} {
+		if n, err := read(from, from+60); n != 1 || err != nil {
+			t.Errorf("beside it: %d, %v", n, err)
+		}
 	}
 }

@@ -84,7 +84,7 @@ func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, 
 		}
 		if open && at != rec.At {
 			if !fn(&rec) {
-				return it.Error()
+				return damaged(it.Error())
 			}
 			open = false
 		}
@@ -106,7 +106,7 @@ func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, 
 	if open {
 		fn(&rec)
 	}
-	return it.Error()
+	return damaged(it.Error())
 }
 
 // Parts returns every part and revision of a record separately, in order of arrival.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"plateau/internal/telemetry"
 )
 
@@ -114,7 +116,19 @@ func appendRow(dst []byte, sh *shape, rf bool, delay int64, vs []telemetry.Value
 	return dst
 }
 
-var errRow = errors.New("store: damaged row")
+// ErrDamaged is what reading data wraps that are on the disk and cannot be read:
+// trying again does not help, and other rows may be whole.
+var ErrDamaged = errors.New("store: damaged data")
+
+var errRow = fmt.Errorf("%w: row", ErrDamaged)
+
+// damaged tells damage found by the tree from its other errors.
+func damaged(err error) error {
+	if pebble.IsCorruptionError(err) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
+}
 
 // reader takes a row apart; after a fault every further read gives zero.
 type reader struct {
