@@ -33,7 +33,7 @@ type factorTotals struct {
 	Factor      word
 	Unit        string
 	Mean        string
-	Valid       bool
+	NotValid    bool   // over, with too few valid days
 	Days        string // valid ÷ due
 	Hours       string
 	Capture     string
@@ -173,7 +173,7 @@ func (h *Handler) totalsOf(c *call, o *telemetry.Outlet, s *sight, format string
 	var masses []string
 	for i := range row.Factors {
 		f := &row.Factors[i]
-		v.Factors = append(v.Factors, c.factorTotals(o, f))
+		v.Factors = append(v.Factors, c.factorTotals(o, f, row.Until < row.To))
 		if f.Total.OK || f.NoRule > 0 {
 			masses = append(masses, f.Code)
 			v.Masses = append(v.Masses, c.factor(f.Code))
@@ -211,13 +211,13 @@ func (s *sight) partsOf(c *call, p report.Period) ([]quality.DayRow, []quality.P
 	return nil, months, nil
 }
 
-func (c *call) factorTotals(o *telemetry.Outlet, f *quality.PeriodFactor) factorTotals {
+func (c *call) factorTotals(o *telemetry.Outlet, f *quality.PeriodFactor, running bool) factorTotals {
 	mean := f.Mean
 	if f.Folded.OK {
 		mean = f.Folded
 	}
 	t := factorTotals{
-		Factor: c.factor(f.Code), Unit: unitOf(o, f.Code), Mean: figure(mean, f.Code), Valid: f.Valid,
+		Factor: c.factor(f.Code), Unit: unitOf(o, f.Code), Mean: figure(mean, f.Code), NotValid: !f.Valid && !running,
 		Days: share(f.DaysValid, f.DaysDue), Hours: share(f.HoursValid, f.HoursDue), Capture: percent(f.Capture),
 		Measured: mass(f.Measured), Substituted: mass(f.Substituted), Total: mass(f.Total), Over: f.Over, OverHours: f.OverHours, OverDays: f.OverDays,
 	}

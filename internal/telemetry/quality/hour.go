@@ -316,7 +316,7 @@ func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind) e
 // sent again. Of a revised one only the last part's arrival is known: what it
 // corrects was there before.
 func (w *hourWork) cameInTime(r *telemetry.Record) bool {
-	return r.Revised || r.Received <= (w.row.At+hourSeconds)*1e6+int64(w.plan.p.tx.BackfillDays*daySeconds*1e6)
+	return r.Revised || w.plan.p.tx.LateMarked && !r.RF || r.Received <= (w.row.At+hourSeconds)*1e6+int64(w.plan.p.tx.BackfillDays*daySeconds*1e6)
 }
 
 // readings reduces a record to one reading a factor: Avg, else Rtd.

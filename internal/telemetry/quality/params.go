@@ -300,4 +300,5 @@ func (p *params) readDerived(r *reader) {
 	p.waterFill.Days, p.waterFill.MonthPercent = int(r.num("window_days")), r.num("month_min_valid_percent")
 	p.tx.ref = r.open("net.tx_valid_rate")
 	p.tx.GroupsPerHour, p.tx.Target, p.tx.BackfillDays = r.num("groups_per_hour"), r.num("target_percent"), r.num("backfill_days")
+	p.tx.LateMarked = r.text("late_data") == "marked"
 }

@@ -194,21 +194,22 @@ func TestDayTotals(t *testing.T) {
 	}
 }
 
-// TestInTime: what is sent again counts as received for ten days.
+// TestInTime: what is marked as sent again counts as received for ten days.
 func TestInTime(t *testing.T) {
 	t.Parallel()
 	h := at(10, 7, 0)
 	m := newMemStore()
-	for i, days := range []int64{10, 11} {
+	for i, days := range []int64{10, 11, 11} {
 		for _, r := range hourOf(1, h+int64(i)*hourSeconds, "a21002-Avg=30:N") {
 			r.Received = (h + int64(i+1)*hourSeconds + days*daySeconds) * 1e6
+			r.RF = i < 2
 			m.add(r)
 		}
 	}
 	e := newEngine(t, m, registry(turbine(1)), at(24, 0, 0))
 	catchUp(t, e)
-	in, late := oneHour(t, e, 1, h), oneHour(t, e, 1, h+hourSeconds)
-	if !in.Factor("a21002").InTime || late.Factor("a21002").InTime || !late.Factor("a21002").Valid {
+	in, late, unmarked := oneHour(t, e, 1, h), oneHour(t, e, 1, h+hourSeconds), oneHour(t, e, 1, h+2*hourSeconds)
+	if !in.Factor("a21002").InTime || late.Factor("a21002").InTime || !unmarked.Factor("a21002").InTime || !late.Factor("a21002").Valid {
 		t.Error("ten days are in time, eleven are not; both are valid data")
 	}
 }

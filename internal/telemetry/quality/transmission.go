@@ -6,6 +6,7 @@ type TransmissionRule struct {
 	GroupsPerHour float64
 	Target        float64 // percent
 	BackfillDays  float64
+	LateMarked    bool // only what is marked as re-sent can come too late
 }
 
 // Received is what came of an outlet in a period, live or re-sent in time.

@@ -1,10 +1,12 @@
 package simulator
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"plateau/internal/telemetry"
@@ -115,12 +117,27 @@ func (d *RegionData) addOutlet(r map[string]string, seen map[string]int, now tim
 		}
 		o.Factors = append(o.Factors, of)
 	}
+	o.Limits = permitAmounts(r["permit"])
 	d.Outlets = append(d.Outlets, o)
 	dev := telemetry.Device{MN: sampleMN(r["county"], id, r["hj212"]), Outlet: id, Password: samplePassword(id)}
 	if r["quirk"] == "encrypted" {
 		dev.Keys = [][]byte{[]byte(SampleKey)}
 	}
 	d.Devices = append(d.Devices, dev)
+}
+
+// permitAmounts reads "a21002:150 a21002/month:13": tonnes a year or a month.
+func permitAmounts(list string) []telemetry.Limit {
+	var out []telemetry.Limit
+	for f := range strings.FieldsSeq(list) {
+		what, amount, _ := strings.Cut(f, ":")
+		code, statistic, _ := strings.Cut(what, "/")
+		t := number(amount)
+		out = append(out, telemetry.Limit{
+			Standard: "permit", Factor: code, Statistic: cmp.Or(statistic, "year"), Op: "<=", Hi: &t, Unit: "t", EffectiveFrom: "2025-01-01", Note: "sample",
+		})
+	}
+	return out
 }
 
 // sectionPlaces holds the surface-water sections, which do not lie at a county
