@@ -120,3 +120,35 @@ func TestNextChange(t *testing.T) {
 		t.Error("a rule is in force before its first version")
 	}
 }
+
+// TestLimitChanges: every limit begins once, and every one that ends either has
+// a successor or just ends.
+func TestLimitChanges(t *testing.T) {
+	t.Parallel()
+	all := Default().Limits().All()
+	began, ended, byDate := 0, 0, map[string]int{}
+	for _, c := range Default().Limits().Changes() {
+		if c.New != nil {
+			began++
+		}
+		if c.Old != nil {
+			ended++
+			if nextDay(c.Old.EffectiveTo) != c.Date || c.New != nil && c.New.Factor != c.Old.Factor {
+				t.Errorf("%s: %+v is followed by %+v", c.Date, c.Old, c.New)
+			}
+		}
+		byDate[c.Date]++
+	}
+	open := 0
+	for i := range all {
+		if all[i].EffectiveTo == "" {
+			open++
+		}
+	}
+	if began != len(all) || ended != len(all)-open {
+		t.Errorf("%d begin, %d end; the table has %d, %d of them open", began, ended, len(all), open)
+	}
+	if byDate["2031-01-01"] == 0 || byDate["2026-03-01"] == 0 {
+		t.Errorf("changes by date: %v", byDate)
+	}
+}

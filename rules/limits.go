@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"plateau/internal/telemetry"
 )
@@ -179,4 +180,50 @@ func Before(a, b *telemetry.Limit, rank func(standard string) int) bool {
 		return *a.Lo > *b.Lo
 	}
 	return false
+}
+
+// LimitChange is a limit that ends, begins or is followed by another figure on
+// a day; Old or New is nil.
+type LimitChange struct {
+	Date     string // the first day on which it is so
+	Old, New *telemetry.Limit
+}
+
+// Changes lists what changes in the table, by date. A limit that ends the day
+// before another one begins for the same source, condition, level, factor and
+// statistic is followed by it; what has the first day of its standard alone
+// just begins.
+func (t *Limits) Changes() []LimitChange {
+	type place struct{ date, sourceType, condition, level, factor, statistic string }
+	ends := map[place][]*telemetry.Limit{}
+	at := func(date string, l *telemetry.Limit) place {
+		return place{date, l.SourceType, l.Condition, l.Level, l.Factor, l.Statistic}
+	}
+	for i := range t.all {
+		if l := &t.all[i]; l.EffectiveTo != "" {
+			p := at(nextDay(l.EffectiveTo), l)
+			ends[p] = append(ends[p], l)
+		}
+	}
+	var out []LimitChange
+	for i := range t.all {
+		l := &t.all[i]
+		c := LimitChange{Date: l.EffectiveFrom, New: l}
+		if p := at(l.EffectiveFrom, l); len(ends[p]) > 0 {
+			c.Old, ends[p] = ends[p][0], ends[p][1:]
+		}
+		out = append(out, c)
+	}
+	for i := range t.all { // in the table's order
+		l := &t.all[i]
+		if l.EffectiveTo == "" {
+			continue
+		}
+		p := at(nextDay(l.EffectiveTo), l)
+		if slices.Contains(ends[p], l) {
+			out = append(out, LimitChange{Date: p.date, Old: l})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b LimitChange) int { return strings.Compare(a.Date, b.Date) })
+	return out
 }

@@ -26,6 +26,10 @@ func ruleRoutes() []route {
 		{"GET", "/rules.csv", View, (*Handler).ruleList},
 		{"GET", "/rules.json", View, (*Handler).ruleList},
 		{"GET", "/rules.xlsx", View, (*Handler).ruleList},
+		{"GET", "/rules/limits", View, (*Handler).ruleLimits},
+		{"GET", "/rules/limits.csv", View, (*Handler).ruleLimits},
+		{"GET", "/rules/limits.json", View, (*Handler).ruleLimits},
+		{"GET", "/rules/limits.xlsx", View, (*Handler).ruleLimits},
 		{"GET", "/rules/{id}", View, (*Handler).rulePage},
 		{"GET", "/rules/{id}/diff", View, (*Handler).ruleDiff},
 		{"GET", "/rules/{id}/effect", ReadList, (*Handler).ruleEffect},
@@ -231,13 +235,14 @@ func (h *Handler) appliesTo(c *call, shape rules.Shape) (n int) {
 
 // registryTabs lead from the lists of the registry to the rules and back.
 func (c *call) registryTabs(current string) []web.Tab {
-	if !c.actor.May(ReadList) {
-		return nil
-	}
-	return []web.Tab{
-		{Text: c.l.T("rules.tab_lists"), Href: c.path("/registry"), Current: current == "lists"},
+	tabs := []web.Tab{
 		{Text: c.l.T("rules.title"), Href: c.path("/rules"), Current: current == "rules"},
+		{Text: c.l.T("rules.limits"), Href: c.path("/rules/limits"), Current: current == "limits"},
 	}
+	if c.actor.May(ReadList) {
+		tabs = append([]web.Tab{{Text: c.l.T("rules.tab_lists"), Href: c.path("/registry"), Current: current == "lists"}}, tabs...)
+	}
+	return tabs
 }
 
 func (c *call) ruleCrumbs(more ...web.Crumb) []web.Crumb {
