@@ -144,6 +144,47 @@ FROM (SELECT d.*, CASE factor WHEN 'w01018' THEN CASE d.outlet WHEN 3 THEN 950.0
 	FROM waterday d LEFT JOIN temperature t ON t.outlet = d.outlet AND t.day = d.day) d
 ORDER BY 1, 2, 3`
 
+// waterMonths is sections 6.3 and 6.4 for the outlet with a sample a day: the
+// month's mean is that of its valid days, of which there must be 75 % of those
+// due; a day without a valid total gets the largest valid one of the 30 days
+// before it (the window is a convention), unless no water flowed. A day of which
+// nothing came was due; one in which the source stood still was not.
+const waterMonths = `
+WITH RECURSIVE clock(day) AS (SELECT (SELECT MIN(day) FROM waterday WHERE outlet = 1) UNION ALL SELECT day + 86400 FROM clock WHERE day + 86400 <= %[1]d - 86400),
+d AS (SELECT c.day, strftime('%%m', c.day + 28800, 'unixepoch') AS m, w.mean, w.valid, w.mean*w.flow/1000 AS kg,
+		CASE WHEN w.day IS NULL THEN 1 ELSE w.due > 0 END AS due,
+		CASE WHEN w.day IS NULL THEN 1 WHEN w.valid THEN 0 ELSE w.due > 0 AND (w.flow IS NULL OR w.flow > 0) END AS gap
+	FROM clock c LEFT JOIN waterday w ON w.outlet = 1 AND w.factor = '%[2]s' AND w.day = c.day),
+f AS (SELECT d.*, (SELECT MAX(kg) FROM d b WHERE b.valid AND b.day >= d.day - 30*86400 AND b.day < d.day) AS fill FROM d)
+SELECT CAST(m AS INT), SUM(due), SUM(CASE WHEN valid THEN 1 ELSE 0 END), AVG(CASE WHEN valid THEN mean END), SUM(CASE WHEN valid THEN kg END),
+	SUM(CASE WHEN gap THEN fill END), SUM(gap AND fill IS NOT NULL), SUM(gap AND fill IS NULL)
+FROM f GROUP BY m ORDER BY m`
+
+// compareWaterMonths holds every month of the first outlet against SQL.
+func (w *world) compareWaterMonths(c *tally) {
+	w.t.Helper()
+	for _, factor := range []string{"w01018", "w01012", "w01017"} {
+		w.query(fmt.Sprintf(waterMonths, w.clock.Load()/86400*86400-28800, factor), func(scan func(...any)) {
+			var m, due, valid, filled, noRule int
+			var mean, measured, substituted sql.NullFloat64
+			scan(&m, &due, &valid, &mean, &measured, &substituted, &filled, &noRule)
+			row, err := w.engine.Period(w.t.Context(), 1, quality.LevelMonth, time.Date(2026, time.Month(m), 5, 0, 0, 0, 0, beijing))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			for i := range row.Factors {
+				f := &row.Factors[i]
+				if f.Code != factor {
+					continue
+				}
+				c.check("months of "+factor, f.DaysDue == due && f.DaysValid == valid && f.Valid == (100*valid >= 75*due) && same(f.Mean, mean) && same(f.Measured, measured) &&
+					same(f.Substituted, substituted) && f.SubstHours == filled && f.NoRule == noRule,
+					"%d: %+v\nSQL %d of %d days, mean %v, %v kg, %v kg for %d days, %d without", m, *f, valid, due, mean, measured, substituted, filled, noRule)
+			}
+		})
+	}
+}
+
 func TestWasteWater(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, time.Date(2026, 12, 31, 12, 0, 0, 0, beijing), works()...)
@@ -194,9 +235,11 @@ func TestWasteWater(t *testing.T) {
 	})
 	c.check("limits of ammonia by temperature", limits[5] > 0 && limits[8] > 0, "limits that were broken: %v", limits)
 	w.slowWater(c)
+	w.compareWaterMonths(c)
 	c.done(map[string]int{
 		"day means": 950, "days not valid": 40, "day means of pH": 290, "day flows": 1_300, "day totals": 950, "verdicts of days": 950,
 		"days over the limit": 500, "limits of ammonia by temperature": 1, "day means of pH in binary steps": 12,
+		"months of w01018": 12, "months of w01012": 12, "months of w01017": 12,
 	})
 	t.Logf("%d rows of the sources, %d frames", rows, w.sent)
 }
