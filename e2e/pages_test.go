@@ -165,6 +165,10 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, reportPlaces(id)...)
 		case p == "/gaps/{id}":
 			out = append(out, gap)
+		case p == "/reports/jobs/{id}":
+			out = append(out, reportJobPlace(ctx, t))
+		case p == "/handover/{shift}":
+			out = append(out, shiftPlace(ctx, t))
 		case p == "/devices/{mn}/adopt":
 			out = append(out, stranger+"/adopt")
 		case strings.HasPrefix(p, "/devices/{mn}"):

@@ -27,7 +27,9 @@ import (
 	"plateau/internal/telemetry/backfill"
 	"plateau/internal/telemetry/dialogue"
 	"plateau/internal/telemetry/gateway"
+	"plateau/internal/telemetry/handover"
 	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/reportjob"
 	"plateau/internal/telemetry/simulator"
 	"plateau/internal/telemetry/store"
 	"plateau/internal/telemetryweb"
@@ -69,6 +71,7 @@ type App struct {
 	pages    *telemetryweb.Handler
 	http     *httpd.Server
 	auth     *auth.Service
+	reports  *reportjob.Service
 	progress progress
 	ready    obs.Readiness
 	samples  []auth.SampleSignIn
@@ -165,6 +168,9 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	a.auth = auth.New(a.db, a.now, auth.Options{})
 	if err := a.accounts(ctx); err != nil {
+		return err
+	}
+	if a.reports, err = a.reportJobs(); err != nil {
 		return err
 	}
 	if a.engine, err = quality.New(quality.Options{Store: a.store, Registry: a.registry, History: a.registry, Now: a.now, Logger: a.log}); err != nil {
@@ -285,6 +291,7 @@ func (a *App) handler() (http.Handler, error) {
 		Engine: engine, Registry: registry,
 		Editor: &editor{a.registry, a.store}, Quality: a.engine, WhatIf: a.engine, Alarms: &alarmBook{a.alarms}, Journal: a.store, Gateway: a.gateway,
 		Sessions: &sessions{a.auth}, Public: a.c.Public.Enabled, Filling: a.filling, Now: a.now, Logger: a.log,
+		Jobs: a.reports, Handover: handover.New(a.db, a.now),
 	}
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
@@ -357,6 +364,7 @@ func (a *App) Serve(ctx context.Context) error {
 	if a.gaps != nil {
 		run("back-fill", a.backfill)
 	}
+	run("reports", a.reports.Run)
 	if a.o.Demo {
 		run("demonstration", a.play)
 	}

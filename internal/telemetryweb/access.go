@@ -38,12 +38,13 @@ const (
 	ReadList  Permission = "registry" // the registry
 	EditList  Permission = "edit"     // changes of the registry
 	AckAlarms Permission = "alarms"   // take note of alarms
+	Shifts    Permission = "shifts"   // the record of the duty shifts
 )
 
 var grants = map[Role][]Permission{
-	Officer:         {View, Frames, Devices, ReadList, AckAlarms},
+	Officer:         {View, Frames, Devices, ReadList, AckAlarms, Shifts},
 	EnterpriseStaff: {View},
-	Operator:        {View, Frames, Devices, ReadList, EditList, AckAlarms},
+	Operator:        {View, Frames, Devices, ReadList, EditList, AckAlarms, Shifts},
 }
 
 // May reports whether the actor holds a permission.

@@ -11,7 +11,10 @@ import (
 	"plateau/hj212"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/gateway"
+	"plateau/internal/telemetry/handover"
 	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/report"
+	"plateau/internal/telemetry/reportjob"
 	"plateau/internal/telemetry/store"
 	"plateau/internal/web"
 	"plateau/rules"
@@ -30,6 +33,8 @@ type Deps struct {
 	Sessions Sessions
 	Rules    *rules.Set // nil: the embedded ones
 	WhatIf   WhatIfer   // nil: pages do not tell what a rule would change
+	Jobs     Jobs       // nil: every report is made while the reader waits
+	Handover Handovers  // nil: shifts are shown, nothing is signed
 	// SampleUsers are shown as one-click buttons on the sign-in page of a
 	// demonstration; empty otherwise.
 	SampleUsers []SampleUser
@@ -137,6 +142,25 @@ type Gateway interface {
 	Devices() []gateway.DeviceStatus
 	Knocking() []gateway.Knock
 	Request(ctx context.Context, mn string, cmd hj212.Command, progress func(gateway.Event)) (gateway.Dialogue, error)
+}
+
+// Jobs makes large reports in the background.
+type Jobs interface {
+	// Request asks for a report; errs.Conflict when by has one that is open.
+	Request(ctx context.Context, sub reportjob.Subject, by, post string) (reportjob.Job, error)
+	Get(ctx context.Context, id string) (reportjob.Job, error)
+	// Last is the latest job about a subject.
+	Last(ctx context.Context, sub reportjob.Subject) (j reportjob.Job, ok bool, err error)
+	List(ctx context.Context, limit int) ([]reportjob.Job, error)
+	Cancel(ctx context.Context, id, by string) error
+	Result(j *reportjob.Job) (*report.List, error)
+}
+
+// Handovers keeps what the posts on duty noted and signed.
+type Handovers interface {
+	Add(ctx context.Context, e handover.Entry) error
+	Of(ctx context.Context, s handover.Shift) ([]handover.Entry, error)
+	Last(ctx context.Context, limit int) ([]handover.Entry, error)
 }
 
 // Sessions knows who asks. People and roles may grow behind it.

@@ -11,14 +11,15 @@ import (
 
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/reportjob"
 	"plateau/internal/web"
 )
 
 // examples gives an address for each pattern of Pages.
 var examples = map[string]string{
 	"/{$}": "/", "/outlets/{id}": "/outlets/1", "/outlets/{id}/{date}": "/outlets/1/2026-11-22?factor=a21002&hour=07", "/outlets/{id}/history": "/outlets/1/history", "/outlets/{id}/totals": "/outlets/1/totals",
-	"/reports/{scope}/{id}/{level}/{date}": "/reports/outlet/1/day/2026-11-22",
-	"/outlets/{id}/devices":                "/outlets/1/devices", "/values/{id}": "/values/1-a21002-hour-2026112307", "/frames/{locator}": "/frames/7-0", "/devices/{mn}": "/devices/" + testMN,
+	"/reports/{scope}/{id}/{level}/{date}": "/reports/outlet/1/day/2026-11-22", "/reports/jobs/{id}": "/reports/jobs/job-1", "/handover/{shift}": "/handover/2026-11-22T2030",
+	"/outlets/{id}/devices": "/outlets/1/devices", "/values/{id}": "/values/1-a21002-hour-2026112307", "/frames/{locator}": "/frames/7-0", "/devices/{mn}": "/devices/" + testMN,
 	"/devices/{mn}/adopt": "/devices/" + knockMN + "/adopt", "/registry/{kind}": "/registry/limits", "/registry/{kind}/import": "/registry/outlets/import", "/registry/{kind}/{id}": "/registry/outlets/1",
 	"/rules/{id}": "/rules/air.iaqi", "/rules/{id}/diff": "/rules/air.iaqi/diff?a=1&b=2", "/rules/{id}/effect": "/rules/cems.hour_mean/effect",
 	"/gaps/{id}": "/gaps/" + testGap,
@@ -37,7 +38,8 @@ var (
 
 func TestEveryPageInThreeLanguages(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 40)
+	r, jobs, _ := newReportRig(t, 40)
+	jobs.jobs = []reportjob.Job{{ID: "job-1", Subject: reportjob.Subject{Scope: "region", Ref: "540000", Level: "year", Period: "2026"}, State: reportjob.Running, Created: testNow, Done: 3, Total: 60}}
 	for _, pattern := range Pages() {
 		path := examples[pattern]
 		if path == "" {

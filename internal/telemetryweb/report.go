@@ -3,7 +3,6 @@ package telemetryweb
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,23 +12,24 @@ import (
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/report"
 	"plateau/internal/web"
-	"plateau/rules"
 )
-
-// Scopes of reports, as they stand in addresses.
-const (
-	scopeOutlet     = "outlet"
-	scopeEnterprise = "enterprise"
-	scopeCounty     = "county"
-	scopeRegion     = "region"
-)
-
-var scopes = []string{scopeOutlet, scopeEnterprise, scopeCounty, scopeRegion}
 
 func reportRoutes() []route {
 	return []route{
 		{"GET", "/reports", View, (*Handler).reports},
 		{"GET", "/reports/{scope}/{id}/{level}/{date}", View, (*Handler).report},
+		{"POST", "/reports/{scope}/{id}/{level}/{date}", View, (*Handler).reportMake},
+		{"GET", "/reports/jobs/{id}", View, (*Handler).reportJob},
+		{"POST", "/reports/jobs/{id}/cancel", View, (*Handler).reportCancel},
+		{"GET", "/completeness", View, (*Handler).completeness},
+		{"GET", "/completeness.csv", View, (*Handler).completeness},
+		{"GET", "/completeness.xlsx", View, (*Handler).completeness},
+		{"GET", "/compare", View, (*Handler).compare},
+		{"GET", "/compare.csv", View, (*Handler).compare},
+		{"GET", "/compare.xlsx", View, (*Handler).compare},
+		{"GET", "/handover", Shifts, (*Handler).handovers},
+		{"GET", "/handover/{shift}", Shifts, (*Handler).handoverPage},
+		{"POST", "/handover/{shift}", Shifts, (*Handler).handoverSign},
 	}
 }
 
@@ -38,31 +38,49 @@ func reportPath(scope, id string, p report.Period) string {
 	return "/reports/" + scope + "/" + url.PathEscape(id) + "/" + p.Level + "/" + p.Date()
 }
 
-// levels are the levels of reports there are: without periods only the day.
-func (h *Handler) levels() []string {
-	if _, ok := h.Quality.(report.Periods); !ok {
-		return report.Levels[:1]
-	}
-	return report.Levels
-}
-
 // maker makes reports as of now.
 func (h *Handler) maker(c *call) *report.Maker {
-	periods, _ := h.Quality.(report.Periods)
-	return &report.Maker{Rows: h.Quality, Periods: periods, Rules: rules.Default(), Now: c.now}
+	return &report.Maker{Rows: h.Quality, Rules: h.ruleSet(), Now: c.now}
+}
+
+// subject reads the address of a report and checks that the actor may have it.
+// outlets is nil for the report of one outlet.
+func (h *Handler) subject(c *call) (scope, id string, p report.Period, outlets []*telemetry.Outlet, format string, err error) {
+	scope, id = c.r.PathValue("scope"), c.r.PathValue("id")
+	date, format := cutFormat(c.r.PathValue("date"))
+	p, ok := report.ParsePeriod(c.r.PathValue("level"), date)
+	if !ok || p.From.After(c.now) {
+		return scope, id, p, nil, format, notFound()
+	}
+	if scope == report.ScopeOutlet {
+		return scope, id, p, nil, format, nil
+	}
+	outlets, err = h.outletsOf(c, scope, id)
+	return scope, id, p, outlets, format, err
+}
+
+// outletsOf lists the outlets of an enterprise or area, if the actor may see
+// all of them.
+func (h *Handler) outletsOf(c *call, scope, id string) ([]*telemetry.Outlet, error) {
+	outlets, ok := report.Outlets(c.snap, scope, id)
+	if !ok {
+		return nil, notFound()
+	}
+	if c.actor.Role == EnterpriseStaff && (scope != report.ScopeEnterprise || id != c.actor.Enterprise) {
+		return nil, refused(c.l, "all_outlets")
+	}
+	return outlets, nil
 }
 
 func (h *Handler) report(c *call) error {
-	scope, id, level := c.r.PathValue("scope"), c.r.PathValue("id"), c.r.PathValue("level")
-	date, format := cutFormat(c.r.PathValue("date"))
-	p, ok := report.ParsePeriod(level, date)
-	if !ok || p.From.After(c.now) || !slices.Contains(scopes, scope) || !slices.Contains(h.levels(), level) {
-		return notFound()
+	scope, id, p, outlets, format, err := h.subject(c)
+	if err != nil {
+		return err
 	}
-	if scope == scopeOutlet {
+	if scope == report.ScopeOutlet {
 		return h.outletReport(c, id, p, format)
 	}
-	return notFound()
+	return h.listReport(c, scope, id, p, outlets, format)
 }
 
 func (h *Handler) outletReport(c *call, id string, p report.Period, format string) error {
@@ -110,7 +128,7 @@ func (h *Handler) around(c *call, scope, id string, p report.Period) reportFrame
 	if n := p.Next(); n.From.Before(c.now) {
 		f.Next = c.path(reportPath(scope, id, n))
 	}
-	for _, level := range h.levels() {
+	for _, level := range report.Levels {
 		at := p.From
 		if p.Level != level && p.To.After(c.now) { // the running year leads to today, not to 1 January
 			at = c.now
@@ -164,8 +182,11 @@ type sheetView struct {
 	Heads      []headCell // second row
 	Lines      []sheetLine
 	Sums       []sheetLine
+	Fit        bool // few enough columns for a wide window
 	Limits     []sheetLimit
-	Reports    bool // a whole period stands behind it
+	Rates      []rateLine
+	Facts      [][2]string
+	Put        []putLine // what was substituted
 }
 
 type sheetLimit struct {
@@ -224,10 +245,14 @@ func (c *call) columnHead(col *report.Column, level string) headCell {
 	return h
 }
 
+// fitColumns is how many columns a wide window shows side by side.
+const fitColumns = 16
+
 func (h *Handler) sheetView(c *call, o *telemetry.Outlet, s *report.Sheet) *sheetView {
 	v := &sheetView{
-		reportFrame: h.around(c, scopeOutlet, strconv.Itoa(int(o.ID)), s.Period), Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample,
+		reportFrame: h.around(c, report.ScopeOutlet, strconv.Itoa(int(o.ID)), s.Period), Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample,
 	}
+	v.Provisional = s.Provisional
 	v.Rules, v.Unverified = sheetRules(s), s.Layout.Certainty == "unverified"
 	if e := c.snap.Enterprises[o.Enterprise]; e != nil {
 		v.Enterprise, v.Permit = c.name(e.Name), e.Permit
@@ -246,11 +271,18 @@ func (h *Handler) sheetView(c *call, o *telemetry.Outlet, s *report.Sheet) *shee
 		v.Heads = append(v.Heads, c.columnHead(col, s.Period.Level))
 	}
 	v.mergeHeads()
+	v.Fit = len(s.Columns) <= fitColumns
 	for i := range s.Rows {
 		v.Lines = append(v.Lines, c.sheetLine(o, s, &s.Rows[i]))
 	}
 	for i := range s.Sums {
 		v.Sums = append(v.Sums, c.sumLine(s, &s.Sums[i]))
+	}
+	if s.Whole != nil {
+		h.wholeView(c, v, s)
+	}
+	for i := range s.Substitution {
+		v.Put = append(v.Put, c.putLine(&s.Substitution[i]))
 	}
 	for _, l := range s.Limits {
 		v.Limits = append(v.Limits, sheetLimit{
@@ -304,9 +336,9 @@ func (c *call) sheetLine(o *telemetry.Outlet, s *report.Sheet, r *report.Row) sh
 		line.Href = c.path(outletPath(o.ID)+"/"+i18n.Short(r.From)) + "?hour=" + r.From.In(i18n.Zone).Format("15") + "#why"
 	case quality.LevelDay:
 		level = quality.LevelDay
-		line.Href = c.path(reportPath(scopeOutlet, strconv.Itoa(int(o.ID)), report.PeriodAt(quality.LevelDay, r.From)))
+		line.Href = c.path(reportPath(report.ScopeOutlet, strconv.Itoa(int(o.ID)), report.PeriodAt(quality.LevelDay, r.From)))
 	default:
-		line.Href = c.path(reportPath(scopeOutlet, strconv.Itoa(int(o.ID)), report.PeriodAt(quality.LevelMonth, r.From)))
+		line.Href = c.path(reportPath(report.ScopeOutlet, strconv.Itoa(int(o.ID)), report.PeriodAt(quality.LevelMonth, r.From)))
 	}
 	for i := range s.Columns {
 		col, x := &s.Columns[i], &r.Cells[i]

@@ -23,6 +23,9 @@ type chooseView struct {
 	DateField  web.Field
 	More       bool // there are further ones
 	Any        bool
+	Jobs       []jobLine // made in the background
+	Shifts     bool      // the actor keeps shifts
+	Area       string    // where completeness begins
 }
 
 // reports is where a report is chosen: of whom, over how long, when.
@@ -65,13 +68,18 @@ func (h *Handler) reports(c *call) error {
 	}
 	v.WhomField = web.Field{Name: "id", Kind: "select", Label: c.l.T("report.scope_" + v.Scope), Options: choices}
 	v.LevelField = web.Field{Name: "level", Kind: "select", Label: c.l.T("report.level"), Width: "short"}
-	for _, l := range h.levels() {
+	for _, l := range report.Levels {
 		v.LevelField.Options = append(v.LevelField.Options, web.Option{Value: l, Text: c.l.T("report.level_" + l), Selected: l == level})
 	}
 	if date == "" {
 		date = i18n.Short(p.From)
 	}
 	v.DateField = web.Field{Name: "date", Label: c.l.T("report.date"), Hint: c.l.T("report.date_hint"), Value: date, Error: dateError, Input: "numeric", Width: "medium"}
+	v.Shifts, v.Area = c.actor.May(Shifts), h.topArea(c)
+	var err error
+	if v.Jobs, err = h.jobLines(c); err != nil {
+		return err
+	}
 	page := &web.Page{Title: c.l.T("report.title"), Module: "reports", Data: v}
 	status := http.StatusOK
 	if dateError != "" {
@@ -83,17 +91,32 @@ func (h *Handler) reports(c *call) error {
 
 // scopes are those the actor may have reports of.
 func (c *call) scopes() []string {
-	return scopes[:1]
+	if c.actor.Role == EnterpriseStaff {
+		return report.Scopes[:2]
+	}
+	return report.Scopes
 }
 
 // choices lists whom a report can be about.
 func (h *Handler) choices(c *call, scope string) []web.Option {
 	var out []web.Option
 	switch scope {
-	case scopeOutlet:
+	case report.ScopeOutlet:
 		for _, id := range c.snap.Order {
 			if o := c.snap.Outlets[id]; o != nil && c.actor.Sees(o) {
 				out = append(out, web.Option{Value: strconv.Itoa(int(id)), Text: c.outletName(o).Text})
+			}
+		}
+	case report.ScopeEnterprise:
+		for _, id := range sortedKeys(c.snap.Enterprises) {
+			if c.actor.Role != EnterpriseStaff || id == c.actor.Enterprise {
+				out = append(out, web.Option{Value: id, Text: c.name(c.snap.Enterprises[id].Name).Text})
+			}
+		}
+	case report.ScopeCounty, report.ScopeRegion:
+		for _, code := range sortedKeys(c.snap.Areas) {
+			if a := c.snap.Areas[code]; (a.Level == "county") == (scope == report.ScopeCounty) {
+				out = append(out, web.Option{Value: code, Text: c.name(a.Name).Text})
 			}
 		}
 	}

@@ -51,6 +51,7 @@ func (e *Engine) funcs(lang i18n.Lang) template.FuncMap {
 		"sparkline": func(s chart.Spark) template.HTML { return s.SVG(l) },
 		"bar":       func(b chart.Bar) template.HTML { return b.SVG(l) },
 		"heatmap":   func(h chart.Heat) template.HTML { return h.HTML(l) },
+		"panels":    func(p chart.Panels) template.HTML { return p.HTML(l) },
 		"map": func(m chart.Map) template.HTML {
 			if m.Base == "" {
 				m.Base = e.o.Assets.Path("basemap.svg")

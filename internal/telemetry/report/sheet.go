@@ -2,12 +2,10 @@ package report
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/quality"
 	"plateau/rules"
@@ -17,10 +15,7 @@ import (
 type Rows interface {
 	Hours(outlet telemetry.OutletID, from, to time.Time) ([]quality.HourRow, error)
 	Days(outlet telemetry.OutletID, from, to time.Time) ([]quality.DayRow, error)
-}
-
-// Periods gives the month, quarter or year (by level) of an outlet that holds at.
-type Periods interface {
+	// Period is the month, quarter or year (by level) that holds at.
 	Period(ctx context.Context, outlet telemetry.OutletID, level string, at time.Time) (quality.PeriodRow, error)
 }
 
@@ -84,10 +79,9 @@ type Sheet struct {
 // Maker makes reports. Rules are the dated rules; Now is the instant up to
 // which periods have gone by.
 type Maker struct {
-	Rows    Rows
-	Periods Periods
-	Rules   *rules.Set
-	Now     time.Time
+	Rows  Rows
+	Rules *rules.Set
+	Now   time.Time
 }
 
 // Outlet makes the report of an outlet.
@@ -99,35 +93,42 @@ func (m *Maker) Outlet(ctx context.Context, o *telemetry.Outlet, p Period) (*She
 		return nil, err
 	}
 	s.Layout = s.layout.Ref
-	r, err := quality.ReadRules(m.Rules, i18n.Short(p.From))
+	switch p.Level {
+	case quality.LevelDay:
+		err = s.day(ctx, m)
+	case quality.LevelMonth:
+		err = s.month(ctx, m)
+	default:
+		err = s.months(ctx, m)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s report of outlet %d: %w", p.Level, o.ID, err)
 	}
-	s.emission = &r.Emission
-	if p.Level != quality.LevelDay {
-		return nil, fmt.Errorf("report of a %s: %w", p.Level, errors.ErrUnsupported)
-	}
-	return s.day(m)
+	return &s.Sheet, nil
 }
 
 // sheet is a report in the making.
 type sheet struct {
 	Sheet
-	o        *telemetry.Outlet
-	now      time.Time
-	layout   *Layout
-	emission *quality.EmissionRule
+	o      *telemetry.Outlet
+	now    time.Time
+	layout *Layout
 }
 
-func (s *sheet) day(m *Maker) (*Sheet, error) {
+func (s *sheet) day(ctx context.Context, m *Maker) error {
 	hours, err := m.Rows.Hours(s.o.ID, s.Period.From, s.Period.To)
 	if err != nil {
-		return nil, fmt.Errorf("hours of outlet %d: %w", s.o.ID, err)
+		return err
 	}
 	days, err := m.Rows.Days(s.o.ID, s.Period.From, s.Period.To)
 	if err != nil {
-		return nil, fmt.Errorf("day of outlet %d: %w", s.o.ID, err)
+		return err
 	}
+	month, err := m.Rows.Period(ctx, s.o.ID, quality.LevelMonth, s.Period.From)
+	if err != nil {
+		return err
+	}
+	s.take(month.Substitution)
 	s.Columns = s.layout.columns(s.o, s.Period.Level, func(code string) bool {
 		return slices.ContainsFunc(hours, func(h quality.HourRow) bool {
 			f := h.Factor(code)
@@ -135,17 +136,249 @@ func (s *sheet) day(m *Maker) (*Sheet, error) {
 		})
 	})
 	for t := s.Period.From; t.Before(s.Until); t = t.Add(time.Hour) {
-		row := Row{Kind: quality.LevelHour, From: t, To: t.Add(time.Hour), Running: t.Add(time.Hour).After(s.now), Cells: make([]Cell, len(s.Columns))}
+		row := s.newRow(quality.LevelHour, t, t.Add(time.Hour))
 		if i := slices.IndexFunc(hours, func(h quality.HourRow) bool { return h.At == t.Unix() }); i >= 0 {
 			s.hour(&row, &hours[i])
 		}
+		s.fill(&row)
 		s.Rows = append(s.Rows, row)
 	}
 	s.sum()
 	if len(days) > 0 {
 		s.dayMeans(&days[0])
 	}
-	return &s.Sheet, nil
+	return nil
+}
+
+func (s *sheet) newRow(kind string, from, to time.Time) Row {
+	return Row{Kind: kind, From: from, To: to, Running: to.After(s.now), Cells: make([]Cell, len(s.Columns))}
+}
+
+// take keeps the substitutions that touch the period.
+func (s *sheet) take(all []quality.Substitution) {
+	for _, x := range all {
+		if x.From < s.Period.To.Unix() && x.To > s.Period.From.Unix() {
+			s.Substitution = append(s.Substitution, x)
+		}
+	}
+}
+
+// fill puts the substituted amounts into an hour that has none measured.
+func (s *sheet) fill(row *Row) {
+	for i := range s.Columns {
+		c, x := &s.Columns[i], &row.Cells[i]
+		if c.Quantity != Amount || x.V.OK || row.Running {
+			continue
+		}
+		for k := range s.Substitution {
+			f := &s.Substitution[k]
+			if f.Factor == c.Factor && f.Rate.OK && f.From <= row.From.Unix() && row.From.Unix() < f.To && f.SourceHours > 0 && s.o.Medium == telemetry.Gas {
+				x.V, x.Method = In(f.Rate, c.Unit), f.Method
+			}
+		}
+	}
+}
+
+// month makes a row of each day.
+func (s *sheet) month(ctx context.Context, m *Maker) error {
+	days, err := m.Rows.Days(s.o.ID, s.Period.From, s.Period.To)
+	if err != nil {
+		return err
+	}
+	if err := s.whole(ctx, m); err != nil {
+		return err
+	}
+	s.Columns = s.layout.columns(s.o, s.Period.Level, func(code string) bool {
+		return slices.ContainsFunc(days, func(d quality.DayRow) bool { f := d.Factor(code); return f != nil && f.Folded.OK })
+	})
+	for t := s.Period.From; t.Before(s.Until); t = t.AddDate(0, 0, 1) {
+		row := s.newRow(quality.LevelDay, t, t.AddDate(0, 0, 1))
+		if i := slices.IndexFunc(days, func(d quality.DayRow) bool { return d.At == t.Unix() }); i >= 0 {
+			s.oneDay(&row, &days[i])
+		}
+		if row.Running {
+			if err := s.soFar(m, &row); err != nil {
+				return err
+			}
+		}
+		s.Rows = append(s.Rows, row)
+	}
+	s.sum()
+	s.wholeMeans()
+	return nil
+}
+
+// soFar gives the running day the amounts of its closed hours: the period holds
+// no others. Water has an amount only once the day is over.
+func (s *sheet) soFar(m *Maker, row *Row) error {
+	hours, err := m.Rows.Hours(s.o.ID, row.From, s.now.Truncate(time.Hour))
+	if err != nil {
+		return err
+	}
+	for i := range s.Columns {
+		c := &s.Columns[i]
+		if c.Quantity != Amount && c.Quantity != Flow {
+			continue
+		}
+		var sum quality.Opt
+		for k := range hours {
+			v := hours[k].Flow
+			if c.Quantity == Amount {
+				v = quality.Opt{}
+				if f := hours[k].Factor(c.Factor); f != nil {
+					v = f.Rate
+				}
+			}
+			sum = addIf(sum, v)
+		}
+		x := &row.Cells[i]
+		x.V, x.Valid = In(sum, c.Unit), sum.OK
+	}
+	return nil
+}
+
+// oneDay fills the cells of a day.
+func (s *sheet) oneDay(row *Row, d *quality.DayRow) {
+	row.Revised = d.Revised
+	s.digest(d.Rules)
+	judged := map[string]bool{}
+	for i := range s.Columns {
+		c := &s.Columns[i]
+		if c.Quantity == Flow {
+			row.Cells[i] = flowCell(d.Flow, c.Unit)
+			continue
+		}
+		f := d.Factor(c.Factor)
+		if f == nil {
+			continue
+		}
+		x := Cell{Valid: f.Valid && !row.Running, N: f.NValid, Of: f.NExpected, Limit: f.Limit}
+		folded := f.Basis == quality.BasisFolded || f.Basis == quality.BasisReportedFolded
+		switch c.Quantity {
+		case Folded:
+			x.V = f.Folded
+		case Amount:
+			x.V, x.Limit = In(f.Total, c.Unit), quality.LimitRef{}
+			x.Valid = x.V.OK // also of a day whose mean is not valid: the hours it has were emitted
+		default:
+			x.V = f.Mean
+		}
+		if c.Quantity != Amount && folded == (c.Quantity == Folded) {
+			x.Over, x.Evidence = f.Over, f.Evidence
+		}
+		row.Cells[i] = x
+		if !judged[c.Factor] && !f.Limit.IsZero() {
+			judged[c.Factor] = true
+			s.limit(c.Factor, f.Limit, f.Over, f.Evidence)
+		}
+	}
+}
+
+func flowCell(v quality.Opt, unit string) Cell { return Cell{V: In(v, unit), Valid: v.OK} }
+
+// whole reads the period as a whole.
+func (s *sheet) whole(ctx context.Context, m *Maker) error {
+	row, err := m.Rows.Period(ctx, s.o.ID, s.Period.Level, s.Period.From)
+	if err != nil {
+		return err
+	}
+	s.Whole, s.Provisional = &row, s.Provisional || row.Provisional
+	s.Substitution = row.Substitution
+	s.digest(row.Rules)
+	return nil
+}
+
+// months makes a row of each month of a quarter or year.
+func (s *sheet) months(ctx context.Context, m *Maker) error {
+	if err := s.whole(ctx, m); err != nil {
+		return err
+	}
+	var rows []quality.PeriodRow
+	for _, month := range s.Period.Months() {
+		if !month.From.Before(s.Until) {
+			break
+		}
+		row, err := m.Rows.Period(ctx, s.o.ID, quality.LevelMonth, month.From)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row)
+	}
+	s.Columns = s.layout.columns(s.o, s.Period.Level, func(code string) bool {
+		return slices.ContainsFunc(rows, func(r quality.PeriodRow) bool { f := periodFactor(&r, code); return f != nil && f.Folded.OK })
+	})
+	for i := range rows {
+		row := s.newRow(quality.LevelMonth, time.Unix(rows[i].From, 0), time.Unix(rows[i].To, 0))
+		s.digest(rows[i].Rules)
+		for k := range s.Columns {
+			row.Cells[k] = s.periodCell(&s.Columns[k], &rows[i], row.Running)
+		}
+		s.Rows = append(s.Rows, row)
+	}
+	s.sum()
+	s.wholeMeans()
+	return nil
+}
+
+func periodFactor(r *quality.PeriodRow, code string) *quality.PeriodFactor {
+	if r != nil {
+		for i := range r.Factors {
+			if r.Factors[i].Code == code {
+				return &r.Factors[i]
+			}
+		}
+	}
+	return nil
+}
+
+// periodCell is a cell of a month.
+func (s *sheet) periodCell(c *Column, r *quality.PeriodRow, running bool) Cell {
+	if c.Quantity == Flow {
+		return flowCell(r.Flow, c.Unit)
+	}
+	f := periodFactor(r, c.Factor)
+	if f == nil {
+		return Cell{}
+	}
+	x := Cell{Valid: f.Valid && !running, N: f.DaysValid, Of: f.DaysDue}
+	switch c.Quantity {
+	case Folded:
+		x.V = f.Folded
+	case Amount:
+		x.V = In(f.Measured, c.Unit)
+		x.Valid = x.V.OK
+	default:
+		x.V = f.Mean
+	}
+	return x
+}
+
+// wholeMeans puts what was judged of the whole period into the sums.
+func (s *sheet) wholeMeans() {
+	if s.Whole == nil {
+		return
+	}
+	for i := range s.Columns {
+		c := &s.Columns[i]
+		f := periodFactor(s.Whole, c.Factor)
+		for k := range s.Sums {
+			row := &s.Sums[k]
+			switch {
+			case c.Quantity == Flow && row.Kind == SumMeasured:
+				row.Cells[i] = Cell{V: In(s.Whole.Flow, s.layout.Flow[SumTotal]), Unit: s.layout.Flow[SumTotal], Valid: s.Whole.Flow.OK}
+			case f == nil:
+			case row.Kind == SumMean && c.Quantity != Amount && c.Quantity != Flow:
+				row.Cells[i] = s.periodCell(c, s.Whole, false)
+			case c.Quantity == Amount && (row.Kind == SumMeasured || row.Kind == SumSubstituted || row.Kind == SumTotal):
+				v := map[string]quality.Opt{SumMeasured: f.Measured, SumSubstituted: f.Substituted, SumTotal: f.Total}[row.Kind]
+				unit := s.layout.Amount[SumTotal]
+				row.Cells[i] = Cell{V: In(v, unit), Unit: unit, Valid: v.OK, Limit: f.Limit, Over: row.Kind == SumTotal && f.Over, Evidence: true}
+				if f.Limit.Op != "" { // permit amounts are in kg
+					row.Cells[i].Limit = quality.LimitRef{}
+				}
+			}
+		}
+	}
 }
 
 func (s *sheet) digest(d string) {
@@ -176,11 +409,11 @@ func (s *sheet) hour(row *Row, h *quality.HourRow) {
 		case Folded:
 			x.V, x.Over, x.Evidence = f.Folded, f.Over, f.Evidence
 		case Amount:
-			x.V = In(hourAmount(s.emission, s.o, h, f), c.Unit)
+			x.V = In(f.Rate, c.Unit) // of one hour: kg/h are kg
 			x.Valid = x.Valid && x.V.OK
 		case Flow:
-			x.V = In(hourFlow(s.o, h), c.Unit)
-			x.Valid = x.Valid && x.V.OK
+			x.V = In(h.Flow, c.Unit)
+			x.Valid = x.V.OK && !row.Running
 		default:
 			x.V = f.Mean
 			if f.Basis != quality.BasisFolded && f.Basis != quality.BasisReportedFolded {
@@ -212,7 +445,14 @@ func (s *sheet) limit(factor string, l quality.LimitRef, over, evidence bool) {
 // sum adds the rows that sum up, in the order of the layout. Mean, max, min
 // and number are of the valid figures; totals are of amounts and flows.
 func (s *sheet) sum() {
+	var kinds []string
 	for _, kind := range s.layout.Summary {
+		if kind == SumTotal {
+			kinds = append(kinds, SumMeasured, SumSubstituted)
+		}
+		kinds = append(kinds, kind)
+	}
+	for _, kind := range kinds {
 		row := Row{Kind: kind, From: s.Period.From, To: s.Period.To, Cells: make([]Cell, len(s.Columns))}
 		for i := range s.Columns {
 			row.Cells[i] = s.sumCell(kind, i)
@@ -223,79 +463,100 @@ func (s *sheet) sum() {
 
 func (s *sheet) sumCell(kind string, col int) Cell {
 	c := &s.Columns[col]
-	var r quality.MeanResult
-	sum := 0.0
-	for i := range s.Rows {
-		x := &s.Rows[i].Cells[col]
-		if !x.Valid || !x.V.OK || x.Method != "" {
-			continue
-		}
-		r.NValid++
-		sum += x.V.V
-		if !r.Min.OK || x.V.V < r.Min.V {
-			r.Min = x.V
-		}
-		if !r.Max.OK || x.V.V > r.Max.V {
-			r.Max = x.V
-		}
-	}
-	out := Cell{N: r.NValid, Of: len(s.Rows), Valid: true}
 	if c.Quantity == Load || c.Quantity == Note {
 		return Cell{}
 	}
-	if kind == SumN {
-		out.V = quality.Some(float64(r.NValid))
-		return out
-	}
-	if r.NValid == 0 {
-		return Cell{Of: out.Of}
+	var n int
+	var whole float64
+	var lo, hi, measured, put quality.Opt
+	for i := range s.Rows {
+		x := &s.Rows[i].Cells[col]
+		switch {
+		case !x.V.OK:
+		case x.Method != "":
+			put = quality.Some(put.V + x.V.V)
+		case x.Valid:
+			measured = quality.Some(measured.V + x.V.V)
+			if s.Rows[i].Running { // adds to the total, but is no whole period
+				continue
+			}
+			n++
+			whole += x.V.V
+			if !lo.OK || x.V.V < lo.V {
+				lo = x.V
+			}
+			if !hi.OK || x.V.V > hi.V {
+				hi = x.V
+			}
+		}
 	}
 	amount := c.Quantity == Amount || c.Quantity == Flow
-	switch kind {
-	case SumMax:
-		out.V = r.Max
-	case SumMin:
-		out.V = r.Min
-	case SumMean:
-		if c.Factor != phFactor && (s.o.Medium == telemetry.Gas || amount) { // water is weighted by flow: see dayMeans
-			out.V = quality.Some(sum / float64(r.NValid))
+	out := Cell{N: n, Of: len(s.Rows), Valid: true}
+	switch {
+	case kind == SumN:
+		out.V = quality.Some(float64(n))
+	case kind == SumMax:
+		out.V = hi
+	case kind == SumMin:
+		out.V = lo
+	case kind == SumMean && n > 0 && c.Factor != phFactor && (s.o.Medium == telemetry.Gas || amount): // the judged day and period have the others
+		if out.V = lo; lo != hi { // a constant value stays free of rounding by the division
+			out.V = quality.Some(whole / float64(n))
 		}
-	case SumTotal:
-		if amount {
-			out.Unit = s.layout.Amount[SumTotal]
-			if c.Quantity == Flow {
-				out.Unit = s.layout.Flow[SumTotal]
-			}
-			out.V = In(quality.Some(sum*unitOf[c.Unit]), out.Unit)
-		}
+	case c.Quantity == Flow && kind == SumMeasured:
+		out.Unit = s.layout.Flow[SumTotal]
+		out.V = In(times(measured, unitOf[c.Unit]), out.Unit)
+	case c.Quantity == Amount && (kind == SumMeasured || kind == SumSubstituted || kind == SumTotal):
+		out.Unit = s.layout.Amount[SumTotal]
+		v := map[string]quality.Opt{SumMeasured: measured, SumSubstituted: put, SumTotal: add(measured, put)}[kind]
+		out.V = In(times(v, unitOf[c.Unit]), out.Unit)
+	}
+	if !out.V.OK {
+		return Cell{Of: out.Of}
 	}
 	return out
 }
 
+func times(v quality.Opt, k float64) quality.Opt {
+	v.V *= k
+	return v
+}
+
+// add sums what is there.
+func add(a, b quality.Opt) quality.Opt { return quality.Opt{V: a.V + b.V, OK: a.OK || b.OK} }
+
 // phFactor has no arithmetic mean.
 const phFactor = "w01001"
 
-// dayMeans puts the means of the judged day into the row of means.
+// dayMeans puts what was judged of the day into the sums: the means, and of
+// water the amount, which is the mean times all that flowed.
 func (s *sheet) dayMeans(d *quality.DayRow) {
 	s.digest(d.Rules)
-	k := slices.IndexFunc(s.Sums, func(r Row) bool { return r.Kind == SumMean })
-	if k < 0 {
-		return
-	}
 	for i := range s.Columns {
 		c := &s.Columns[i]
 		f := d.Factor(c.Factor)
-		if f == nil || c.Quantity == Amount || c.Quantity == Flow {
+		if f == nil || c.Quantity == Flow {
 			continue
 		}
-		x := Cell{V: f.Mean, Valid: f.Valid, N: f.NValid, Of: f.NExpected, Limit: f.Limit}
-		folded := f.Basis == quality.BasisFolded || f.Basis == quality.BasisReportedFolded
-		if c.Quantity == Folded {
-			x.V = f.Folded
+		for k := range s.Sums {
+			kind := s.Sums[k].Kind
+			switch {
+			case c.Quantity == Amount:
+				if s.o.Medium == telemetry.Water && (kind == SumMeasured || kind == SumTotal) {
+					unit := s.layout.Amount[SumTotal]
+					s.Sums[k].Cells[i] = Cell{V: In(f.Total, unit), Unit: unit, Valid: f.Total.OK}
+				}
+			case kind == SumMean:
+				x := Cell{V: f.Mean, Valid: f.Valid, N: f.NValid, Of: f.NExpected, Limit: f.Limit}
+				folded := f.Basis == quality.BasisFolded || f.Basis == quality.BasisReportedFolded
+				if c.Quantity == Folded {
+					x.V = f.Folded
+				}
+				if folded == (c.Quantity == Folded) {
+					x.Over, x.Evidence = f.Over, f.Evidence
+				}
+				s.Sums[k].Cells[i] = x
+			}
 		}
-		if folded == (c.Quantity == Folded) {
-			x.Over, x.Evidence = f.Over, f.Evidence
-		}
-		s.Sums[k].Cells[i] = x
 	}
 }

@@ -153,19 +153,29 @@ func (m Minutes) HTML(l *i18n.Localizer) template.HTML {
 	return b.html()
 }
 
-// Heat is the completeness of reports: rows are areas, columns are hours.
+// Heat is the completeness of reports: rows are areas or outlets, columns are
+// hours from From, or what Heads names.
 type Heat struct {
 	Caption string // "" = the catalogue's
 	From    time.Time
+	Heads   []HeatHead
 	Rows    []HeatRow
+	Print   float64 // percent below which a number is printed; 0 = 90
 }
 
-// HeatRow holds one area; percent per hour from Heat.From, NaN = nothing due.
+// HeatHead is the head of a column that is no hour.
+type HeatHead struct {
+	Text, Href string
+	Quiet      bool // read out, not shown
+}
+
+// HeatRow holds one area or outlet; percent by column, NaN = nothing due.
 type HeatRow struct {
 	Name    string
 	Lang    string // language of Name
 	Href    string
 	Percent []float64
+	Hrefs   []string // of the cells; nil = they are no links
 }
 
 // Marks of the heat table: what is complete stays silent.
@@ -185,17 +195,16 @@ func (h Heat) HTML(l *i18n.Localizer) template.HTML {
 	for _, r := range h.Rows {
 		cols = max(cols, len(r.Percent))
 	}
-	b.raw(`<table class="heat"><caption class="vh">`)
+	b.raw(`<table class="heat`)
+	if len(h.Heads) > 0 {
+		b.raw(` linked`)
+	}
+	b.raw(`"><caption class="vh">`)
 	b.text(caption)
 	b.raw(`</caption><thead><tr><td></td>`)
 	for i := range cols {
-		t := h.From.Add(time.Duration(i) * time.Hour)
 		b.raw(`<th scope="col">`)
-		if hour := t.In(i18n.Zone).Hour(); hour%3 == 0 {
-			b.raw(strconv.Itoa(hour))
-		} else {
-			b.raw(`<span class="vh">`, strconv.Itoa(hour), `</span>`)
-		}
+		h.head(&b, i)
 		b.raw(`</th>`)
 	}
 	b.raw(`</tr></thead><tbody>`)
@@ -215,20 +224,81 @@ func (h Heat) HTML(l *i18n.Localizer) template.HTML {
 			b.text(r.Name)
 		}
 		b.raw(`</th>`)
-		for _, p := range r.Percent {
-			switch {
-			case !num(p):
-				b.raw(`<td class="na"></td>`)
-			case p >= heatPrint:
-				b.raw(`<td></td>`)
-			case p >= heatBad:
-				b.raw(`<td class="low">`, i18n.Number(p, 0), `</td>`)
-			default:
-				b.raw(`<td class="bad">`, i18n.Number(p, 0), `</td>`)
+		for i, p := range r.Percent {
+			href := ""
+			if i < len(r.Hrefs) {
+				href = r.Hrefs[i]
 			}
+			h.cell(&b, p, href)
 		}
 		b.raw(`</tr>`)
 	}
 	b.raw(`</tbody></table>`)
 	return b.html()
+}
+
+// head writes the head of a column: every third hour, or what Heads says.
+func (h *Heat) head(b *builder, i int) {
+	if i >= len(h.Heads) {
+		if hour := h.From.Add(time.Duration(i) * time.Hour).In(i18n.Zone).Hour(); hour%3 == 0 {
+			b.raw(strconv.Itoa(hour))
+		} else {
+			b.raw(`<span class="vh">`, strconv.Itoa(hour), `</span>`)
+		}
+		return
+	}
+	x := &h.Heads[i]
+	switch {
+	case x.Href != "":
+		b.raw(`<a`)
+		b.attr("href", x.Href)
+		b.raw(`>`)
+		b.text(x.Text)
+		b.raw(`</a>`)
+	case x.Quiet:
+		b.raw(`<span class="vh">`)
+		b.text(x.Text)
+		b.raw(`</span>`)
+	default:
+		b.text(x.Text)
+	}
+}
+
+// cell writes a share; what is complete stays silent, but a link has a name.
+func (h *Heat) cell(b *builder, p float64, href string) {
+	limit := h.Print
+	if limit == 0 {
+		limit = heatPrint
+	}
+	if !num(p) {
+		b.raw(`<td class="na"></td>`)
+		return
+	}
+	class := ""
+	switch {
+	case p < min(heatBad, limit):
+		class = ` class="bad"`
+	case p < limit:
+		class = ` class="low"`
+	}
+	b.raw(`<td`, class, `>`)
+	text := i18n.Number(p, 0)
+	if p < limit && text == i18n.Number(limit, 0) { // 89.6 is not 90
+		text = i18n.Number(p, 1)
+	}
+	if href != "" {
+		b.raw(`<a`)
+		b.attr("href", href)
+		b.raw(`>`)
+	}
+	switch {
+	case p < limit:
+		b.raw(text)
+	case href != "":
+		b.raw(`<span class="vh">`, text, `</span>`)
+	}
+	if href != "" {
+		b.raw(`</a>`)
+	}
+	b.raw(`</td>`)
 }
