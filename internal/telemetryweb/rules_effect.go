@@ -173,6 +173,9 @@ func (h *Handler) ruleEffect(c *call) error {
 	for _, x := range r.Values() {
 		p := c.paramLine(shape, x, nil)
 		f := web.Field{Name: paramField + x.Path(), Label: p.Words.Text, Hint: p.Unit, Value: cmp.Or(values[x.Path()], x.Text())}
+		if p.Words.Lang != string(c.lang) {
+			f.LabelIn = p.Words.Lang
+		}
 		for _, inside := range p.Inside {
 			f.Label += " › " + inside.Text
 		}

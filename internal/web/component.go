@@ -17,6 +17,7 @@ type Field struct {
 	Input    string // inputmode: "decimal", "numeric"
 	Auto     string // autocomplete
 	Lang     string // language of the value, when it is not the page's
+	LabelIn  string // language of the label, when it is not the page's
 	Width    string // "" full, "short", "medium"
 	Rows     int    // of a textarea
 	Accept   string // of a file
