@@ -309,7 +309,13 @@ func (c *call) dayLines(v *historyView, o *telemetry.Outlet, code string, s span
 	}
 	over := 0
 	for t := s.from; t.Before(s.to) && !t.After(c.cut); t = t.AddDate(0, 0, 1) {
-		line := historyLine{When: i18n.Short(t), Href: c.historyHref(o, dayOf(t), code), Why: c.l.T("public.day.none")}
+		line := historyLine{When: i18n.Short(t), Why: c.l.T("public.day.none")}
+		switch { // a year of links would be half of the page
+		case s.days() <= monthSpan:
+			line.Href = c.historyHref(o, dayOf(t), code)
+		case t.Day() == 1:
+			line.Href = c.historyHref(o, monthOf(t), code)
+		}
 		step := chart.Hour{From: t, Mean: math.NaN()}
 		if t.AddDate(0, 0, 1).After(c.cut) {
 			line.Why = c.l.T("public.not_yet")

@@ -1,6 +1,7 @@
 package publicweb
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/alarm"
 	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/web"
@@ -61,7 +63,7 @@ type outletView struct {
 	Medium    string
 	Source    string
 	Cut       time.Time
-	Pressing  bool
+	Done      string // what officers have said of it; "" where nothing is over
 	Strip     []dayMark
 	StripText string
 	Latest    []latest
@@ -105,7 +107,11 @@ func (h *Handler) outlet(c *call) (*document, error) {
 	}
 	v := &outletView{finding: c.finding(states[i]), County: c.area(o.Area), CountyRef: countyPath(o.Area), Cut: c.cut, Publisher: h.Publisher}
 	v.Medium = c.l.T("medium." + string(o.Medium))
-	v.Pressing = v.State == "exceed" || v.State == "warn"
+	if v.State == "exceed" || v.State == "warn" {
+		if v.Done, err = h.done(c, states[i]); err != nil {
+			return nil, err
+		}
+	}
 	to := start(c.cut).AddDate(0, 0, 1)
 	from := to.AddDate(0, 0, -c.policy.strip)
 	hours, err := h.Quality.Hours(o.ID, from, to)
@@ -127,6 +133,33 @@ func (h *Handler) outlet(c *call) (*document, error) {
 	v.Files, v.Licence = c.files("outlet", c.r.PathValue("id"), c.cut), h.Licence
 	crumbs := []web.Crumb{{Text: c.l.T("public.home"), Path: Home}, {Text: v.County.Text, Path: v.CountyRef}}
 	return h.render(c, "public_outlet.html", &web.Page{Title: v.Name.Text, Module: "public", Crumbs: crumbs, Feed: feedOf(c, o.Area), Data: v})
+}
+
+// done says what is in the system of what is being done: whether an officer has
+// taken note of the alarm, never who.
+func (h *Handler) done(c *call, s quality.StateResult) (string, error) {
+	unseen := c.l.T("public.done_unseen")
+	if h.Alarms == nil {
+		return unseen, nil
+	}
+	running := true
+	list, err := h.Alarms.List(context.WithoutCancel(c.r.Context()), alarm.Filter{
+		Outlets: []telemetry.OutletID{s.Outlet}, Kinds: []alarm.Kind{alarm.Over, alarm.Range}, Open: &running,
+	})
+	if err != nil {
+		return "", err
+	}
+	for i := range list {
+		e := &list[i]
+		switch {
+		case e.Factor != s.Factor && !slices.Contains(e.Factors, s.Factor):
+		case e.False.Done():
+			return c.l.T("public.done_false", "since", c.when(e.False.At)), nil
+		case e.Ack.Done():
+			return c.l.T("public.done_seen", "since", c.when(e.Ack.At)), nil
+		}
+	}
+	return unseen, nil
 }
 
 // strip marks each day by what was found on it.

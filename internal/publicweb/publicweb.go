@@ -2,6 +2,7 @@ package publicweb
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -17,6 +18,7 @@ import (
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/alarm"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/web"
 	"plateau/rules"
@@ -47,12 +49,18 @@ type Judgements interface {
 	Days(outlet telemetry.OutletID, from, to time.Time) ([]quality.DayRow, error)
 }
 
+// Alarms tell what officers have said of open alarms; *alarm.Service is one.
+type Alarms interface {
+	List(ctx context.Context, f alarm.Filter) ([]alarm.Episode, error)
+}
+
 // Deps are what the pages need of the rest of the program.
 type Deps struct {
 	Engine   *web.Engine // made with Templates() among its templates
 	Registry Registry
 	Quality  Judgements
 	Rules    *rules.Set
+	Alarms   Alarms // nil: there are none
 	// Publisher names the authority that publishes; "" = not named.
 	Publisher string
 	// Licence and LicenceURL are the terms under which the data may be used.

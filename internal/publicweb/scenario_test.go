@@ -1,16 +1,22 @@
 package publicweb
 
 import (
+	"bytes"
+	"compress/gzip"
+	"context"
 	"html"
 	"io/fs"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/alarm"
 	"plateau/internal/web"
 )
 
@@ -205,5 +211,69 @@ func TestFailureIsNotKept(t *testing.T) {
 	r.quality.failed = false
 	if w := r.ask("/zh/public"); w.Code != http.StatusOK {
 		t.Errorf("status %d after the fault was over", w.Code)
+	}
+}
+
+// fakeAlarms are what officers said of outlet 1's alarm.
+type fakeAlarms []alarm.Episode
+
+func (f fakeAlarms) List(_ context.Context, q alarm.Filter) (out []alarm.Episode, err error) {
+	for _, e := range f {
+		if slices.Contains(q.Outlets, e.Outlet) && slices.Contains(q.Kinds, e.Kind) && *q.Open == e.Open() {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// TestWhatIsBeingDone: that an officer has taken note is told, who it was is not.
+func TestWhatIsBeingDone(t *testing.T) {
+	t.Parallel()
+	note := alarm.Note{By: "account-77", Post: telemetry.Name{Zh: "值班员甲"}, At: testNow.Add(-20 * time.Minute), Text: "remark-77"}
+	open := alarm.Episode{Outlet: 1, Factor: "a21002", Kind: alarm.Over, Start: testNow.Add(-time.Hour)}
+	seen, wrong, other, over := open, open, open, open
+	seen.Ack, wrong.False, wrong.Ack, other.Ack, other.Factor, over.Ack, over.End = note, note, note, note, "a21026", note, testNow
+	for _, tc := range []struct {
+		name   string
+		alarms Alarms
+		want   string
+	}{
+		{"no alarms", nil, "还没有工作人员确认过"},
+		{"open", fakeAlarms{open}, "还没有工作人员确认过"},
+		{"of another factor, or over", fakeAlarms{other, over}, "还没有工作人员确认过"},
+		{"seen", fakeAlarms{other, seen}, "工作人员已在 今天 08:10 确认知道这件事"},
+		{"false", fakeAlarms{wrong}, "认为这是误报"},
+	} {
+		r := newRig(t)
+		r.Alarms = tc.alarms
+		body := r.page(t, "/zh/public/outlets/1")
+		if !strings.Contains(body, tc.want) {
+			t.Errorf("%s: lacks %q", tc.name, tc.want)
+		}
+		for _, no := range []string{"account-77", "值班员甲", "remark-77"} {
+			if strings.Contains(body, no) {
+				t.Errorf("%s: tells who: %s", tc.name, no)
+			}
+		}
+	}
+}
+
+// TestPageBytes: a page alone stays within what a repeated visit may take.
+func TestPageBytes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, lang := range i18n.Langs() {
+		for _, pattern := range append(Pages(), "/public/outlets/1/history?from=2026-01-01&to=2026-12-31", "/public/outlets/1/history?from=2026-11-20&to=2026-11-20") {
+			to := "/" + string(lang) + example(pattern)
+			var b bytes.Buffer
+			z := gzip.NewWriter(&b)
+			if _, err := z.Write(r.ask(to).Body.Bytes()); err != nil || z.Close() != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s: %d bytes gzip", to, b.Len())
+			if b.Len() > 8_000 {
+				t.Errorf("%s: %d bytes gzip, more than the 8 KB of a repeated visit", to, b.Len())
+			}
+		}
 	}
 }

@@ -2,9 +2,11 @@ package web
 
 import (
 	"embed"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"path"
@@ -93,6 +95,16 @@ func (a *Assets) Path(name string) string {
 		return AssetPath + hashed
 	}
 	return AssetPath + name
+}
+
+// Inline returns a small built file as an address that holds it, for pages that
+// must not ask for much; where nothing was built it is the plain address.
+func (a *Assets) Inline(name string) template.URL {
+	if !a.Has(name) {
+		return template.URL(a.Path(name)) //nolint:gosec // our own file
+	}
+	f := a.files[a.names[name]]
+	return template.URL("data:" + f.kind + ";base64," + base64.StdEncoding.EncodeToString(f.plain)) //nolint:gosec // our own file
 }
 
 // Has reports whether a file of that plain name was built.

@@ -42,6 +42,7 @@
 //	date t, datetime t         long date; short t, clock t, seconds t, stamp t, hours from to
 //	path "/outlets/7"          address in the page's language
 //	asset "app.css"            hashed address of a built file
+//	inline "mark.svg"          a small built file as an address that holds it
 //	icon "exceed"              shape with its word as title; state "exceed": shape and word
 //	in text "bo"               words in another language, marked with lang where it differs
 //	lang, langtag              zh / zh-Hans

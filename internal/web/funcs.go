@@ -34,6 +34,7 @@ func (e *Engine) funcs(lang i18n.Lang) template.FuncMap {
 		"hours":    i18n.Hours,
 		"path":     func(p string) string { return Path(lang, p) },
 		"asset":    func(name string) string { return e.o.Assets.Path(name) },
+		"inline":   func(name string) template.URL { return e.o.Assets.Inline(name) },
 		"icon":     func(state string) template.HTML { return Icon(state, l.T("state."+state)) },
 		"shape":    func(state string) template.HTML { return Icon(state, "") },
 		"state": func(state string) template.HTML {
