@@ -48,6 +48,8 @@ var (
 	mHealthy     = gauge("store_healthy", "1 while frames can be made durable.")
 	mBehind      = gauge("judgement_groups_behind", "Groups received but not yet judged.")
 	mDirty       = gauge("judgement_dirty_hours", "Hours waiting to be computed again.")
+	mFailed      = gauge("judgement_damaged_hours", "Hours and days that cannot be judged because a record of theirs is damaged.")
+	mRecompute   = gauge("recompute_hours", "Clock hours of outlets of the recompute under way: all, and those done.", "part")
 	mStates      = gauge("outlets", "Outlets in each state.", "state")
 )
 
@@ -55,7 +57,7 @@ var (
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range []metric{
 		mConnections, mAccepted, mRejected, mBytes, mFrames, mFaults, mThrottled, mUnstored, mGroups, mJournal,
-		mRaw, mQueue, mSync, mDisk, mTail, mHealthy, mBehind, mDirty, mStates,
+		mRaw, mQueue, mSync, mDisk, mTail, mHealthy, mBehind, mDirty, mFailed, mRecompute, mStates,
 	} {
 		ch <- m.desc
 	}
@@ -98,6 +100,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	b := c.engine.Backlog()
 	put(mBehind, float64(b.Tail-min(b.Tail, b.Cursor)))
 	put(mDirty, float64(b.Dirty))
+	put(mFailed, float64(b.Failed))
+	r, _ := c.engine.Recomputing() // zero when nothing is judged anew
+	put(mRecompute, float64(r.Hours), "all")
+	put(mRecompute, float64(r.Done), "done")
 	if counts, err := c.engine.Counts(c.clock()); err == nil {
 		for _, st := range quality.AllStates {
 			put(mStates, float64(counts[st]), st.String())

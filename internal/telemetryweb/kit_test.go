@@ -227,6 +227,12 @@ func (f *fakeQuality) States(at time.Time) ([]quality.StateResult, error) {
 	return out, nil
 }
 
+func (f *fakeQuality) Recomputing() (quality.Recompute, bool) { return quality.Recompute{}, false }
+
+func (f *fakeQuality) Recomputes(int) ([]quality.Recompute, error) { return nil, nil }
+
+func (f *fakeQuality) Failed() []quality.Failed { return nil }
+
 func (f *fakeQuality) CountsBefore(time.Time) (quality.Counts, bool) {
 	return quality.Counts{quality.Exceed: 3, quality.Normal: 280}, true
 }

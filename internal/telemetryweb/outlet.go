@@ -802,6 +802,8 @@ type historyView struct {
 	Factors []word
 	Units   []string
 	Lines   []dayLine
+
+	Recompute string // address of the form that has the history judged anew; "" = not for the reader
 }
 
 // historyDays is how far the history page looks back.
@@ -840,6 +842,9 @@ func (h *Handler) history(c *call) error {
 		return err
 	}
 	v.Head.exported = exported{c.path(outletPath(o.ID) + "/history"), c.keepQuery()}
+	if c.actor.May(EditList) && c.knownAt.IsZero() {
+		v.Recompute = c.path("/recompute") + "?outlet=" + strconv.Itoa(int(o.ID))
+	}
 	days, err := s.lastDays(c)
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), totalsRoutes())
+	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), totalsRoutes(), recomputeRoutes())
 }
 
 // interfaces are the addresses for programs, without a language.
@@ -268,15 +268,18 @@ func (c *call) links() []web.Link {
 	return out
 }
 
+// progress is the work that goes on behind the pages: a demonstration's history
+// that is filled in, else history that is judged anew.
 func (h *Handler) progress(c *call) *web.Progress {
-	if h.Filling == nil {
-		return nil
+	if h.Filling != nil {
+		if done, total := h.Filling(); done < total {
+			return &web.Progress{Text: c.l.T("overview.filling", "percent", 100*done/total), Done: done, Total: total}
+		}
 	}
-	done, total := h.Filling()
-	if done >= total {
-		return nil
+	if r, ok := h.Quality.Recomputing(); ok && c.actor.May(View) {
+		return &web.Progress{Text: c.l.T("recompute.progress", "percent", 100*r.Done/r.Hours, "n", len(r.Outlets)), Done: r.Done, Total: r.Hours}
 	}
-	return &web.Progress{Text: c.l.T("overview.filling", "percent", 100*done/total), Done: done, Total: total}
+	return nil
 }
 
 func notFound() error { return errs.New(errs.NotFound, "problem.not_found") }

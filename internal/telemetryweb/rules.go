@@ -241,6 +241,7 @@ func (c *call) registryTabs(current string) []web.Tab {
 	}
 	if c.actor.May(ReadList) {
 		tabs = append([]web.Tab{{Text: c.l.T("rules.tab_lists"), Href: c.path("/registry"), Current: current == "lists"}}, tabs...)
+		tabs = append(tabs, web.Tab{Text: c.l.T("recompute.title"), Href: c.path("/recompute"), Current: current == "recompute"})
 	}
 	return tabs
 }

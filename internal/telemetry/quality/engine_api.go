@@ -24,6 +24,10 @@ type Queries interface {
 	Backlog() Backlog
 	AsKnown(at time.Time) (*Known, error)                                                                 // errs: ErrFuture
 	Period(ctx context.Context, outlet telemetry.OutletID, level string, at time.Time) (PeriodRow, error) // errs: ErrNotFound
+	Recompute(r RecomputeRequest) (Recompute, error)                                                      // errs: ErrNotFound, ErrNothing
+	Recomputes(limit int) ([]Recompute, error)                                                            // newest first
+	Recomputing() (Recompute, bool)                                                                       // under way or next in turn
+	Failed() []Failed
 	MarkDirty(outlet telemetry.OutletID, from, to time.Time)
 }
 
