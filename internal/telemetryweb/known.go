@@ -89,7 +89,7 @@ func (h *Handler) look(c *call, id string) (*telemetry.Outlet, *sight, error) {
 	}
 	s.o, err = k.Outlet(c.ctx(), o.ID)
 	if missing(err) {
-		return nil, nil, errs.New(errs.NotFound, "known.no_outlet", "at", knownStamp(at))
+		return nil, nil, errs.New(errs.Invalid, "known.no_outlet", "at", knownStamp(at))
 	}
 	if err != nil {
 		return nil, nil, err
