@@ -176,9 +176,6 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.engine, err = quality.New(quality.Options{Store: a.store, Registry: a.registry, History: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
 	}
-	if a.alarms, err = alarm.New(alarm.Options{DB: a.db, Engine: a.engine, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
-		return err
-	}
 	o := gateway.Options{
 		Addr: c.HJ212.Addr, Store: a.store, Registry: a.registry, Now: a.now, Logger: a.log, AdoptUnknown: c.HJ212.AdoptUnknown,
 		FirstLink: c.HJ212.FirstLink, MaxConns: c.HJ212.MaxConns, IdleTimeout: time.Duration(c.HJ212.IdleTimeout),
@@ -187,6 +184,9 @@ func (a *App) open(ctx context.Context) (err error) {
 		o.MNRate, o.ConnRate = gateway.Rate{PerSecond: -1}, gateway.Rate{PerSecond: -1}
 	}
 	if a.gateway, err = gateway.New(o); err != nil {
+		return err
+	}
+	if a.alarms, err = alarm.New(alarm.Options{DB: a.db, Engine: a.engine, Live: a.engine, Loggers: a.gateway, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
 	}
 	return a.openDialogues(ctx)

@@ -158,8 +158,7 @@ func (h *Handler) alarmFacts(c *call, v *alarmView, e *alarm.Episode) {
 		fact("worst", v.Row.Value+" "+v.Row.Unit+" · "+i18n.Stamp(e.MaxAt))
 		fact("limit", v.Row.Limit+" "+v.Row.Unit)
 		fact("times", v.Row.Over)
-		days, err := h.exceedanceDays(c, e)
-		if err == nil {
+		if days, err := h.exceedanceDays(c, e); err == nil {
 			fact("days", c.l.T("alarm.days", "n", days))
 		}
 	}

@@ -223,7 +223,7 @@ func alarmShape(e *alarm.Episode) string {
 		return quality.Normal.String()
 	case e.Kind == alarm.Link || e.Kind == alarm.Missing:
 		return quality.Offline.String()
-	case e.Kind != alarm.Over && e.Kind != alarm.Range && e.Severity == alarm.Act:
+	case e.Kind != alarm.Over && e.Kind != alarm.Range && e.Kind != alarm.Permit && e.Severity == alarm.Act:
 		return quality.Suspect.String()
 	case e.Severity == alarm.Act:
 		return quality.Exceed.String()
@@ -403,6 +403,9 @@ func (h *Handler) alarmGroups(c *call, list []alarm.Episode, t web.Table) []alar
 	return out
 }
 
+// hasFigure are the kinds whose worst value stands against a limit.
+var hasFigure = map[alarm.Kind]bool{alarm.Over: true, alarm.Range: true, alarm.WillExceed: true, alarm.Minute: true}
+
 func (h *Handler) alarmRow(c *call, e *alarm.Episode) alarmRow {
 	r := alarmRow{
 		Episode: *e, Href: c.path("/alarms/" + e.ID), Kind: c.l.T("alarm.kind." + string(e.Kind)), Shape: alarmShape(e), Text: c.alarmText(e),
@@ -412,7 +415,7 @@ func (h *Handler) alarmRow(c *call, e *alarm.Episode) alarmRow {
 		r.Name, r.Place, r.Sample = c.outletName(o), c.place(o), o.Sample
 		r.Unit = unitOf(o, e.Factor)
 	}
-	if e.Kind == alarm.Over || e.Kind == alarm.Range {
+	if !e.Limit.IsZero() && hasFigure[e.Kind] {
 		r.Value, r.Limit = figureFor(e.Max, e.Factor, e.Limit), limitText(e.Limit)
 		if e.Times.OK {
 			r.Over = i18n.Number(e.Times.V, 2)
@@ -476,7 +479,7 @@ func (c *call) alarmText(e *alarm.Episode) string {
 			if key := "flag." + v; c.l.Has(key) {
 				v = c.l.T(key)
 			}
-		case "value", "lo", "hi", "drift", "reported", "recomputed", "range":
+		case "value", "lo", "hi", "drift", "reported", "recomputed", "range", "under", "amount":
 			if x, err := strconv.ParseFloat(v, 64); err == nil {
 				v = figureFor(quality.Some(x), e.Factor, e.Limit)
 			}

@@ -24,9 +24,15 @@ type Input struct {
 	First  time.Time // start of the first hour the outlet ever had data of; zero = of Hours
 	From   time.Time // hours before are not looked at; zero = from First
 	Now    time.Time
-	Down   []Span // the platform itself was down
-	Links  []Span // outages of the link that were seen live
-	Served []Span // a logger served the outlet; empty = always
+	Down   []Span   // the platform itself was down
+	Links  []Outage // of the link, seen live
+	Served []Span   // a logger served the outlet; empty = always
+}
+
+// Outage of a link that was seen live, with the ID of its alarm.
+type Outage struct {
+	ID string
+	Span
 }
 
 // Derive finds the episodes of an outlet, by start. Those that began before

@@ -23,11 +23,21 @@ const (
 	AboveRange Kind = "above_range" // beyond the measuring range
 	Folding    Kind = "folding"     // folded value as reported differs from the recomputed one
 	Reported   Kind = "reported"    // reported mean differs from the recomputed one
+
+	// Seen live; the forecasts end with what they were about.
+	Minute     Kind = "minute"      // single values over the limit of the hour
+	WillExceed Kind = "will_exceed" // the running hour will exceed unless what is left stays low
+	LoseHour   Kind = "lose_hour"   // the running hour will not be valid, or may not
+	LoseDay    Kind = "lose_day"    // the running day will not be valid, or may not
+	Clock      Kind = "clock"       // the logger's clock
+	Permit     Kind = "permit"      // running total against the permit's amount of the month or year
 )
 
 // Kinds lists all kinds, most pressing first.
 func Kinds() []Kind {
-	return []Kind{Over, Range, AboveRange, Link, Missing, Constant, Flat, Negative, Folding, Reported}
+	return []Kind{
+		Over, Range, AboveRange, Permit, Link, WillExceed, LoseDay, LoseHour, Minute, Missing, Constant, Flat, Negative, Folding, Reported, Clock,
+	}
 }
 
 // Rule is the id of the rule that raises the kind.
@@ -60,6 +70,7 @@ const (
 	EndStop     = "stop"     // the source stopped
 	EndLimit    = "limit"    // the limit is no longer in force
 	EndRegistry = "registry" // the factor is no longer registered
+	EndPeriod   = "period"   // the hour, day, month or year it was about is over
 )
 
 // Episode is one alarm.

@@ -87,7 +87,7 @@ func readScene(text string) *scene {
 		case "down":
 			s.in.Down = append(s.in.Down, Span{hour(w[1]), hour(w[2])})
 		case "outage":
-			s.in.Links = append(s.in.Links, Span{hour(w[1]), hour(w[2])})
+			s.in.Links = append(s.in.Links, Outage{"live", Span{hour(w[1]), hour(w[2])}})
 		case "day": // day FACTOR VALUES…
 			s.factor(w[1])
 			for i, v := range w[2:] {
@@ -226,7 +226,7 @@ func lines(list []Episode) string {
 		}
 		return strconv.FormatFloat(t.Sub(begin).Hours(), 'f', -1, 64)
 	}
-	name := map[string]string{}
+	name := map[string]string{"live": "live"}
 	for i := range list {
 		name[list[i].ID] = fmt.Sprintf("%s:%s@%s", list[i].Kind, list[i].Factor, at(list[i].Start))
 	}

@@ -114,16 +114,22 @@ func (d *deriver) joined(members []int) Episode {
 
 // underLink puts the half hours at both ends of an outage under it.
 func (d *deriver) underLink() {
+	outages := slices.Clone(d.Links)
 	for i := range d.done {
-		link := &d.done[i]
-		if link.Kind != Link || link.Quiet != "" {
-			continue
+		if link := &d.done[i]; link.Kind == Link && link.Quiet == "" {
+			outages = append(outages, Outage{link.ID, Span{link.Start, link.End}})
 		}
-		near := d.Rules.at(link.Start.Unix())[Link].join
+	}
+	for _, o := range outages {
+		near := d.Rules.at(o.From.Unix())[Link].join
+		end := farOff
+		if !o.To.IsZero() {
+			end = o.To.Add(near)
+		}
 		for k := range d.done {
 			e := &d.done[k]
-			if e.Kind == Missing && e.Quiet == "" && e.Parent == "" && !e.Start.Before(link.Start.Add(-near)) && !endOf(e).After(endOf(link).Add(near)) {
-				e.Parent = link.ID
+			if e.Kind == Missing && e.Quiet == "" && e.Parent == "" && !e.Start.Before(o.From.Add(-near)) && !endOf(e).After(end) {
+				e.Parent = o.ID
 			}
 		}
 	}

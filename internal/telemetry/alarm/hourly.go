@@ -90,8 +90,8 @@ func (d *deriver) sampled(from, to int64) bool {
 
 // covered reports whether an outage spans the period, give or take the hours it
 // began and ended in.
-func covered(spans []Span, from, to int64) bool {
-	return slices.ContainsFunc(spans, func(s Span) bool {
+func covered(outages []Outage, from, to int64) bool {
+	return slices.ContainsFunc(outages, func(s Outage) bool {
 		return s.From.Unix() <= from+hourSeconds && (s.To.IsZero() || s.To.Unix() >= to-hourSeconds)
 	})
 }

@@ -26,6 +26,9 @@ type rule struct {
 	days        int
 	percent     float64
 	minPercent  float64
+	percents    []float64
+	most        float64 // seconds a clock may be off
+	spare, left int     // hours, minutes
 }
 
 func (r *rule) quietBy(reason string) bool { return slices.Contains(r.quiet, reason) }
@@ -86,6 +89,13 @@ func readRule(r *rules.Rule) (*rule, error) {
 	x.grace, x.settle = span("grace_minutes", time.Minute), span("settle_minutes", time.Minute)
 	x.quiet, x.marks = texts("quiet"), texts("marks")
 	x.days, x.percent, x.minPercent = int(num("days")), num("percent"), num("min_valid_percent")
+	x.most, x.spare, x.left = num("max_seconds"), int(num("spare_hours")), int(num("min_left"))
+	x.days = max(x.days, int(num("forecast_min_days")))
+	if _, there := r.Params["percents"]; there {
+		list, err := r.TableFloats(r.Params, "percents")
+		faults = append(faults, err)
+		x.percents = list
+	}
 	for _, q := range x.quiet {
 		if !slices.Contains([]string{QuietStop, QuietMaintenance, QuietPlatform}, q) {
 			faults = append(faults, fmt.Errorf("rule %s: quiet by %q: %w", r.ID, q, rules.ErrInvalid))

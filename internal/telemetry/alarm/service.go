@@ -35,6 +35,8 @@ type Options struct {
 	DB       *db.DB
 	Engine   Engine
 	Registry Registry
+	Live     LiveEngine       // nil = nothing is watched live
+	Loggers  Loggers          // nil = clocks are not watched
 	Rules    *rules.Set       // nil = the embedded ones
 	Now      func() time.Time // must be given
 	Logger   *slog.Logger     // nil = discard
@@ -55,6 +57,12 @@ type Service struct {
 	settled int64                        // end of the last hour that was looked at
 	beat    time.Time
 	down    []Span
+
+	live        map[liveKey]*liveState
+	liveAt      time.Time // last look
+	settleUntil time.Time // after a standstill loggers get time to come back
+	permitsAt   int64     // hour of permitsNow
+	permitsNow  []condition
 }
 
 // New checks the rules and begins to watch the judgement: what it judges from
@@ -73,7 +81,7 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{o: o, book: book, watch: o.Engine.Watch(), waiting: map[telemetry.OutletID]int64{}}, nil
+	return &Service{o: o, book: book, watch: o.Engine.Watch(), waiting: map[telemetry.OutletID]int64{}, live: map[liveKey]*liveState{}}, nil
 }
 
 // Judging goes first: while it is behind, alarms wait, at most so long.
@@ -127,6 +135,15 @@ func (s *Service) begin(ctx context.Context) error {
 			beat, db.Micros(now)); err != nil {
 			return err
 		}
+		s.settleUntil = now.Add(s.book.at(now.Unix())[Link].settle)
+	}
+	open, err := query(ctx, s.o.DB, "WHERE live = 1 AND end_at IS NULL")
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		e := &open[i]
+		s.live[liveKey{e.Outlet, e.Kind, e.Factor, e.Statistic}] = &liveState{open: e, period: periodOf(e)}
 	}
 	if s.down, err = s.loadDown(ctx); err != nil {
 		return err
@@ -137,12 +154,42 @@ func (s *Service) begin(ctx context.Context) error {
 	return nil
 }
 
+// periodOf is what an open live alarm is about, by when it began.
+func periodOf(e *Episode) time.Time {
+	switch e.Kind {
+	case WillExceed, LoseHour, LoseDay:
+		return e.Start
+	case Permit:
+		if from, _, err := quality.PeriodBounds(e.Statistic, e.Start.Unix()); err == nil {
+			return instant(from)
+		}
+	default:
+	}
+	return time.Time{}
+}
+
+// liveEvery is how often the live alarms are looked at; their rules count looks.
+const liveEvery = 15 * time.Second
+
+// behindJudging reports whether the judgement has so much to do that alarms
+// would only tell of that.
+func (s *Service) behindJudging() bool {
+	b := s.o.Engine.Backlog()
+	return !s.o.Engine.Ready() || b.Dirty > 500 || b.Tail > b.Cursor+200
+}
+
 // look does what is to be done now.
 func (s *Service) look(ctx context.Context) error {
 	if err := s.note(ctx); err != nil {
 		return err
 	}
 	now := s.o.Now()
+	if s.o.Live != nil && now.Sub(s.liveAt) >= liveEvery && !s.behindJudging() {
+		s.liveAt = now
+		if err := s.watchLive(ctx); err != nil {
+			return err
+		}
+	}
 	for id, at := range s.watch.Take() {
 		s.wait(id, at)
 	}
@@ -158,7 +205,7 @@ func (s *Service) look(ctx context.Context) error {
 		s.behind = time.Time{}
 		return nil
 	}
-	if b := s.o.Engine.Backlog(); !s.o.Engine.Ready() || !b.Done() {
+	if s.behindJudging() {
 		if s.behind.IsZero() {
 			s.behind = now
 		}
@@ -255,6 +302,13 @@ func (s *Service) derive(ctx context.Context, id telemetry.OutletID, from int64)
 		in.From = cut.Add(-s.book.warmUp())
 	} else {
 		cut, in.From = time.Time{}, instant(0)
+	}
+	outages, err := query(ctx, s.o.DB, "WHERE outlet = $1 AND live = 1 AND kind = $2", int64(id), string(Link))
+	if err != nil {
+		return 0, err
+	}
+	for i := range outages {
+		in.Links = append(in.Links, Outage{ID: outages[i].ID, Span: Span{outages[i].Start, outages[i].End}})
 	}
 	if in.Hours, err = s.o.Engine.Hours(id, in.From, in.Now); err != nil {
 		return 0, err
@@ -364,7 +418,9 @@ func merge(old, found, all []Episode, now time.Time) (write []Episode, drop []st
 	for i := range found {
 		f := &found[i]
 		if f.Parent != "" {
-			f.Parent = renamed[f.Parent]
+			if id, ok := renamed[f.Parent]; ok { // else it is one seen live
+				f.Parent = id
+			}
 		}
 		if o := pairs[i]; o != nil {
 			f.Ack, f.False = o.Ack, o.False

@@ -1,7 +1,9 @@
 package quality
 
 import (
+	"fmt"
 	"slices"
+	"time"
 
 	"plateau/internal/telemetry"
 	"plateau/rules"
@@ -184,4 +186,53 @@ func (e *Engine) First(outlet telemetry.OutletID) (at int64, ok bool, err error)
 		return false
 	})
 	return at, ok, err
+}
+
+// Newest lists the single values of an outlet's newest minute or real-time
+// record that lie over the limit of its hour mean: they warn of an hour to come,
+// and are no evidence. Where the limit is for the folded value, only values that
+// the logger folded itself are looked at. Value, At, Limit and Times are set.
+func (e *Engine) Newest(outlet telemetry.OutletID, asOf time.Time) ([]StateResult, error) {
+	snap := e.o.Registry.Snapshot()
+	o := snap.Outlets[outlet]
+	if o == nil {
+		return nil, fmt.Errorf("outlet %d: %w", outlet, ErrNotFound)
+	}
+	s, err := e.situation(snap, o, asOf)
+	if err != nil {
+		return nil, err
+	}
+	rec, plain, zs := s.latest, "Avg", "ZsAvg"
+	if rec == nil || rec.Kind == telemetry.KindRealtime {
+		plain, zs = "Rtd", "ZsRtd"
+	}
+	if rec == nil || rec.Kind == telemetry.KindHour || !s.fresh(rec) || s.dry(rec, plain) || s.isStopped(&StateResult{}) {
+		return nil, nil
+	}
+	var out []StateResult
+	for i := range rec.Values {
+		v := &rec.Values[i]
+		k, ok := s.pl.index[v.Code]
+		if !ok {
+			k, ok = s.pl.index[canon(v.Code)]
+		}
+		if !ok || !s.measured(v) {
+			continue
+		}
+		f := &s.pl.factors[k]
+		suffix := plain
+		if f.refO2.OK {
+			suffix = zs
+		}
+		if v.Suffix != suffix || f.hour.IsZero() || !f.required {
+			continue
+		}
+		x := v.Dec.Float()
+		if j := JudgeExceed(x, f.hour.LimitRef); j.Exceeds {
+			out = append(out, StateResult{
+				Outlet: outlet, State: Warn, Factor: f.code, Level: LevelMinute, At: unix(rec.At), Value: Some(x), Folded: f.refO2.OK, Limit: f.hour.LimitRef, Times: j.Times,
+			})
+		}
+	}
+	return out, nil
 }
