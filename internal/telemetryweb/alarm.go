@@ -2,6 +2,7 @@ package telemetryweb
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"plateau/internal/telemetry/alarm"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/web"
+	"plateau/internal/web/chart"
 )
 
 // alarmEntry is a line of what people did.
@@ -43,6 +45,8 @@ type alarmView struct {
 	Parent     *alarmRow
 	Parts      []alarmRow
 	Values     []alarmValue
+	Shortened  string // what of the values is left out
+	Extent     *chart.Extent
 	History    []alarmEntry
 	CanAct     bool
 	Acked      bool
@@ -114,6 +118,9 @@ func (h *Handler) alarmPage(c *call, status int, e *alarm.Episode, o *telemetry.
 		return err
 	}
 	if err := h.alarmValues(c, v, e); err != nil {
+		return err
+	}
+	if err := h.alarmExtent(c, v, e); err != nil {
 		return err
 	}
 	h.alarmFacts(c, v, e)
@@ -249,6 +256,7 @@ func (h *Handler) alarmValues(c *call, v *alarmView, e *alarm.Episode) error {
 	from := e.Start
 	if least := to.Add(-maxAlarmValues * time.Hour); from.Before(least) {
 		from = least
+		v.Shortened = c.l.T("alarm.shortened", "n", maxAlarmValues)
 	}
 	hours, err := h.Quality.Hours(e.Outlet, from, to)
 	if err != nil {
@@ -270,6 +278,85 @@ func (h *Handler) alarmValues(c *call, v *alarmView, e *alarm.Episode) error {
 		})
 	}
 	return nil
+}
+
+// Around an episode as much is drawn as lets one see how it began and ended;
+// a long one is drawn from its start as far as a month.
+const (
+	aroundHours = 12 * time.Hour
+	aroundDays  = 7 * 24 * time.Hour
+	mostExtent  = 31 * 24 * time.Hour
+)
+
+// alarmExtent draws the values around the episode.
+func (h *Handler) alarmExtent(c *call, v *alarmView, e *alarm.Episode) error {
+	if e.Factor == "" || e.Kind == alarm.Missing || e.Kind == alarm.LoseHour || e.Kind == alarm.Permit {
+		return nil
+	}
+	x := &chart.Extent{
+		Begin: e.Start, End: e.Last, Step: time.Hour, Lo: float(e.Limit.Lo), Hi: float(e.Limit.Hi), Unit: v.Row.Unit, Decimals: min(2, decimals(e.Factor)),
+		Label: v.Row.Text + " · " + i18n.Stamp(e.Start) + " – " + i18n.Stamp(e.Last),
+	}
+	around := aroundHours
+	if e.Statistic == "day" {
+		around, x.Step = aroundDays, 24*time.Hour
+	}
+	x.From, x.To = e.Start.Add(-around).Truncate(time.Hour), e.Last.Add(around)
+	if x.To.After(c.now) {
+		x.To = c.now
+	}
+	if x.To.Sub(x.From) > mostExtent {
+		x.To = x.From.Add(mostExtent)
+	}
+	add := func(at int64, judged, mean quality.Opt) {
+		value := judged
+		if !value.OK {
+			value = mean
+		}
+		x.Values = append(x.Values, chart.ExtentValue{At: time.Unix(at, 0), Value: float(value), Open: !judged.OK})
+	}
+	if e.Statistic == "day" {
+		days, err := h.Quality.Days(e.Outlet, x.From.Add(-24*time.Hour), x.To)
+		if err != nil {
+			return err
+		}
+		for i := range days {
+			if f := days[i].Factor(e.Factor); f != nil {
+				add(days[i].At, f.Judged, f.Mean)
+			}
+		}
+	} else {
+		hours, err := h.Quality.Hours(e.Outlet, x.From, x.To)
+		if err != nil {
+			return err
+		}
+		for i := range hours {
+			f := hours[i].Factor(e.Factor)
+			switch {
+			case f == nil:
+			case e.Statistic == "instantaneous":
+				add(hours[i].At, farther(f, e), quality.Opt{})
+			default:
+				add(hours[i].At, f.Judged, f.Mean)
+			}
+		}
+	}
+	for _, p := range x.Values {
+		if !math.IsNaN(p.Value) {
+			v.Extent = x
+			return nil
+		}
+	}
+	return nil
+}
+
+// farther is the single value of an hour that lies nearest to, or farthest
+// behind, the limit of an alarm.
+func farther(f *quality.FactorHour, e *alarm.Episode) quality.Opt {
+	if e.Limit.Lo.OK && f.Min.OK && (f.Min.V < e.Limit.Lo.V || !e.Limit.Hi.OK) {
+		return f.Min
+	}
+	return f.Max
 }
 
 func (c *call) valueHref(e *alarm.Episode, level string, at int64) string {

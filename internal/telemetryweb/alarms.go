@@ -248,16 +248,13 @@ func (h *Handler) alarms(c *call) error {
 		e := h.exportAlarms(c, list, f)
 		return e.send(c, format)
 	}
-	open, err := h.Alarms.List(c.ctx(), alarm.Filter{Open: new(true), Sees: func(id telemetry.OutletID) bool {
-		o := c.snap.Outlets[id]
-		return o != nil && c.actor.Sees(o)
-	}})
+	open, err := h.openAlarms(c)
 	if err != nil {
 		return err
 	}
 	v := &alarmsView{
 		Now: c.now, Filter: f, Words: f.words(c), Query: c.r.URL.RawQuery, Path: c.path("/alarms"), ClearHref: c.path("/alarms"),
-		Counts: alarm.CountOf(open), Quiet: f.State == "suppressed",
+		Counts: open, Quiet: f.State == "suppressed",
 	}
 	v.Answer = c.alarmAnswer(v.Counts)
 	h.alarmControls(c, v, table)
@@ -265,6 +262,15 @@ func (h *Handler) alarms(c *call) error {
 	v.Pager = pager
 	v.Groups = h.alarmGroups(c, list[from:to], table)
 	return h.render(c, http.StatusOK, "alarms.html", &web.Page{Title: c.l.T("alarm.title"), Module: "alarms", Wide: true, Data: v})
+}
+
+// openAlarms counts the open alarms that the actor may see.
+func (h *Handler) openAlarms(c *call) (alarm.Counts, error) {
+	list, err := h.Alarms.List(c.ctx(), alarm.Filter{Open: new(true), Sees: func(id telemetry.OutletID) bool {
+		o := c.snap.Outlets[id]
+		return o != nil && c.actor.Sees(o)
+	}})
+	return alarm.CountOf(list), err
 }
 
 // alarmAnswer is the sentence somebody comes for.
@@ -307,7 +313,11 @@ func (h *Handler) alarmControls(c *call, v *alarmsView, t web.Table) {
 	v.Kinds = append(v.Kinds, web.Tab{Text: c.l.T("alarm.all_kinds"), Href: link("kind", ""), Current: v.Filter.Kind == ""})
 	for _, k := range alarm.Kinds() {
 		text := c.l.T("alarm.kind." + string(k))
-		if n := v.Counts.OpenByKind[k]; n > 0 && cmp.Or(v.Filter.State, "open") == "open" {
+		if cmp.Or(v.Filter.State, "open") == "open" {
+			n := v.Counts.OpenByKind[k]
+			if n == 0 && v.Filter.Kind != k {
+				continue // a link that leads to nothing
+			}
 			text += " " + strconv.Itoa(n)
 		}
 		v.Kinds = append(v.Kinds, web.Tab{Text: text, Href: link("kind", string(k)), Current: v.Filter.Kind == k})

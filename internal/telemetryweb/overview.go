@@ -61,6 +61,7 @@ type overviewView struct {
 	Heat        chart.Heat
 	Legend      []string
 	Query       string // of the present filter, for the export links
+	Alarms      string // the open ones, in a sentence; "" = not known
 }
 
 type actionState struct {
@@ -124,6 +125,9 @@ func (h *Handler) overviewView(c *call, list []quality.StateResult, f filter) *o
 	v.Map = h.mapOf(c, list)
 	v.Legend = chart.States()
 	h.lost(c, v, list)
+	if n, err := h.openAlarms(c); err == nil { // else the states above are what matters
+		v.Alarms = c.alarmAnswer(n)
+	}
 	v.Heat = h.heat(c)
 	return v
 }

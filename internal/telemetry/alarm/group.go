@@ -2,45 +2,47 @@ package alarm
 
 import (
 	"slices"
+	"strconv"
 	"time"
+
+	"plateau/internal/telemetry/quality"
 )
 
 // group makes one alarm of several with a common cause; the others stay as its
 // parts.
 func (d *deriver) group() {
-	d.groupMissing()
+	for _, k := range Kinds() {
+		d.groupKind(k)
+	}
 	d.underLink()
 	d.underExceedance()
 }
 
-// groupMissing joins missing episodes of several factors that overlap and have
-// the same cause, such as a logger that sends half hours, under one of the
-// whole outlet.
-func (d *deriver) groupMissing() {
+// groupKind joins episodes of several factors that begin together for the same
+// cause, such as a logger that sends half hours, under one of the whole outlet.
+// Where they end may differ: what stays behind is then one factor's.
+func (d *deriver) groupKind(kind Kind) {
 	var idx []int
 	for i := range d.done {
-		if d.done[i].Kind == Missing {
+		if d.done[i].Kind == kind {
 			idx = append(idx, i)
 		}
 	}
 	used := map[int]bool{}
 	for n, i := range idx {
-		if used[i] {
+		first := &d.done[i]
+		near := d.Rules.at(first.Start.Unix())[kind].group
+		if near == 0 || used[i] {
 			continue
 		}
 		members := []int{i}
-		end := endOf(&d.done[i])
 		for _, k := range idx[n+1:] {
 			e := &d.done[k]
-			if used[k] || e.Quiet != d.done[i].Quiet || !e.Start.Before(end) {
-				continue
-			}
-			members = append(members, k)
-			if x := endOf(e); x.After(end) {
-				end = x
+			if !used[k] && e.Quiet == first.Quiet && e.Cause.Key == first.Cause.Key && e.Start.Sub(first.Start) < near && e.Start.Before(endOf(first)) {
+				members = append(members, k)
 			}
 		}
-		if len(members) < 2 || !several(d.done, members) {
+		if !several(d.done, members) {
 			continue
 		}
 		parent := d.joined(members)
@@ -98,18 +100,42 @@ func (d *deriver) joined(members []int) Episode {
 		} else if !p.End.IsZero() && e.End.After(p.End) {
 			p.End, p.EndedBy = e.End, e.EndedBy
 		}
-		if e.Max.OK && (!worst.Max.OK || e.Max.V < worst.Max.V) {
+		if graver(e, &worst) {
 			worst = *e
 		}
 		p.Count = max(p.Count, e.Count)
 	}
 	p.Max, p.MaxAt, p.Cause = worst.Max, worst.MaxAt, worst.Cause
+	if p.Kind != Missing { // each has its own value
+		p.Cause.Key += "_group"
+		p.Max, p.MaxAt, p.Folded, p.Limit, p.Times = quality.Opt{}, time.Time{}, false, quality.LimitRef{}, quality.Opt{}
+	}
 	slices.Sort(p.Factors)
 	slices.Sort(p.Flags)
 	p.Stops = nil
 	d.stops(&p)
 	p.ID = p.identity()
 	return p
+}
+
+// graver reports which of two parts tells more of the whole: the one with fewer
+// valid minutes, the longer constant, the larger difference, the smaller
+// variation.
+func graver(a, b *Episode) bool {
+	arg := func(e *Episode, name string) float64 {
+		v, _ := strconv.ParseFloat(e.Cause.Args[name], 64) // missing is 0
+		return v
+	}
+	switch a.Kind {
+	case Missing:
+		return a.Max.OK && (!b.Max.OK || a.Max.V < b.Max.V)
+	case Constant:
+		return arg(a, "hours") > arg(b, "hours")
+	case Flat:
+		return arg(a, "percent") < arg(b, "percent")
+	default:
+		return arg(a, "percent") > arg(b, "percent")
+	}
 }
 
 // underLink puts the half hours at both ends of an outage under it.

@@ -218,16 +218,17 @@ func (s *Service) conditions(ctx context.Context, now time.Time) ([]condition, e
 	out := s.clocks(snap, now)
 	for i := range states {
 		st := &states[i]
-		switch {
-		case st.State == quality.Stopped:
+		switch st.State {
+		case quality.Stopped:
 			continue
-		case st.State == quality.Offline:
+		case quality.Offline:
 			if st.Seen > 0 && !now.Before(s.settleUntil) {
 				out = append(out, condition{
 					liveKey: liveKey{st.Outlet, Link, "", ""}, start: instant(st.Seen), severity: s.linkSeverity(now, st.Seen), cause: quality.Text{Key: "alarm.cause.nothing"},
 				})
 			}
 			continue
+		default:
 		}
 		v, err := e.Now(st.Outlet, now)
 		if err != nil {

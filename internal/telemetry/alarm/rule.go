@@ -20,6 +20,7 @@ type rule struct {
 	escalate    time.Duration // 0 = never
 	grace       time.Duration
 	join        time.Duration
+	group       time.Duration // 0 = each factor for itself
 	settle      time.Duration
 	quiet       []string
 	marks       []string
@@ -85,7 +86,7 @@ func readRule(r *rules.Rule) (*rule, error) {
 	x.open, x.close = max(1, int(num("open"))), max(1, int(num("close")))
 	x.severity = severity("severity", Warn)
 	x.warning, x.escalated = severity("warning", x.severity), severity("escalated", x.severity)
-	x.escalate, x.join = span("escalate_hours", time.Hour), span("join_hours", time.Hour)
+	x.escalate, x.join, x.group = span("escalate_hours", time.Hour), span("join_hours", time.Hour), span("group_hours", time.Hour)
 	x.grace, x.settle = span("grace_minutes", time.Minute), span("settle_minutes", time.Minute)
 	x.quiet, x.marks = texts("quiet"), texts("marks")
 	x.days, x.percent, x.minPercent = int(num("days")), num("percent"), num("min_valid_percent")

@@ -314,6 +314,9 @@ func (e *Engine) Now(outlet telemetry.OutletID, asOf time.Time) (View, error) {
 			if o.Medium != telemetry.Gas {
 				least = int((s.p.waterDay.MinPercent*float64(f.NExpected) + 99) / 100)
 			}
+			if f.NExpected < least {
+				continue // the source does not run long enough: no hour can make the day valid
+			}
 			if k, ok := s.pl.index[f.Code]; ok && s.pl.factors[k].required {
 				need = max(need, least-f.NValid)
 			}
