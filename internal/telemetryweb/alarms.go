@@ -508,8 +508,11 @@ func (c *call) alarmText(e *alarm.Episode) string {
 	if e.Kind == alarm.Over && !e.Times.OK {
 		key += "_only" // nothing is a multiple of zero
 	}
-	return c.l.T(key, args...)
+	return withoutUnit.Replace(c.l.T(key, args...))
 }
+
+// withoutUnit closes the hole that a pure number's unit leaves in a sentence.
+var withoutUnit = strings.NewReplacer(" ，", "，", " ；", "；", " ,", ",", " ;", ";", "  ", " ")
 
 // exportAlarms is the table of alarms for other programs.
 func (h *Handler) exportAlarms(c *call, list []alarm.Episode, f alarmFilter) export {
