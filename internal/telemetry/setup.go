@@ -9,14 +9,16 @@ const (
 	ProfileHJ75Old  = "hjt75-2007"
 	ProfileHJ356    = "hj356-2019"
 	ProfileHJ356Old = "hjt356-2007"
+	ProfilePart75   = "us-part75" // 40 CFR Part 75
+	ProfileIED      = "eu-ied"    // 2010/75/EU, EN 17255-1
 )
 
 // Profiles lists the profiles of a medium, the one in force first.
 func Profiles(m Medium) []string {
 	if m == Gas {
-		return []string{ProfileHJ75}
+		return []string{ProfileHJ75, ProfileHJ75Old, ProfilePart75, ProfileIED}
 	}
-	return []string{ProfileHJ356}
+	return []string{ProfileHJ356, ProfileHJ356Old}
 }
 
 // Setup is what of a measuring point's build the judgement needs, from a day on.

@@ -83,7 +83,7 @@ func (c *call) layers(v *explainView, x quality.Explanation) []layerView {
 	switch x.Basis {
 	case quality.BasisReported, quality.BasisReportedFolded:
 		basis = c.l.T("reason.judged_by_reported")
-	case quality.BasisMean, quality.BasisFolded:
+	case quality.BasisMean, quality.BasisFolded, quality.BasisValidated:
 		basis = c.l.T("reason.judged_by_recomputed")
 	case quality.BasisNone:
 	}

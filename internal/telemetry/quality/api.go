@@ -79,6 +79,7 @@ const (
 	BasisFolded         Basis = "folded"          // recomputed mean, folded
 	BasisReported       Basis = "reported"        // Avg as reported
 	BasisReportedFolded Basis = "reported_folded" // ZsAvg as reported
+	BasisValidated      Basis = "validated"       // confidence interval taken off
 )
 
 // LimitRef is the limit a value was held against.
@@ -118,6 +119,7 @@ type FactorHour struct {
 	Fold      FoldStatus
 	Wet       Opt  // the mean as measured in wet gas, where Mean was converted to dry
 	Rate      Opt  // gas: kg/h, of the unfolded mean; only when Valid and the flow is known
+	Parts     int  // valid quarters or half-hours, where the profile asks for them
 	InTime    bool // came within the time in which data may be sent again
 	Reported  Reported
 	Judged    Opt // the figure compared; only when Valid

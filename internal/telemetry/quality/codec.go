@@ -17,7 +17,7 @@ const (
 
 // codecVersion is the first byte of every row; another version is not read
 // but computed again.
-const codecVersion = 2
+const codecVersion = 3
 
 // ErrRow marks a derived row that cannot be read; it is computed again.
 var ErrRow = errors.New("derived row unreadable")
@@ -89,7 +89,7 @@ func AppendHour(b []byte, r *HourRow) []byte {
 		f := &r.Factors[i]
 		b = appendText(b, f.Code)
 		b = appendText(b, f.Flag)
-		b = append(b, byte(f.NSeen), byte(f.NValid), byte(f.NExpected), bits(f.Valid, f.Over, f.Evidence, f.Mismatch, f.InTime))
+		b = append(b, byte(f.NSeen), byte(f.NValid), byte(f.NExpected), bits(f.Valid, f.Over, f.Evidence, f.Mismatch, f.InTime)|byte(f.Parts)<<5)
 		for _, o := range []Opt{f.Mean, f.Min, f.Max, f.Cou, f.Folded, f.Wet, f.Rate, f.Judged, f.Times, f.DiffPct} {
 			b = appendOpt(b, o)
 		}
@@ -241,6 +241,7 @@ func ReadHour(outlet telemetry.OutletID, at int64, b []byte) (HourRow, error) {
 		f.NSeen, f.NValid, f.NExpected = int(c.byte()), int(c.byte()), int(c.byte())
 		x := c.byte()
 		f.Valid, f.Over, f.Evidence, f.Mismatch, f.InTime = x&1 != 0, x&2 != 0, x&4 != 0, x&8 != 0, x&16 != 0
+		f.Parts = int(x >> 5)
 		for _, p := range []*Opt{&f.Mean, &f.Min, &f.Max, &f.Cou, &f.Folded, &f.Wet, &f.Rate, &f.Judged, &f.Times, &f.DiffPct} {
 			*p = c.opt()
 		}

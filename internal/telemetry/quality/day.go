@@ -145,6 +145,9 @@ func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Re
 	}
 	if f.Valid {
 		f.Judged, f.Basis = pl.choose(fp, f.Mean, f.Folded, f.Reported)
+		if v := pl.validatedDay(fp, byHour); v.OK {
+			f.Judged, f.Basis = v, BasisValidated
+		}
 		f.DiffPct, f.Mismatch = pl.compare(reported, base, f.Limit, f.Reported)
 	} else {
 		f.Reasons = append(f.Reasons, "reason.day_not_valid")
@@ -169,6 +172,9 @@ func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Re
 // hour and its folding are good.
 func (pl *plan) gasDay(fp *factorPlan, byHour []*FactorHour, f *FactorDay) MeanResult {
 	plain, folded := make([]Opt, 0, 24), make([]Opt, 0, 24)
+	if pl.setup.Profile == telemetry.ProfileIED {
+		return pl.shortTermDay(fp, byHour, f)
+	}
 	for _, h := range byHour {
 		if h == nil {
 			f.NExpected++
@@ -203,6 +209,51 @@ func (pl *plan) waterDay(fp *factorPlan, hours []HourRow, due []int64, byHour []
 	}
 	f.NExpected = r.Expected
 	return r
+}
+
+// shortTermDay: mean of the valid half-hours; a day that lost too many is not
+// valid.
+func (pl *plan) shortTermDay(fp *factorPlan, byHour []*FactorHour, f *FactorDay) MeanResult {
+	plain, folded := make([]ShortTermHour, len(byHour)), make([]ShortTermHour, len(byHour))
+	for i, h := range byHour {
+		x := ShortTermHour{Due: pl.hourRule.part.N}
+		switch {
+		case h == nil:
+			f.NExpected++
+		case h.NExpected == 0:
+			x.Due = 0
+		default:
+			f.NExpected++
+			x.Valid = h.Parts
+		}
+		plain[i], folded[i] = x, x
+		if h != nil && h.Valid {
+			plain[i].Value, folded[i].Value = h.Mean, h.Folded
+		}
+	}
+	r, _ := ShortTermDay(&pl.p.shortTerm, plain)
+	if fp.refO2.OK {
+		if x, _ := ShortTermDay(&pl.p.shortTerm, folded); x.Mean.OK {
+			f.Folded = x.Mean
+		}
+	}
+	return r
+}
+
+// validatedDay is the mean of the validated hours of a day, weighed by their
+// half-hours; missing where the profile takes no confidence interval off.
+func (pl *plan) validatedDay(fp *factorPlan, byHour []*FactorHour) Opt {
+	if !pl.confidence(fp).OK {
+		return Opt{}
+	}
+	var hours []ShortTermHour
+	for _, h := range byHour {
+		if h != nil && h.NExpected > 0 && h.Judged.OK {
+			hours = append(hours, ShortTermHour{Value: h.Judged, Valid: h.Parts})
+		}
+	}
+	m, _ := ShortTermDay(&pl.p.shortTerm, hours)
+	return m.Mean
 }
 
 // sumRates is the emission of a day of gas, kg: of the hours that have a rate.

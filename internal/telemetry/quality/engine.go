@@ -63,7 +63,7 @@ type Options struct {
 
 // cursorName is the journal cursor of the cascade. Its number is raised when
 // the rows change their meaning: the whole history is then judged anew.
-const cursorName = "quality.3"
+const cursorName = "quality.4"
 
 // keepHours are the hours kept in memory for each outlet: what states,
 // sparklines and the heatmap look at.

@@ -291,6 +291,10 @@ func (x *explainer) reportedNotes(pl *plan, s Step) Step {
 	switch out.Basis {
 	case BasisReported, BasisReportedFolded:
 		s.Notes = append(s.Notes, Text{Key: "reason.judged_by_reported"})
+	case BasisValidated:
+		if c := pl.confidence(&pl.factors[pl.index[x.factor]]); c.OK {
+			s.Notes = append(s.Notes, Text{Key: "reason.judged_validated", Args: map[string]string{"confidence": num(c.V)}})
+		}
 	case BasisMean, BasisFolded:
 		s.Notes = append(s.Notes, Text{Key: "reason.judged_by_recomputed"})
 	case BasisNone:

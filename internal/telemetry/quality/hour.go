@@ -285,7 +285,11 @@ func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind) e
 		before = pendAt
 		for i := range pend {
 			r := &pend[i]
-			pendWork.acc[r.factor].add(r.mark, float64(seconds), r.v)
+			a := &pendWork.acc[r.factor]
+			a.add(r.mark, float64(seconds), r.v)
+			if part := pendWork.plan.hourRule.part; part != nil {
+				a.addPart(part, r.mark, float64(pendAt-pendWork.row.At), float64(seconds), r.v)
+			}
 			if r.cou.OK && r.mark == markN {
 				pendWork.cou[r.factor] = Some(pendWork.cou[r.factor].V + r.cou.V)
 			}
@@ -385,6 +389,9 @@ func (w *hourWork) takeReported() {
 			m = markMissing
 		}
 		w.acc[i].add(m, hourSeconds, rep.Avg)
+		if part := w.plan.hourRule.part; part != nil {
+			w.acc[i].addPart(part, m, 0, hourSeconds, rep.Avg)
+		}
 		if rep.Avg.OK && m == markN {
 			w.acc[i].min, w.acc[i].max = orElse(rep.Min, rep.Avg), orElse(rep.Max, rep.Avg)
 		}
@@ -516,7 +523,7 @@ func (w *hourWork) judge(i int, r HourResult, o2 Opt, o2Valid bool, temp Opt) Fa
 	f := FactorHour{
 		Code: fp.code, Flag: r.Flag, NSeen: int(r.NSeen), NValid: int(r.NValid), NExpected: 60,
 		Valid: r.Valid, Mean: r.Mean, Min: r.Min, Max: r.Max, Fold: FoldNotRequired, Reported: w.reported[i],
-		InTime: w.inTime[i],
+		InTime: w.inTime[i], Parts: r.Parts,
 	}
 	f.Cou = w.amount(i)
 	if fp.wet && fp.toMg > 0 {
@@ -547,6 +554,9 @@ func (w *hourWork) judge(i int, r HourResult, o2 Opt, o2Valid bool, temp Opt) Fa
 	}
 	if f.Valid {
 		f.Judged, f.Basis = pl.choose(fp, f.Mean, f.Folded, f.Reported)
+	}
+	if c := pl.confidence(fp); c.OK && f.Judged.OK {
+		f.Judged, f.Basis = Some(Validated(f.Judged.V, c.V)), BasisValidated
 	}
 	f.Reasons = hourReasons(&f)
 	f.Rate = w.rate(fp, &f)

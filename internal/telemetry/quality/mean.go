@@ -62,6 +62,7 @@ type HourResult struct {
 	Flag   string
 	NValid float64 // minutes with mark N
 	NSeen  float64 // minutes with any mark but Md
+	Parts  int     // valid quarters or half-hours, where the rule asks for them
 	Mean   Opt     // of the valid minutes that have a value, also when not Valid
 	Min    Opt
 	Max    Opt
@@ -73,6 +74,7 @@ type hourAcc struct {
 	seconds  [len(marks)]float64
 	sum, w   float64
 	min, max Opt
+	parts    *partAcc // nil where the rule does not ask for parts
 }
 
 func (a *hourAcc) add(mark int, seconds float64, v Opt) {
@@ -107,6 +109,9 @@ func (a *hourAcc) result(h *HourRule) HourResult {
 	}
 	r.Valid = a.seconds[markN] >= 60*h.MinValid
 	r.Flag = a.flag(h)
+	if h.part != nil && a.parts != nil {
+		a.parts.apply(h.part, a, &r)
+	}
 	return r
 }
 
@@ -166,6 +171,9 @@ func (r HourResult) Step(h *HourRule, runs []Run) Step {
 		s.Inputs = append(s.Inputs, Input{Name: "minutes " + orUnknown(f), Value: num(n[f]), Unit: "min"})
 	}
 	s.Formula = "n(N) = " + num(r.NValid) + sign(r.NValid >= h.MinValid) + num(h.MinValid)
+	if h.part != nil {
+		s.Formula = strconv.Itoa(r.Parts) + " / " + strconv.Itoa(h.part.N) + " × " + num(60/float64(h.part.N)) + " min"
+	}
 	s.Result = r.Flag
 	return s
 }

@@ -27,6 +27,7 @@ type HourRule struct {
 	DeviceAbove  float64 // minutes
 	TieOrder     []string
 	MissingMark  string
+	part         *PartRule // nil: by minutes
 	stateIndexes []int8
 	tieIndexes   []int8
 	devIndexes   []int8
@@ -136,7 +137,16 @@ type params struct {
 	capture    CaptureRule
 	substitute SubstituteRule
 	waterFill  WaterFillRule
-	tx         TransmissionRule
+
+	// Of the profiles for comparison.
+	part75Hour HourRule
+	iedHour    HourRule
+	shortTerm  ShortTermRule
+	neighbour  NeighbourRule
+	preceding  PrecedingRule
+	part75     Part75Rule
+
+	tx TransmissionRule
 }
 
 // reader collects the first fault while parameters are read.
@@ -183,6 +193,18 @@ func (r *reader) tableTexts(t map[string]any, name string) []string {
 	v, err := r.rule.TableTexts(t, name)
 	r.err = errors.Join(r.err, err)
 	return v
+}
+
+// numbers reads a table of numbers.
+func (r *reader) numbers(name string) map[string]float64 {
+	out := map[string]float64{}
+	t := r.rule.Table(name)
+	for k := range t {
+		v, err := r.rule.TableFloat(t, k)
+		r.err = errors.Join(r.err, err)
+		out[k] = v
+	}
+	return out
 }
 
 func (r *reader) evidence(t map[string]any) evidenceOf {
@@ -270,7 +292,39 @@ func readParams(set *rules.Set, date string) (*params, error) {
 	p.mismatch = r.open("suspect.reported")
 	p.reported.MinShare = r.num("min_abs_share_of_limit")
 	p.readDerived(r)
+	p.readProfiles(r)
 	return p, r.err
+}
+
+// readProfiles reads the rules offered for comparison.
+func (p *params) readProfiles(r *reader) {
+	p.part75Hour, p.iedHour = p.gasHour, p.gasHour
+	p.part75Hour.ref = r.open("part75.hour")
+	q := &PartRule{ref: p.part75Hour.ref, N: int(r.num("quadrants")), Service: int(r.num("service_quadrants")), stopped: int8(markIndex(r.text("stopped_mark")))}
+	for _, m := range r.texts("service_marks") {
+		q.services = append(q.services, int8(markIndex(m)))
+	}
+	p.part75Hour.part = q
+	p.iedHour.ref = r.open("ied.average")
+	p.iedHour.part = &PartRule{
+		ref: p.iedHour.ref, N: 60 / max(1, int(r.num("short_term_minutes"))), Cover: r.num("min_cover"), AnyPart: true, ofParts: true,
+		stopped: int8(markIndex(r.text("stopped_mark"))),
+	}
+	p.shortTerm = ShortTermRule{ref: p.iedHour.ref, MaxLost: int(r.num("max_lost_averages")), MaxLostDays: int(r.num("max_lost_days")), Confidence: r.numbers("confidence_percent")}
+	p.neighbour = NeighbourRule{ref: r.open("hjt75.substitute"), MaxHours: r.num("max_gap_hours"), Factors: r.texts("factors")}
+	p.preceding = PrecedingRule{ref: r.open("hjt356.substitute"), MinValues: int(r.num("min_values")), Median: r.texts("median_factors")}
+	s := &p.part75
+	s.ref = r.open("part75.substitute")
+	s.Availability = int(r.num("availability_hours"))
+	s.High, s.Middle, s.Low = r.num("high_percent"), r.num("middle_percent"), r.num("low_percent")
+	s.HighGap, s.MiddleGap = r.num("high_gap_hours"), r.num("middle_gap_hours")
+	s.HighPercentile, s.MiddlePercentile = r.num("high_percentile"), r.num("middle_percentile")
+	s.Mean, s.Initial, s.Most, s.Highest = r.text("modc_mean"), r.text("modc_initial"), r.text("modc_maximum"), r.text("modc_potential")
+	s.HighCode, s.MiddleCode = r.text("modc_high_percentile"), r.text("modc_middle_percentile")
+	s.Windows = map[string]int{}
+	for code, n := range r.numbers("window_hours") {
+		s.Windows[code] = int(n)
+	}
 }
 
 // readDerived reads the rules of conversions, totals and longer periods.

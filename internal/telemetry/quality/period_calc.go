@@ -66,15 +66,22 @@ func quarterOf(at int64) (from, to int64) {
 // periodCalc is a period under computation.
 type periodCalc struct {
 	periodInput
-	row   PeriodRow
-	pl    *plan
-	tl    *timeline
-	days  []DayRow // closed days of the period and those looked back to
-	byDay map[int64]*DayRow
-	begin int64 // first hour that is due
-	until int64 // end of the last hour that is due
-	sum   hash.Hash
-	buf   []byte
+	row    PeriodRow
+	pl     *plan
+	tl     *timeline
+	days   []DayRow // closed days of the period and those looked back to
+	byDay  map[int64]*DayRow
+	alphas map[codeAt]Opt // capture rates by quarter
+	begin  int64          // first hour that is due
+	until  int64          // end of the last hour that is due
+	sum    hash.Hash
+	buf    []byte
+}
+
+// codeAt names a factor in the quarter that begins at at.
+type codeAt struct {
+	code string
+	at   int64
 }
 
 // computePeriod is a period of an outlet as its rows tell. It reads nothing but
@@ -143,6 +150,9 @@ func (c *periodCalc) load(from, to, first int64) error {
 	back := int64(0)
 	if c.outlet.Medium != telemetry.Gas {
 		back = int64(c.pl.p.waterFill.Days) * daySeconds
+		if c.row.Profile == telemetry.ProfileHJ356Old { // a gap of the whole period looks as far back
+			back = c.row.To - c.row.From
+		}
 	}
 	days, err := c.rows.Days(from-back, min(to, dayStart(c.until)))
 	if err != nil {
@@ -363,12 +373,18 @@ func (c *periodCalc) means(fp *factorPlan, f *PeriodFactor) {
 			f.Valid = false
 		}
 	}
+	if c.row.Profile == telemetry.ProfileIED && f.DaysDue-f.DaysValid > c.pl.p.shortTerm.MaxLostDays {
+		f.Valid = false
+	}
 	if !f.Valid {
 		f.Reasons = append(f.Reasons, "reason.period_not_valid")
 	}
 }
 
 func (c *periodCalc) monthValid(start int64, m *monthDays) bool {
+	if c.row.Profile == telemetry.ProfileIED {
+		return m.due > 0
+	}
 	if c.outlet.Medium == telemetry.Gas {
 		return MonthValid(&c.pl.p.month, time.Unix(start, 0).In(chinaTime).Month(), m.valid)
 	}

@@ -21,7 +21,7 @@ func (c *periodCalc) gasTotals(fp *factorPlan, f *PeriodFactor) error {
 			f.Measured = Some(f.Measured.V + x.Rate.V)
 		}
 	}
-	if !slices.Contains(c.pl.p.substitute.Factors, fp.role) || !c.rated(fp.code) {
+	if !c.fills(fp.role) || !c.rated(fp.code) {
 		return nil
 	}
 	for h := max(c.row.From, c.begin); h < c.until; {
@@ -98,32 +98,26 @@ func (c *periodCalc) run(code string, h int64) (start, end int64, err error) {
 
 // fill substitutes the hours [from, to) of the run [start, end) of gaps.
 func (c *periodCalc) fill(fp *factorPlan, f *PeriodFactor, start, end, from, to int64) error {
-	rule := &c.pl.p.substitute
 	hours := int((to - from) / hourSeconds)
 	s := Substitution{
 		Factor: fp.code, From: from, To: to, Hours: hours, RunHours: int((end - start) / hourSeconds),
-		Kind: c.kind(fp.code, start, end), Rule: rule.id, Version: rule.version,
+		Kind: c.kind(fp.code, start, end), Status: string(SubstituteNoRule), Provisional: end >= c.tl.last,
 	}
-	anchor := start
-	if c.checks != nil {
-		if kind, passed, ok := c.checks(fp.code, start); ok {
-			s.Kind, anchor = kind, passed
-		}
+	var err error
+	switch c.row.Profile {
+	case telemetry.ProfileHJ75Old:
+		err = c.byNeighbours(fp, &s, start, end)
+	case telemetry.ProfilePart75:
+		err = c.byPart75(fp, &s, start, end)
+	default:
+		err = c.byTables(fp, &s, start, from)
 	}
-	qFrom, qTo := quarterOf(from)
-	s.Provisional = qTo > c.now || end >= c.tl.last
-	s.Alpha = c.capture(c.count(fp.code, qFrom, min(qTo, c.tl.to))).Alpha
-	gap := Gap{Kind: s.Kind, Alpha: s.Alpha.V, Hours: float64(s.RunHours), Anchor: anchor / hourSeconds}
-	history, err := c.history(fp.code, anchor, rule.window(gap))
 	if err != nil {
 		return err
 	}
-	res := SubstituteRate(rule, gap, history)
-	s.Status, s.Window, s.Rate, s.SourceHours = string(res.Status), res.Window, res.Value, res.Hours
-	if res.Status == SubstituteOK {
-		s.Method = strings.ToUpper(res.Method)
-		s.SourceFrom, s.SourceTo = res.From*hourSeconds, res.To*hourSeconds
-		s.Kg = Some(res.Value.V * float64(hours))
+	if s.Rate.OK {
+		s.Status = string(SubstituteOK)
+		s.Kg = Some(s.Rate.V * float64(hours))
 		f.Substituted = Some(f.Substituted.V + s.Kg.V)
 		f.SubstHours += hours
 	} else {
@@ -132,6 +126,166 @@ func (c *periodCalc) fill(fp *factorPlan, f *PeriodFactor, start, end, from, to 
 	c.row.Provisional = c.row.Provisional || s.Provisional
 	c.row.Substitution = append(c.row.Substitution, s)
 	return nil
+}
+
+// fills reports whether the rates of a factor are substituted at all.
+func (c *periodCalc) fills(role string) bool {
+	switch c.row.Profile {
+	case telemetry.ProfileHJ75Old:
+		return slices.Contains(c.pl.p.neighbour.Factors, role)
+	case telemetry.ProfilePart75:
+		return c.pl.p.part75.Windows[role] > 0
+	case telemetry.ProfileIED: // a day is lost instead
+		return false
+	}
+	return slices.Contains(c.pl.p.substitute.Factors, role)
+}
+
+// neighbours are the nearest valid rates before and after a run.
+func (c *periodCalc) neighbours(code string, start, end int64, s *Substitution) (before, after Opt, err error) {
+	list, err := c.history(code, start, 1)
+	if err != nil {
+		return before, after, err
+	}
+	if len(list) > 0 {
+		before, s.SourceFrom, s.SourceHours = Some(list[0].KgH), list[0].From*hourSeconds, 1
+		s.SourceTo = s.SourceFrom
+	}
+	for h := end; h < c.tl.last && !after.OK; h += hourSeconds {
+		if h >= c.tl.to {
+			if err := c.tl.ahead(min(c.tl.to+lookback, c.tl.last)); err != nil {
+				return before, after, err
+			}
+		}
+		if st, f := c.state(code, h); st == hourValid && f.Rate.OK {
+			after, s.SourceTo, s.SourceHours = f.Rate, h, s.SourceHours+1
+		}
+	}
+	return before, after, nil
+}
+
+// byNeighbours fills by HJ/T 75-2007.
+func (c *periodCalc) byNeighbours(fp *factorPlan, s *Substitution, start, end int64) error {
+	rule := &c.pl.p.neighbour
+	s.Rule, s.Version = rule.id, rule.version
+	before, after, err := c.neighbours(fp.code, start, end, s)
+	if err != nil {
+		return err
+	}
+	s.Provisional = s.Provisional || !after.OK
+	if s.Rate = NeighbourMean(rule, float64(s.RunHours), before, after); s.Rate.OK {
+		s.Method, s.Window = "HJT75-mean", 2
+	}
+	return nil
+}
+
+// byPart75 fills by 40 CFR Part 75. Alpha is the monitor's availability then.
+func (c *periodCalc) byPart75(fp *factorPlan, s *Substitution, start, end int64) error {
+	rule := &c.pl.p.part75
+	s.Rule, s.Version = rule.id, rule.version
+	g := Part75Gap{Hours: float64(s.RunHours), Window: rule.Windows[fp.role]}
+	var err error
+	if g.Before, g.After, err = c.neighbours(fp.code, start, end, s); err != nil {
+		return err
+	}
+	list, err := c.history(fp.code, start, g.Window)
+	if err != nil {
+		return err
+	}
+	flow := 0.0
+	for _, r := range list {
+		g.Rates = append(g.Rates, r.KgH)
+		flow = max(flow, c.tl.at(r.From*hourSeconds).Flow.V)
+	}
+	if fp.rangeHi.OK && len(list) > 0 {
+		g.Potential = Some(EmissionRate(&c.pl.p.emission, fp.rangeHi.V*fp.toMg, flow))
+	}
+	if g.PMA, err = c.availability(fp.code, start, rule.Availability); err != nil {
+		return err
+	}
+	res := Part75Substitute(rule, g)
+	s.Alpha, s.Rate = g.PMA, res.Value
+	s.Provisional = s.Provisional || !g.After.OK
+	if !res.Value.OK {
+		return nil
+	}
+	s.Method = "MODC-" + res.MODC
+	switch res.MODC {
+	case rule.Mean, rule.Initial:
+		s.Window = 2
+	default:
+		s.Window, s.SourceHours, s.SourceTo = g.Window, len(list), list[0].From*hourSeconds
+		s.SourceFrom = list[len(list)-1].From * hourSeconds
+	}
+	return nil
+}
+
+// availability is the share of the last n hours that the source ran before an
+// hour that have valid data, percent.
+func (c *periodCalc) availability(code string, before int64, n int) (Opt, error) {
+	ran, valid := 0, 0
+	for h := before - hourSeconds; ran < n; h -= hourSeconds {
+		if h < c.tl.from {
+			if more, err := c.tl.back(); err != nil {
+				return Opt{}, err
+			} else if !more {
+				break
+			}
+		}
+		switch s, _ := c.state(code, h); s {
+		case hourValid:
+			ran, valid = ran+1, valid+1
+		case hourInvalid, hourSource:
+			ran++
+		case hourStopped, hourOutside:
+		}
+	}
+	if ran == 0 {
+		return Opt{}, nil
+	}
+	return Some(100 * float64(valid) / float64(ran)), nil
+}
+
+// byTables fills by HJ 75-2017, tables 5 and 6, with the capture rate of the
+// quarter that the hour from lies in.
+func (c *periodCalc) byTables(fp *factorPlan, s *Substitution, start, from int64) error {
+	rule := &c.pl.p.substitute
+	s.Rule, s.Version = rule.id, rule.version
+	anchor := start
+	if c.checks != nil {
+		if kind, passed, ok := c.checks(fp.code, start); ok {
+			s.Kind, anchor = kind, passed
+		}
+	}
+	qFrom, qTo := quarterOf(from)
+	s.Provisional = s.Provisional || qTo > c.now
+	s.Alpha = c.quarterly(fp.code, qFrom, qTo)
+	gap := Gap{Kind: s.Kind, Alpha: s.Alpha.V, Hours: float64(s.RunHours), Anchor: anchor / hourSeconds}
+	history, err := c.history(fp.code, anchor, rule.window(gap))
+	if err != nil {
+		return err
+	}
+	res := SubstituteRate(rule, gap, history)
+	s.Window, s.Rate, s.SourceHours = res.Window, res.Value, res.Hours
+	if res.Status == SubstituteOK {
+		s.Method = strings.ToUpper(res.Method)
+		s.SourceFrom, s.SourceTo = res.From*hourSeconds, res.To*hourSeconds
+	}
+	return nil
+}
+
+// quarterly is the capture rate of a quarter, as far as it has gone by.
+func (c *periodCalc) quarterly(code string, from, to int64) Opt {
+	if c.alphas == nil {
+		c.alphas = map[codeAt]Opt{}
+	}
+	k := codeAt{code, from}
+	a, ok := c.alphas[k]
+	if !ok {
+		a = c.capture(c.count(code, from, min(to, c.tl.to))).Alpha
+		c.alphas[k] = a
+	}
+	return a
 }
 
 // kind names a run by the marks of its hours.
@@ -182,6 +336,10 @@ func (c *periodCalc) history(code string, anchor int64, n int) ([]RateRun, error
 
 // waterTotals sums the valid day totals and fills the days without one.
 func (c *periodCalc) waterTotals(fp *factorPlan, f *PeriodFactor) {
+	if c.row.Profile == telemetry.ProfileHJ356Old {
+		c.waterByPreceding(fp, f)
+		return
+	}
 	rule := &c.pl.p.waterFill
 	var totals []DayTotal
 	for i := range c.days {
@@ -223,6 +381,61 @@ func (c *periodCalc) waterTotals(fp *factorPlan, f *PeriodFactor) {
 			}
 		}
 		c.row.Substitution = append(c.row.Substitution, s)
+	}
+}
+
+// waterByPreceding fills runs of days by HJ/T 356-2007: each with the mean of as
+// many days before it. Only totals are filled, never concentrations.
+func (c *periodCalc) waterByPreceding(fp *factorPlan, f *PeriodFactor) {
+	rule := &c.pl.p.preceding
+	total := func(day int64) Opt {
+		r := c.byDay[day]
+		if r == nil {
+			return Opt{}
+		}
+		if x := r.Factor(fp.code); x != nil && x.Valid {
+			return x.Total
+		}
+		return Opt{}
+	}
+	gap := func(day int64) bool { return day+daySeconds > c.begin && c.dayGap(c.byDay[day], fp.code, day) }
+	for day := c.row.From; day+daySeconds <= c.until; day += daySeconds {
+		if v := total(day); v.OK {
+			f.Measured = Some(f.Measured.V + v.V)
+			continue
+		}
+		if !gap(day) {
+			continue
+		}
+		start, end := day, day+daySeconds
+		for start > c.begin && gap(start-daySeconds) && c.byDay[start-daySeconds] != nil {
+			start -= daySeconds
+		}
+		for end+daySeconds <= c.until && gap(end) {
+			end += daySeconds
+		}
+		var values []float64
+		for d := start - (end - start); d < start; d += daySeconds {
+			if v := total(d); v.OK {
+				values = append(values, v.V)
+			}
+		}
+		days := int((end - day) / daySeconds)
+		s := Substitution{
+			Factor: fp.code, From: day, To: end, Hours: 24 * days, RunHours: int((end - start) / hourSeconds), Kind: "other",
+			Rule: rule.id, Version: rule.version, Status: string(SubstituteNoRule), Rate: Preceding(rule, fp.role, values),
+		}
+		if s.Rate.OK {
+			s.Status, s.Method, s.Window, s.SourceHours = string(SubstituteOK), "HJT356-mean", int((end-start)/daySeconds), len(values)
+			s.SourceFrom, s.SourceTo = start-(end-start), start-daySeconds
+			s.Kg = Some(s.Rate.V * float64(days))
+			f.Substituted = Some(f.Substituted.V + s.Kg.V)
+			f.SubstHours += days
+		} else {
+			f.NoRule += days
+		}
+		c.row.Substitution = append(c.row.Substitution, s)
+		day = end - daySeconds
 	}
 }
 

@@ -18,7 +18,7 @@ var ReasonKeys = []string{
 	"reason.warning_only", "reason.no_limit", "reason.own_limit", "reason.nh3_cold", "reason.nh3_warm", "reason.nh3_unknown",
 	"reason.taken_as_reported", "reason.from_realtime", "reason.judged_by_reported", "reason.judged_by_recomputed",
 	"reason.compare", "reason.revised", "reason.resent", "reason.no_frame", "reason.not_judged", "reason.source_stopped",
-	"reason.unweighted", "reason.single_value", "reason.no_flow", "reason.short_running", "reason.moisture_missing", "reason.zero_drift", "reason.period_not_valid",
+	"reason.unweighted", "reason.single_value", "reason.no_flow", "reason.short_running", "reason.moisture_missing", "reason.zero_drift", "reason.judged_validated", "reason.period_not_valid",
 }
 
 // situation is all that decides an outlet's state at one instant.
