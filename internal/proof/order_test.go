@@ -351,7 +351,23 @@ func (a *anew) Derived(table byte, o telemetry.OutletID, from, to int64, fn func
 	return nil
 }
 
-// TestAnyArrival: the judged rows are a function of the records and of the order
+// periods are the months that the rows of a store give.
+func periods(t fatal, s *store.Store, reg snapOf) (out []quality.PeriodRow) {
+	e, err := quality.New(quality.Options{Store: s, Registry: reg, Now: func() time.Time { return orderNow }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range reg.s.Order {
+		p, err := e.Period(context.Background(), id, quality.LevelMonth, orderNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// TestAnyArrival: the judged rows, and the months made of them, are a function of the records and of the order
 // of the versions of each record (the later value is the one that counts), and of
 // nothing else: not of the order in which records arrive, of their packets, of
 // repeats (also of a value that was revised since), of how frames fall into
@@ -370,6 +386,9 @@ func TestAnyArrival(t *testing.T) {
 		first := derived(t, one, reg)
 		if d := gocmp.Diff(first, derived(t, two, reg)); d != "" {
 			t.Fatalf("another arrival gives other bytes:\n%s", d)
+		}
+		if d := gocmp.Diff(periods(t, one, reg), periods(t, two, reg)); d != "" {
+			t.Fatalf("another arrival gives other months:\n%s", d)
 		}
 		fresh := &anew{Store: one, rows: map[string]store.Derived{}}
 		e, err := quality.New(quality.Options{Store: fresh, Registry: reg, Now: func() time.Time { return orderNow }})
