@@ -130,6 +130,21 @@ func (s *sight) Period(ctx context.Context, level string, at time.Time) (quality
 	return s.h.Quality.Period(ctx, s.id, level, at)
 }
 
+// sightRows are the rows of the one outlet that is looked at, for reports.
+type sightRows struct{ s *sight }
+
+func (r sightRows) Hours(_ telemetry.OutletID, from, to time.Time) ([]quality.HourRow, error) {
+	return r.s.Hours(from, to)
+}
+
+func (r sightRows) Days(_ telemetry.OutletID, from, to time.Time) ([]quality.DayRow, error) {
+	return r.s.Days(from, to)
+}
+
+func (r sightRows) Period(ctx context.Context, _ telemetry.OutletID, level string, at time.Time) (quality.PeriodRow, error) {
+	return r.s.Period(ctx, level, at)
+}
+
 // Records are the records of [from, to), Unix seconds.
 func (s *sight) Records(kind telemetry.Kind, from, to int64, fn func(*telemetry.Record) bool) error {
 	if s.o != nil {

@@ -90,6 +90,10 @@ func TestKnownPages(t *testing.T) {
 		{"/en/outlets/1/2026-11-23/series?factor=a21002&" + before, nil, nil},
 		{"/en/outlets/1/2026-11-23.csv?" + before, []string{",40,"}, []string{"46.6"}},
 		{"/en/outlets/1/2026-11-23.csv", []string{"46.666"}, nil},
+		{"/en/reports/outlet/1/day/2026-11-23", []string{">46.7<", "As known on…"}, []string{banner}},
+		{"/en/reports/outlet/1/day/2026-11-23?" + before, []string{banner, ">40.0<", "/en/reports/outlet/1/day/2026-11-23.csv?known=2026-11-23T08%3A10", "/en/reports/outlet/1/month/2026-11?known="}, []string{"46.7"}},
+		{"/en/reports/outlet/1/month/2026-11?" + before, []string{banner}, nil},
+		{"/en/outlets/1/totals?" + before, []string{banner}, nil},
 		{"/en/outlets/1/history.json?" + before, []string{`"known":"2026-11-23T08:10:00+08:00"`}, nil},
 	} {
 		w := r.ask("officer", http.MethodGet, c.path, nil)
@@ -111,6 +115,7 @@ func TestKnownPages(t *testing.T) {
 	for path, says := range map[string]string{
 		"/en/outlets/1?known=yesterday":                        "“yesterday” is no time: write a date such as 2026-11-20, or a time such as 2026-11-20 08:30.",
 		"/en/values/" + value + "?known=2026-13-01":            "is no time",
+		"/en/reports/outlet/1/day/2026-11-23?known=2026-11-20": "This period had not begun at 2026-11-20 24:00",
 		"/api/v1/outlets/1/hours?known=x":                      "",
 		"/api/v1/outlets/1/records?known=2030-01-01T00:00:00Z": "",
 	} {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/quality"
@@ -84,11 +85,16 @@ func (h *Handler) report(c *call) error {
 }
 
 func (h *Handler) outletReport(c *call, id string, p report.Period, format string) error {
-	o, err := h.find(c, id)
+	o, look, err := h.look(c, id)
 	if err != nil {
 		return err
 	}
-	s, err := h.maker(c).Outlet(c.ctx(), o, p)
+	if p.From.After(c.now) {
+		return errs.New(errs.Invalid, "known.period_later", "at", knownStamp(c.knownAt))
+	}
+	m := h.maker(c)
+	m.Rows = sightRows{look}
+	s, err := m.Outlet(c.ctx(), o, p)
 	if err != nil {
 		return err
 	}
@@ -116,17 +122,22 @@ type reportFrame struct {
 	Rules       []string // versions and digests
 	Unverified  bool     // the layout is not certain
 	URL         string
+	Known       *knownView // nil: the report is of now only
+	query       string
 }
+
+// ExportAs is the address of a format.
+func (f *reportFrame) ExportAs(format string) string { return exported{f.Export, f.query}.ExportAs(format) }
 
 // around fills what stands around a report.
 func (h *Handler) around(c *call, scope, id string, p report.Period) reportFrame {
 	f := reportFrame{
-		Period: p, Until: p.Until(c.now), By: c.actor.Post, Made: c.now, URL: c.r.Host + c.r.URL.RequestURI(),
-		Previous: c.path(reportPath(scope, id, p.Previous())), Export: c.path(reportPath(scope, id, p)),
+		Period: p, Until: p.Until(c.now), By: c.actor.Post, Made: c.asked, query: c.keepQuery(), URL: c.r.Host + c.r.URL.RequestURI(),
+		Previous: c.keep(c.path(reportPath(scope, id, p.Previous()))), Export: c.path(reportPath(scope, id, p)),
 	}
 	f.Provisional = f.Until.Before(p.To)
 	if n := p.Next(); n.From.Before(c.now) {
-		f.Next = c.path(reportPath(scope, id, n))
+		f.Next = c.keep(c.path(reportPath(scope, id, n)))
 	}
 	for _, level := range report.Levels {
 		at := p.From
@@ -134,7 +145,7 @@ func (h *Handler) around(c *call, scope, id string, p report.Period) reportFrame
 			at = c.now
 		}
 		f.Levels = append(f.Levels, web.Tab{
-			Text: c.l.T("report.level_" + level), Href: c.path(reportPath(scope, id, report.PeriodAt(level, at))), Current: level == p.Level,
+			Text: c.l.T("report.level_" + level), Href: c.keep(c.path(reportPath(scope, id, report.PeriodAt(level, at)))), Current: level == p.Level,
 		})
 	}
 	return f
@@ -252,7 +263,7 @@ func (h *Handler) sheetView(c *call, o *telemetry.Outlet, s *report.Sheet) *shee
 	v := &sheetView{
 		reportFrame: h.around(c, report.ScopeOutlet, strconv.Itoa(int(o.ID)), s.Period), Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample,
 	}
-	v.Provisional = s.Provisional
+	v.Provisional, v.Known = s.Provisional, c.knownForm()
 	v.Rules, v.Unverified = sheetRules(s), s.Layout.Certainty == "unverified"
 	if e := c.snap.Enterprises[o.Enterprise]; e != nil {
 		v.Enterprise, v.Permit = c.name(e.Name), e.Permit
@@ -333,12 +344,12 @@ func (c *call) sheetLine(o *telemetry.Outlet, s *report.Sheet, r *report.Row) sh
 	switch r.Kind {
 	case quality.LevelHour:
 		level = quality.LevelHour
-		line.Href = c.path(outletPath(o.ID)+"/"+i18n.Short(r.From)) + "?hour=" + r.From.In(i18n.Zone).Format("15") + "#why"
+		line.Href = c.keep(c.path(outletPath(o.ID)+"/"+i18n.Short(r.From)) + "?hour=" + r.From.In(i18n.Zone).Format("15") + "#why")
 	case quality.LevelDay:
 		level = quality.LevelDay
-		line.Href = c.path(reportPath(report.ScopeOutlet, strconv.Itoa(int(o.ID)), report.PeriodAt(quality.LevelDay, r.From)))
+		line.Href = c.keep(c.path(reportPath(report.ScopeOutlet, strconv.Itoa(int(o.ID)), report.PeriodAt(quality.LevelDay, r.From))))
 	default:
-		line.Href = c.path(reportPath(report.ScopeOutlet, strconv.Itoa(int(o.ID)), report.PeriodAt(quality.LevelMonth, r.From)))
+		line.Href = c.keep(c.path(reportPath(report.ScopeOutlet, strconv.Itoa(int(o.ID)), report.PeriodAt(quality.LevelMonth, r.From))))
 	}
 	for i := range s.Columns {
 		col, x := &s.Columns[i], &r.Cells[i]
@@ -357,7 +368,7 @@ func (c *call) sheetLine(o *telemetry.Outlet, s *report.Sheet, r *report.Row) sh
 				cell.Mark = strconv.Itoa(x.N) + "/" + strconv.Itoa(x.Of)
 			}
 			if x.V.OK && level != "" && (col.Quantity == report.Measured || col.Quantity == report.Folded || col.Quantity == report.Value) {
-				cell.Href = c.path("/values/" + valueID(o.ID, col.Factor, level, r.From))
+				cell.Href = c.keep(c.path("/values/" + valueID(o.ID, col.Factor, level, r.From)))
 			}
 		}
 		line.Cells = append(line.Cells, cell)
