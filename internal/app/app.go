@@ -318,7 +318,7 @@ func (a *App) handler() (http.Handler, error) {
 	a.pages.Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
-		Now: a.now, Logger: a.log,
+		Version: a.o.Version, Now: a.now, Logger: a.log,
 	})
 	if a.c.Public.Enabled {
 		public.Register(mux)

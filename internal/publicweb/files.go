@@ -214,8 +214,8 @@ type parquetSheet struct {
 // complete.
 const groupRows = 8192
 
-func newParquet(w io.Writer, about map[string]string) *parquetSheet {
-	o := []parquet.WriterOption{parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(groupRows), parquet.CreatedBy("plateau", "", "")}
+func newParquet(w io.Writer, version string, about map[string]string) *parquetSheet {
+	o := []parquet.WriterOption{parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(groupRows), parquet.CreatedBy("plateau", version, "public")}
 	for _, k := range slices.Sorted(maps.Keys(about)) {
 		o = append(o, parquet.KeyValueMetadata(k, about[k]))
 	}
@@ -241,7 +241,7 @@ func (h *Handler) newSheet(w io.Writer, format string) (sheet, error) {
 	if format == csvFormat {
 		return newCSV(w)
 	}
-	return newParquet(w, map[string]string{"licence": h.Licence, "licence_url": h.LicenceURL, "publisher": h.Publisher, "columns": dictionaryPath}), nil
+	return newParquet(w, h.Version, map[string]string{"licence": h.Licence, "licence_url": h.LicenceURL, "publisher": h.Publisher, "columns": dictionaryPath}), nil
 }
 
 // stamps remember what files held, so that whoever has the newest one is told

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"plateau/internal/platform/errs"
@@ -28,6 +29,9 @@ type historyLine struct {
 	Parts string // valid of due
 	Over  string // hours over the limit on a day
 }
+
+// empty reports whether nothing is known of the line's time.
+func (l historyLine) empty() bool { return l.Value == "" && l.Parts == "" && l.Over == "" }
 
 type historyView struct {
 	Name     word
@@ -343,6 +347,11 @@ func (c *call) dayLines(v *historyView, o *telemetry.Outlet, code string, s span
 			over++
 		}
 		v.Chart.Hours = append(v.Chart.Hours, step)
+		if last := len(v.Lines) - 1; s.days() > monthSpan && last >= 0 && line.empty() && v.Lines[last].empty() && v.Lines[last].Why == line.Why {
+			from, _, _ := strings.Cut(v.Lines[last].When, " ")
+			v.Lines[last].When = from + " – " + line.When // weeks of nothing are one line of a year
+			continue
+		}
 		v.Lines = append(v.Lines, line)
 	}
 	slices.Reverse(v.Lines)

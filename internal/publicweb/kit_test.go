@@ -202,7 +202,7 @@ func (f *fakeQuality) Hours(id telemetry.OutletID, from, to time.Time) ([]qualit
 			if running {
 				x.Mean, x.Judged = quality.Some(minuteValue), quality.Some(minuteValue)
 			}
-			row.Factors = []quality.FactorHour{x, {Code: "w01001", Flag: "N", NSeen: 60, NValid: 60, NExpected: 60, Valid: true, Mean: quality.Some(7.2), Judged: quality.Some(7.2), Basis: quality.BasisMean, Limit: phLimit}}
+			row.Factors = []quality.FactorHour{x, {Code: "w01001", Flag: "N", NSeen: 60, NValid: 60, NExpected: 60, Valid: true, Mean: quality.Some(7.2), Judged: quality.Some(7.2), Basis: quality.BasisMean}}
 		default:
 			continue
 		}
@@ -246,6 +246,15 @@ func (f *fakeQuality) Days(id telemetry.OutletID, from, to time.Time) ([]quality
 		out = append(out, row)
 	}
 	return out, nil
+}
+
+// Now: outlet 2's pH is judged by single values, whose limit no mean shows.
+func (f *fakeQuality) Now(id telemetry.OutletID, _ time.Time) (quality.View, error) {
+	v := quality.View{Outlet: id}
+	if id == 2 {
+		v.Tiles = []quality.Tile{{Code: "w01001", Value: quality.Some(minuteValue), Limit: phLimit}}
+	}
+	return v, nil
 }
 
 // secrets are what no answer may hold.

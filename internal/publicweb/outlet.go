@@ -125,7 +125,11 @@ func (h *Handler) outlet(c *call) (*document, error) {
 	hours, days = c.hours(hours), c.days(days)
 	c.strip(v, o, from, to, hours, days)
 	c.latest(v, o, hours)
-	c.limitLines(v, o, hours, days)
+	now, err := h.Quality.Now(o.ID, c.cut)
+	if err != nil {
+		return nil, err
+	}
+	c.limitLines(v, o, hours, days, now.Tiles)
 	v.History = outletPath(o.ID) + "/history"
 	if f := states[i].Factor; f != "" && slices.ContainsFunc(v.Latest, func(l latest) bool { return l.code == f }) {
 		v.History += "?factor=" + url.QueryEscape(f) // what the reader has just read about
@@ -280,14 +284,15 @@ func broken(over, evidence bool) string {
 	return ""
 }
 
-// limitLines lists what the newest hours and days were held against.
-func (c *call) limitLines(v *outletView, o *telemetry.Outlet, hours []quality.HourRow, days []quality.DayRow) {
-	seen := map[string]bool{}
+// limitLines lists what the newest hours and days were held against, and the
+// limits of factors that single values are judged by.
+func (c *call) limitLines(v *outletView, o *telemetry.Outlet, hours []quality.HourRow, days []quality.DayRow, tiles []quality.Tile) {
+	seen, listed := map[string]bool{}, map[string]bool{}
 	add := func(code string, l quality.LimitRef) {
 		if l.IsZero() || seen[code+l.ID+l.Statistic] {
 			return
 		}
-		seen[code+l.ID+l.Statistic] = true
+		seen[code+l.ID+l.Statistic], listed[code] = true, true
 		line := limitLine{Factor: c.factor(code), Limit: withUnit(figures.Limit(l), figures.UnitOf(o, code)), Statistic: c.l.T("statistic." + l.Statistic)}
 		if full := c.limitByID(o, l.ID); full != nil {
 			line.Standard, line.Since = word{full.Standard, "zh"}, full.EffectiveFrom
@@ -306,6 +311,11 @@ func (c *call) limitLines(v *outletView, o *telemetry.Outlet, hours []quality.Ho
 		if n := len(days); n > 0 {
 			if f := days[n-1].Factor(of.Code); f != nil {
 				add(f.Code, f.Limit)
+			}
+		}
+		for i := range tiles {
+			if tiles[i].Code == of.Code && !listed[of.Code] {
+				add(of.Code, tiles[i].Limit)
 			}
 		}
 	}

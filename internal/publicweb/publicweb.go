@@ -47,6 +47,7 @@ type Judgements interface {
 	States(asOf time.Time) ([]quality.StateResult, error)
 	Hours(outlet telemetry.OutletID, from, to time.Time) ([]quality.HourRow, error)
 	Days(outlet telemetry.OutletID, from, to time.Time) ([]quality.DayRow, error)
+	Now(outlet telemetry.OutletID, asOf time.Time) (quality.View, error) // for the limits in force only
 }
 
 // Alarms tell what officers have said of open alarms; *alarm.Service is one.
@@ -65,6 +66,7 @@ type Deps struct {
 	Publisher string
 	// Licence and LicenceURL are the terms under which the data may be used.
 	Licence, LicenceURL string
+	Version             string           // of the program, as Parquet files name it
 	Now                 func() time.Time // nil: the system clock
 	Logger              *slog.Logger     // nil: slog.Default
 }

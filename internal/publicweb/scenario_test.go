@@ -138,7 +138,7 @@ func TestScenarios(t *testing.T) {
 		{"county without outlets", "/zh/public/counties/540127", 200, []string{"本系统在这里没有监测点"}, []string{"个在限值以内"}},
 		{"no such county", "/zh/public/counties/999999", 404, []string{"没有这一页"}, nil},
 		{"outlet over", "/zh/public/outlets/1", 200, []string{"超标", "62.4 mg/m³", "限值 50", "GB 13223-2011", "2012-01-01 起执行", "2026-11-20：3 小时超标", "本系统里还没有工作人员确认过"}, nil},
-		{"outlet within, day over", "/zh/public/outlets/2", 200, []string{"2026-11-19：超标", "2026-11-18：数据不足", "2026-11-23：未结束", "6–9"}, nil},
+		{"outlet within, day over", "/zh/public/outlets/2", 200, []string{"2026-11-19：超标", "2026-11-18：数据不足", "2026-11-23：未结束", "6–9 · 日均值"}, nil},
 		{"silent outlet", "/en/public/outlets/3", 200, []string{"No data since today 06:45.", "2026-11-20: no data"}, []string{"within its limits"}},
 		{"no such outlet", "/zh/public/outlets/77", 404, nil, nil},
 		{"no number", "/zh/public/outlets/1x", 404, nil, nil},
@@ -275,5 +275,16 @@ func TestPageBytes(t *testing.T) {
 				t.Errorf("%s: %d bytes gzip, more than the 8 KB of a repeated visit", to, b.Len())
 			}
 		}
+	}
+}
+
+// TestEmptyRegistry: nothing is said to be within limits where nothing is
+// monitored.
+func TestEmptyRegistry(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.snap.Outlets, r.snap.Order = nil, nil
+	if body := r.page(t, "/zh/public"); !strings.Contains(body, "本系统在这里没有监测点") || strings.Contains(body, "个在限值以内") {
+		t.Error(tags.ReplaceAllString(body, ""))
 	}
 }
