@@ -122,6 +122,17 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
+// CatchUp derives the alarms of all that is judged by now, without rest, for
+// programs that do not run on. Nothing is watched live.
+func (s *Service) CatchUp(ctx context.Context) error {
+	for _, id := range s.o.Registry.Snapshot().Order {
+		if _, err := s.derive(ctx, id, 0); err != nil {
+			return fmt.Errorf("outlet %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
 // begin finds out how long the program did not run, and derives everything anew
 // unless the last run had finished with all that is judged.
 func (s *Service) begin(ctx context.Context) error {
