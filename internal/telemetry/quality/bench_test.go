@@ -171,3 +171,52 @@ func BenchmarkRecompute(b *testing.B) {
 	}
 	b.ReportMetric(float64(31*24)*float64(b.N)/b.Elapsed().Seconds(), "hours/s")
 }
+
+// BenchmarkPeriodYear computes a year of one outlet from its hours.
+func BenchmarkPeriodYear(b *testing.B) {
+	rows := gasYear(on(1, 1, 0), on(13, 1, 0), func(h int64, f *FactorHour) bool { return h/hourSeconds%97 > 3 })
+	extra := []string{"a34013", "a21026", "a01011", "a01012", "a01013", "a01014", "a00000"}
+	o := periodOutlet()
+	for _, c := range extra {
+		o.Factors = append(o.Factors, telemetry.OutletFactor{Code: c})
+	}
+	stored := storedBytes{days: rows.days, hours: map[int64][]byte{}}
+	for h, r := range rows.hours {
+		for _, c := range extra {
+			f := r.Factors[0]
+			f.Code = c
+			r.Factors = append(r.Factors, f)
+		}
+		stored.hours[h] = AppendHour(nil, &r)
+	}
+	for b.Loop() {
+		if p := periodOf(b, o, LevelYear, on(6, 1, 0), on(13, 2, 0), stored, nil); len(p.Substitution) == 0 {
+			b.Fatal("nothing substituted")
+		}
+	}
+}
+
+// storedBytes reads hours as the store keeps them.
+type storedBytes struct {
+	hours map[int64][]byte
+	days  map[int64]DayRow
+}
+
+func (s storedBytes) Hours(from, to int64) (out []HourRow, err error) {
+	for h := from; h < to; h += hourSeconds {
+		if v, ok := s.hours[h]; ok {
+			r, err := ReadHour(1, h, v)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func (s storedBytes) Days(from, to int64) ([]DayRow, error) {
+	return (&memRows{days: s.days}).Days(from, to)
+}
+
+func (s storedBytes) First() (int64, bool, error) { return on(1, 1, 4), true, nil }

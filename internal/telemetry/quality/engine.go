@@ -97,9 +97,10 @@ type Engine struct {
 	limitOf uint64
 	limitOK bool
 
-	states stateCache
-	before beforeCache
-	ready  atomic.Bool
+	states  stateCache
+	periods periodCache
+	before  beforeCache
+	ready   atomic.Bool
 
 	// Of passes only, under passMu.
 	loaded    bool
@@ -118,6 +119,7 @@ type live struct {
 	newest   int64             // latest hour met
 	floor    int64             // hours up to here are not kept
 	received int64             // Unix seconds of the last frame
+	closed   uint64            // raised when a row of a closed hour or day was judged
 	latest   *telemetry.Record // newest real-time, minute or hour record by DataTime
 	realtime *telemetry.Record // newest real-time record
 }
@@ -842,9 +844,15 @@ func (e *Engine) publish(done []judgedOutlet, seen map[telemetry.OutletID]int64,
 		l := e.outlets[done[i].outlet]
 		for k := range done[i].hours {
 			l.putHour(&done[i].hours[k], now)
+			if done[i].hours[k].At+hourSeconds <= now {
+				l.closed = e.change + 1
+			}
 		}
 		for k := range done[i].days {
 			l.putDay(&done[i].days[k])
+			if done[i].days[k].At+daySeconds <= now {
+				l.closed = e.change + 1
+			}
 		}
 	}
 	e.cursor, e.change = seq, e.change+1

@@ -83,7 +83,7 @@ func periodOutlet() *telemetry.Outlet {
 	return o
 }
 
-func periodOf(t *testing.T, o *telemetry.Outlet, level string, when, now int64, rows PeriodRows, checks Checks) PeriodRow {
+func periodOf(t testing.TB, o *telemetry.Outlet, level string, when, now int64, rows PeriodRows, checks Checks) PeriodRow {
 	t.Helper()
 	src := limitSource{rules.Default().Limits()}
 	p, err := computePeriod(periodInput{
@@ -387,5 +387,42 @@ func TestMonthOfWater(t *testing.T) {
 	p = periodOf(t, o, LevelMonth, on(10, 5, 0), on(11, 10, 0), m, nil)
 	if f := p.Factors[2]; f.NoRule != 30 || f.Total.OK || len(p.Substitution) != 4 || p.Substitution[2].Hours != 11*24 || p.Substitution[3].Hours != 19*24 {
 		t.Errorf("a factor that never came: %+v, %+v", f, p.Substitution[2:])
+	}
+}
+
+// TestPeriodOfEngine: the engine's own rows, kept until a closed hour changes.
+func TestPeriodOfEngine(t *testing.T) {
+	t.Parallel()
+	m := newMemStore()
+	for hour := range 24 {
+		m.add(hourOf(1, at(22, hour, 0), "a21002-Avg=30:N", "a19001-Avg=12:N", "a00000-Avg=50:N")...)
+	}
+	e := newEngine(t, m, registry(stack()), at(23, 0, 30))
+	catchUp(t, e)
+	total := func() Opt {
+		p, err := e.Period(t.Context(), 1, LevelMonth, unix(at(3, 0, 0)))
+		if err != nil || p.From != at(1, 0, 0) {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		return p.Factors[0].Total
+	}
+	if v := total(); !close9(v, 24*5.4) {
+		t.Errorf("total %v", v)
+	}
+	e.periods.rows[periodKey{1, LevelMonth, at(1, 0, 0)}] = periodEntry{}
+	if v := total(); !close9(v, 24*5.4) {
+		t.Errorf("total from a stale entry: %v", v)
+	}
+	late := rec(1, telemetry.KindMinute, at(22, 7, 0), "a21002-Avg=90:N", "a19001-Avg=12:N", "a00000-Avg=50:N")
+	m.add(late) // a revision: the hour's mean is 40
+	catchUp(t, e)
+	if v := total(); !close9(v, 23*5.4+7.2) {
+		t.Errorf("total after a revision: %v", v)
+	}
+	if _, err := e.Period(t.Context(), 9, LevelMonth, unix(at(3, 0, 0))); err == nil {
+		t.Error("a period of no outlet")
+	}
+	if _, err := e.Period(t.Context(), 1, LevelHour, unix(at(3, 0, 0))); err == nil {
+		t.Error("an hour is no period")
 	}
 }
