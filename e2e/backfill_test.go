@@ -13,8 +13,8 @@ import (
 
 // apiGap is what this test reads of a gap.
 type apiGap struct {
-	ID, From, To, State, How, Cause string
-	Outlet, Missing, Requests       int
+	ID, MN, From, To, State, How, Cause string
+	Outlet, Missing, Requests           int
 }
 
 // ask reads the interface as the operator.

@@ -140,6 +140,9 @@ func places(ctx context.Context, t *testing.T) []string {
 	alarm := below(follow(ctx, t, "main table", `^/zh/alarms/[^/?]+$`))
 	const stranger = "/devices/E2E0000000000000000000B2"
 	knock(t, strings.TrimPrefix(stranger, "/devices/"), "9.5", 200*time.Millisecond)
+	open(ctx, t, "/zh"+device)
+	press(ctx, t, `button[value=get_clock]`)
+	dialogue := below(eval[string](ctx, t, `location.pathname`))
 	open(ctx, t, "/zh/gaps")
 	gap := below(follow(ctx, t, "main table", `^/zh/gaps/[^/]+$`))
 	id, _, _ := strings.Cut(strings.TrimPrefix(outlet, "/outlets/"), "/")
@@ -171,6 +174,10 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, shiftPlace(ctx, t))
 		case p == "/devices/{mn}/adopt":
 			out = append(out, stranger+"/adopt")
+		case p == "/devices/{mn}/dialogues/{id}":
+			out = append(out, dialogue)
+		case p == "/devices/{mn}/commands":
+			out = append(out, device+"/commands", device+"/commands?act=set_parameter")
 		case strings.HasPrefix(p, "/devices/{mn}"):
 			out = append(out, strings.Replace(p, "/devices/{mn}", device, 1))
 		case strings.HasPrefix(p, "/public/counties/{code}"):

@@ -178,7 +178,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	o := gateway.Options{
 		Addr: c.HJ212.Addr, Store: a.store, Registry: a.registry, Now: a.now, Logger: a.log, AdoptUnknown: c.HJ212.AdoptUnknown,
-		FirstLink: c.HJ212.FirstLink, MaxConns: c.HJ212.MaxConns, IdleTimeout: time.Duration(c.HJ212.IdleTimeout),
+		FirstLink: c.HJ212.FirstLink, Ask: a.askLogger, MaxConns: c.HJ212.MaxConns, IdleTimeout: time.Duration(c.HJ212.IdleTimeout),
 	}
 	if a.o.Demo { // the history comes over few connections, fast
 		o.MNRate, o.ConnRate = gateway.Rate{PerSecond: -1}, gateway.Rate{PerSecond: -1}
@@ -296,6 +296,7 @@ func (a *App) handler() (http.Handler, error) {
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
 	}
+	deps.Dialogues = a.asks
 	if a.gaps != nil {
 		deps.Gaps = a.gaps
 	}
@@ -363,6 +364,8 @@ func (a *App) Serve(ctx context.Context) error {
 	run("passwords", func(ctx context.Context) error { return a.asks.WatchPasswords(ctx, settlePasswords) })
 	if a.gaps != nil {
 		run("back-fill", a.backfill)
+		clocks := dialogue.NewClocks(a.asks, a.gateway, rules.Default(), a.c.HJ212.SetClock)
+		run("clocks", func(ctx context.Context) error { return clocks.Run(ctx, time.Minute) })
 	}
 	run("reports", a.reports.Run)
 	if a.o.Demo {

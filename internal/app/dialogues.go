@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"plateau/hj212"
+	"plateau/internal/platform/auth"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/backfill"
 	"plateau/internal/telemetry/dialogue"
@@ -28,6 +30,12 @@ func (a *App) openDialogues(ctx context.Context) (err error) {
 		o.Every, o.LookBack, o.Adjust = 3*time.Second, time.Hour, demoBackfill
 	}
 	a.gaps, err = backfill.New(ctx, o)
+	return err
+}
+
+// askLogger carries out what the gateway wants of a logger.
+func (a *App) askLogger(ctx context.Context, mn, reason string, cmd hj212.Command) error {
+	_, err := a.asks.Do(ctx, dialogue.Order{MN: mn, Act: dialogue.ActOf(cmd.CN), Command: cmd, Origin: reason, By: auth.System})
 	return err
 }
 

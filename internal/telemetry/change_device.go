@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"net/netip"
@@ -152,6 +153,23 @@ func (r *Registry) SettlePassword(ctx context.Context, mn, pw string, by auth.Pr
 // DropPassword ends the acceptance of a logger's second password.
 func (r *Registry) DropPassword(ctx context.Context, mn string, by auth.Principal) error {
 	return r.editDevice(ctx, mn, by, func(d *Device, _ time.Time) { d.PasswordOther, d.PasswordSince = "", time.Time{} })
+}
+
+// maxKeys is how many SM4 keys of a logger are kept: what it sends again may be
+// sealed with an earlier one.
+const maxKeys = 4
+
+// AddKey puts an SM4 key before those that frames of a logger are opened by.
+func (r *Registry) AddKey(ctx context.Context, mn string, key []byte, by auth.Principal) error {
+	return r.editDevice(ctx, mn, by, func(d *Device, _ time.Time) {
+		keys := [][]byte{key}
+		for _, k := range d.Keys {
+			if len(keys) < maxKeys && !bytes.Equal(k, key) {
+				keys = append(keys, k)
+			}
+		}
+		d.Keys = keys
+	})
 }
 
 // editDevice changes a serving logger as it is at that moment.

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"plateau/hj212"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/handover"
@@ -22,19 +21,20 @@ import (
 
 // Deps are what the pages need of the rest of the program.
 type Deps struct {
-	Engine   *web.Engine // made with Templates() among its templates
-	Registry Registry
-	Editor   Editor // nil: the registry is read only
-	Quality  quality.Queries
-	Alarms   Alarms
-	Journal  Journal
-	Gateway  Gateway
-	Gaps     Gaps // nil: gaps are not looked for
-	Sessions Sessions
-	Rules    *rules.Set // nil: the embedded ones
-	WhatIf   WhatIfer   // nil: pages do not tell what a rule would change
-	Jobs     Jobs       // nil: every report is made while the reader waits
-	Handover Handovers  // nil: shifts are shown, nothing is signed
+	Engine    *web.Engine // made with Templates() among its templates
+	Registry  Registry
+	Editor    Editor // nil: the registry is read only
+	Quality   quality.Queries
+	Alarms    Alarms
+	Journal   Journal
+	Gateway   Gateway
+	Gaps      Gaps      // nil: gaps are not looked for
+	Dialogues Dialogues // nil: nothing can be asked of loggers
+	Sessions  Sessions
+	Rules     *rules.Set // nil: the embedded ones
+	WhatIf    WhatIfer   // nil: pages do not tell what a rule would change
+	Jobs      Jobs       // nil: every report is made while the reader waits
+	Handover  Handovers  // nil: shifts are shown, nothing is signed
 	// SampleUsers are shown as one-click buttons on the sign-in page of a
 	// demonstration; empty otherwise.
 	SampleUsers []SampleUser
@@ -141,7 +141,6 @@ type Journal interface {
 type Gateway interface {
 	Devices() []gateway.DeviceStatus
 	Knocking() []gateway.Knock
-	Request(ctx context.Context, mn string, cmd hj212.Command, progress func(gateway.Event)) (gateway.Dialogue, error)
 }
 
 // Jobs makes large reports in the background.
@@ -182,13 +181,12 @@ type SampleUser struct {
 // Handler serves the pages. Make it with New.
 type Handler struct {
 	Deps
-	mu   sync.Mutex
-	runs map[string]*dialogueRun // by MN, the last one
 
+	mu         sync.Mutex
 	effects    []*effectRun // the last ones, oldest first
 	effectTurn sync.Mutex   // held by the one that computes
 
-	ctx  context.Context //nolint:containedctx // base of dialogues that outlive their request, ends with Close
+	ctx  context.Context //nolint:containedctx // base of work that outlives its request, ends with Close
 	stop context.CancelFunc
 	wait sync.WaitGroup
 }
@@ -201,12 +199,12 @@ func New(d Deps) *Handler {
 	if d.Logger == nil {
 		d.Logger = slog.Default()
 	}
-	h := &Handler{Deps: d, runs: map[string]*dialogueRun{}}
+	h := &Handler{Deps: d}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	return h
 }
 
-// Close ends the dialogues with loggers that were started from a page.
+// Close ends the work that was started from a page.
 func (h *Handler) Close() {
 	h.stop()
 	h.wait.Wait()

@@ -2,11 +2,8 @@ package telemetryweb
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +13,11 @@ import (
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/backfill"
+	"plateau/internal/telemetry/dialogue"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/store"
 	"plateau/internal/web"
+	"plateau/rules"
 )
 
 // deviceRow is a registered logger with its live state.
@@ -74,8 +73,11 @@ type devicesView struct {
 	CanAdopt bool
 }
 
-// badClock is the offset from which a logger's clock is pointed out.
-const badClock = 2 * time.Minute
+// badClock reports a clock that is off by as much as the rule points out.
+func badClock(now time.Time, offset time.Duration) bool {
+	p, err := dialogue.ClockParamsAt(rules.Default(), now)
+	return err == nil && offset.Abs() >= p.PointOut
+}
 
 func (h *Handler) devices(c *call) error {
 	v := &devicesView{Tabs: h.deviceTabs(c, "/devices"), Now: c.now, CanAdopt: h.Editor != nil}
@@ -120,7 +122,7 @@ func (h *Handler) deviceRow(c *call, d *telemetry.Device, s gateway.DeviceStatus
 		r.Outlet, r.OutletURL = c.outletName(o), c.path(outletPath(o.ID))
 	}
 	if s.ClockKnown {
-		r.Clock, r.ClockBad = c.offset(s.ClockOffset), s.ClockOffset.Abs() >= badClock
+		r.Clock, r.ClockBad = c.offset(s.ClockOffset), badClock(c.now, s.ClockOffset)
 	}
 	return r
 }
@@ -200,10 +202,11 @@ type deviceView struct {
 	Gaps      []gapRow
 	Unable    time.Time // it is not asked for history until then
 	Run       *runView
+	Log       []dialogueLine
+	Commands  bool // the reader may ask the logger
 	From, To  web.Field
 	Kind      web.Field
-	Realtime  web.Field
-	Minute    web.Field
+	Clock     *clockView
 	CanChange bool
 	AdoptHref string      // of a logger that serves nothing and has not knocked again
 	Undo      string      // "undo" soon after the adoption, "end" later: key of the words
@@ -256,217 +259,22 @@ func (h *Handler) devicePage(c *call, status int, problems []web.FieldError) err
 			v.Past = append(v.Past, served{MN: mn, From: d.From, To: d.To})
 		}
 	}
-	v.Run = h.run(c, mn)
+	if err := h.dialogueLog(c, v, mn); err != nil {
+		return err
+	}
+	if v.Clock, err = h.clock(c, mn); err != nil {
+		return err
+	}
 	if v.Gaps, err = h.lastGaps(c, backfill.Filter{MN: mn}); err != nil {
 		return err
 	}
 	if h.Gaps != nil {
 		v.Unable, _ = h.Gaps.UnableUntil(mn)
 	}
-	h.commandFields(c, v, problems)
+	v.From, v.To, v.Kind = h.historyFields(c)
 	return h.render(c, status, "device.html", &web.Page{
 		Title: c.l.T("devices.one", "mn", mn), Module: "devices", Crumbs: []web.Crumb{{Text: c.l.T("nav.devices"), Path: "/devices"}}, Errors: problems, Data: v,
 	})
-}
-
-func (h *Handler) commandFields(c *call, v *deviceView, problems []web.FieldError) {
-	value := func(name, otherwise string) string {
-		return cmp.Or(strings.TrimSpace(c.r.PostFormValue(name)), otherwise)
-	}
-	hour := c.now.In(i18n.Zone).Truncate(time.Hour)
-	iv := telemetry.Interval{Realtime: 60, Minute: 10}
-	if v.Device != nil {
-		if o := c.snap.Outlets[v.Device.Outlet]; o != nil {
-			iv = o.IntervalAt(c.now)
-		}
-	}
-	v.From = web.Field{Name: "from", Label: c.l.T("command.from"), Hint: c.l.T("command.time_hint"), Value: value("from", i18n.Stamp(hour.Add(-2*time.Hour)))}
-	v.To = web.Field{Name: "to", Label: c.l.T("command.to"), Value: value("to", i18n.Stamp(hour))}
-	v.Kind = web.Field{Name: "cn", Kind: "select", Label: c.l.T("command.records"), Options: []web.Option{
-		{Value: "2051", Text: c.l.T("kind.5")}, {Value: "2061", Text: c.l.T("kind.6")}, {Value: "2031", Text: c.l.T("kind.3")},
-	}}
-	for i := range v.Kind.Options {
-		v.Kind.Options[i].Selected = v.Kind.Options[i].Value == c.r.PostFormValue("cn")
-	}
-	v.Realtime = web.Field{Name: "realtime", Label: c.l.T("command.realtime"), Hint: c.l.T("command.realtime_hint"), Input: "numeric", Width: "short", Value: value("realtime", strconv.Itoa(iv.Realtime))}
-	v.Minute = web.Field{Name: "minute", Label: c.l.T("command.minute"), Hint: c.l.T("command.minute_hint"), Input: "numeric", Width: "short", Value: value("minute", strconv.Itoa(iv.Minute))}
-	for _, p := range problems {
-		for _, f := range []*web.Field{&v.From, &v.To, &v.Realtime, &v.Minute} {
-			if f.Name == p.Field {
-				f.Error = p.Text
-			}
-		}
-	}
-}
-
-// dialogueRun is a command under way or done; the last one of each logger is kept.
-type dialogueRun struct {
-	title   string // catalogue key
-	started time.Time
-	steps   []dialogueStep
-	ended   bool
-	err     error
-	result  gateway.Dialogue
-	// done is carried out when the logger has done all that it was told.
-	done func(context.Context) error
-}
-
-// dialogueStep is a step, or a run of data that came one frame after the other.
-type dialogueStep struct {
-	gateway.Event
-	n    int
-	last gateway.Event // of a run
-}
-
-// maxSteps bounds the steps kept of a dialogue: a logger may send on for ever.
-const maxSteps = 100
-
-// note adds an event; the handler's lock is held.
-func (r *dialogueRun) note(e gateway.Event) {
-	if n := len(r.steps); n > 0 && e.Step == gateway.StepData && r.steps[n-1].Step == gateway.StepData {
-		r.steps[n-1].n++
-		r.steps[n-1].last = e
-	} else if n < maxSteps {
-		r.steps = append(r.steps, dialogueStep{Event: e, n: 1, last: e})
-	}
-}
-
-type runView struct {
-	Title   string
-	Started time.Time
-	Ended   bool
-	Outcome string
-	Good    bool
-	Steps   []runStep
-	Values  []runValue
-}
-
-type runStep struct {
-	At   time.Time
-	Text string
-	Href string
-}
-
-// runValue is a setting that the logger told.
-type runValue struct{ Name, Word, Value string }
-
-// command starts a dialogue with a logger; the page then follows it.
-func (h *Handler) command(c *call) error {
-	mn := c.r.PathValue("mn")
-	d := c.snap.Devices[mn]
-	if d == nil {
-		return notFound()
-	}
-	run := &dialogueRun{started: c.now}
-	cmds, problems := h.commands(c, d, run)
-	if len(problems) > 0 {
-		return h.devicePage(c, http.StatusUnprocessableEntity, problems)
-	}
-	h.mu.Lock()
-	if old := h.runs[mn]; old != nil && !old.ended {
-		h.mu.Unlock()
-		return errs.New(errs.Conflict, "command.busy")
-	}
-	if len(h.runs) > 1000 {
-		h.dropRuns()
-	}
-	h.runs[mn] = run
-	h.mu.Unlock()
-	ctx := context.WithoutCancel(c.ctx()) // it goes on when the page has been sent
-	h.wait.Go(func() { h.follow(ctx, mn, run, cmds) })
-	return c.see("/devices/" + mn + "#dialogue")
-}
-
-// dropRuns forgets dialogues that are over; h.mu is held.
-func (h *Handler) dropRuns() {
-	for mn, r := range h.runs {
-		if r.ended {
-			delete(h.runs, mn)
-		}
-	}
-}
-
-// follow carries the commands out, one after the other, and keeps their steps.
-func (h *Handler) follow(ctx context.Context, mn string, run *dialogueRun, cmds []hj212.Command) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
-	defer context.AfterFunc(h.ctx, cancel)()
-	var err error
-	var d gateway.Dialogue
-	for _, cmd := range cmds {
-		d, err = h.Gateway.Request(ctx, mn, cmd, func(e gateway.Event) {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			run.note(e)
-		})
-		if err != nil {
-			break
-		}
-	}
-	if err == nil && run.done != nil {
-		err = run.done(ctx)
-	}
-	h.mu.Lock()
-	run.ended, run.err, run.result = true, err, d
-	h.mu.Unlock()
-	if err != nil {
-		h.Logger.InfoContext(ctx, "dialogue with logger ended", slog.String("mn", mn), slog.String("error", err.Error()))
-	}
-}
-
-// run shows the last dialogue with a logger, nil when there was none.
-func (h *Handler) run(c *call, mn string) *runView {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.runs[mn]
-	if r == nil {
-		return nil
-	}
-	v := &runView{Title: c.l.T(r.title), Started: r.started, Ended: r.ended}
-	for i := range r.steps {
-		v.Steps = append(v.Steps, c.runStep(&r.steps[i]))
-	}
-	if !r.ended {
-		v.Outcome = c.l.T("dialogue.running")
-		return v
-	}
-	v.Good = r.err == nil
-	v.Outcome = c.l.T("dialogue.outcome_" + outcome(r.err))
-	for _, k := range sortedKeys(r.result.Values) {
-		x := runValue{Name: k, Value: r.result.Values[k]}
-		if key := "param." + k; c.l.Has(key) {
-			x.Word = c.l.T(key)
-		}
-		if t, err := hj212.ParseTime([]byte(x.Value)); err == nil && k == "SystemTime" {
-			x.Value = i18n.Short(t) + " " + i18n.Seconds(t)
-		}
-		v.Values = append(v.Values, x)
-	}
-	return v
-}
-
-func (c *call) runStep(e *dialogueStep) runStep {
-	s := runStep{At: e.At}
-	switch {
-	case e.Step == gateway.StepAccepted && e.Code != 1:
-		s.Text = c.l.T("dialogue.not_accepted", "code", c.returnCode("qnrtn.", e.Code))
-	case e.Step == gateway.StepDone && e.Code != 1:
-		s.Text = c.l.T("dialogue.not_done", "code", c.returnCode("exertn.", e.Code))
-	case e.Step != gateway.StepData:
-		s.Text = c.l.T("dialogue."+string(e.Step), "code", strconv.Itoa(e.Code))
-	case e.n > 1 && !e.DataTime.IsZero():
-		s.Text = c.l.T("dialogue.data_run", "n", e.n, "from", i18n.Stamp(e.DataTime), "to", i18n.Stamp(e.last.DataTime))
-	case e.n > 1:
-		s.Text = c.l.T("dialogue.data", "n", e.n)
-	case !e.DataTime.IsZero():
-		s.Text = c.l.T("dialogue.data_of", "time", i18n.Stamp(e.DataTime))
-	default:
-		s.Text = c.l.T("dialogue.settings")
-	}
-	if !e.Locator.IsZero() && e.n == 1 {
-		s.Href = c.path("/frames/" + e.Locator.String())
-	}
-	return s
 }
 
 // returnCode writes a code with its meaning; a logger may leave it out.
@@ -479,90 +287,6 @@ func (c *call) returnCode(table string, code int) string {
 		text += " " + c.l.T(key)
 	}
 	return text
-}
-
-func outcome(err error) string {
-	switch {
-	case err == nil:
-		return "done"
-	case errors.Is(err, gateway.ErrNotConnected):
-		return "not_connected"
-	case errors.Is(err, gateway.ErrBusy):
-		return "busy"
-	case errors.Is(err, gateway.ErrNoAnswer):
-		return "no_answer"
-	case errors.Is(err, gateway.ErrUnfinished):
-		return "unfinished"
-	case errors.Is(err, gateway.ErrRefused):
-		return "refused"
-	case errors.Is(err, gateway.ErrNoData):
-		return "no_data"
-	}
-	return "failed"
-}
-
-// commands reads the form: which commands to send, or what to mend.
-func (h *Handler) commands(c *call, d *telemetry.Device, run *dialogueRun) (cmds []hj212.Command, problems []web.FieldError) {
-	wrong := func(field, key string) { problems = append(problems, web.FieldError{Field: field, Text: c.l.T(key)}) }
-	version := hj212.V2017
-	for _, s := range h.Gateway.Devices() {
-		if s.MN == d.MN && s.Version == hj212.V2005.String() {
-			version = hj212.V2005
-		}
-	}
-	action := c.r.PostFormValue("action")
-	run.title = "command." + action
-	switch action {
-	case "set_clock":
-		return []hj212.Command{hj212.SetClock("", c.now)}, nil
-	case "get_clock":
-		return []hj212.Command{hj212.GetClock("")}, nil
-	case "history":
-		from, ok1 := i18n.ParseStamp(c.r.PostFormValue("from"))
-		to, ok2 := i18n.ParseStamp(c.r.PostFormValue("to"))
-		if !ok1 {
-			wrong("from", "command.time_error")
-		}
-		if !ok2 {
-			wrong("to", "command.time_error")
-		}
-		if ok1 && ok2 && (!from.Before(to) || to.Sub(from) > 32*24*time.Hour) {
-			wrong("to", "command.range_error")
-		}
-		cn, err := strconv.Atoi(c.r.PostFormValue("cn"))
-		if err != nil || !slices.Contains([]int{2031, 2051, 2061}, cn) {
-			wrong("cn", "command.records_error")
-		}
-		if len(problems) > 0 {
-			return nil, problems
-		}
-		return []hj212.Command{hj212.History(version, cn, from, to)}, nil
-	case "intervals":
-		rt, err := strconv.Atoi(i18n.Digits(strings.TrimSpace(c.r.PostFormValue("realtime"))))
-		if err != nil || rt < 30 || rt > 3600 {
-			wrong("realtime", "command.realtime_error")
-		}
-		minute, err := strconv.Atoi(i18n.Digits(strings.TrimSpace(c.r.PostFormValue("minute"))))
-		if err != nil || minute < 1 || minute > 30 || 60%minute != 0 {
-			wrong("minute", "command.minute_error")
-		}
-		if len(problems) > 0 {
-			return nil, problems
-		}
-		cmds = []hj212.Command{hj212.SetRealtimeInterval(rt)}
-		if version != hj212.V2005 {
-			cmds = append(cmds, hj212.SetMinuteInterval(minute))
-		}
-		// From then on this is what is expected of it: silence is told by it.
-		if h.Editor != nil {
-			run.done = func(ctx context.Context) error {
-				return h.Editor.SetIntervals(ctx, d.Outlet, telemetry.Interval{From: h.Now().UTC().Truncate(time.Second), Realtime: rt, Minute: minute}, c.actor.Post)
-			}
-		}
-		return cmds, nil
-	}
-	wrong("", "command.unknown")
-	return nil, problems
 }
 
 // adoptView is the page that adopts a knocking logger; the button on it is the
@@ -807,6 +531,7 @@ func (c *call) entryWords(d *telemetry.Device) []string {
 	}
 	say(d.Password != "", "devices.password_checked")
 	say(d.Password == "", "devices.password_open")
+	say(d.PasswordOther != "", "devices.two_passwords", "time", i18n.Stamp(d.PasswordSince))
 	say(len(d.Networks) > 0, "devices.networks_only", "networks", telemetry.NetworksText(d.Networks))
 	say(len(d.Keys) > 0, "devices.keys_set", "n", len(d.Keys))
 	say(d.AcceptBadCRC, "devices.accept_bad_crc")
@@ -871,9 +596,9 @@ func (h *Handler) settings(c *call) error {
 	}
 	switch {
 	case text("password") != "":
-		d.Password = text("password")
+		d.Password, d.PasswordOther, d.PasswordSince = text("password"), "", time.Time{}
 	case on("no_password"):
-		d.Password = ""
+		d.Password, d.PasswordOther, d.PasswordSince = "", "", time.Time{}
 	case d.Password == "":
 		problems = append(problems, web.FieldError{Field: "password", Text: c.l.T("devices.password_error")})
 	}

@@ -326,6 +326,9 @@ func (h *Handler) gapPage(c *call, status int, problems []web.FieldError) error 
 	v := &gapView{Row: h.gapRow(c, &g), Act: c.actor.May(Devices) && g.State == backfill.Open}
 	for _, a := range asked {
 		x := gapAsk{At: a.At, From: a.From, To: a.To, Outcome: c.l.T("dialogue.outcome_" + a.Outcome), Good: a.Outcome == dialogue.Done, Gained: a.Gained}
+		if c.actor.May(Devices) {
+			x.Href = c.path("/devices/" + g.MN + "/dialogues/" + a.Dialogue)
+		}
 		v.Asked = append(v.Asked, x)
 	}
 	if v.Row.Open {

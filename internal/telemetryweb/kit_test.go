@@ -40,15 +40,16 @@ const (
 // rig is a handler on fakes, which tests change before they ask.
 type rig struct {
 	*Handler
-	mux      *http.ServeMux
-	edge     http.Handler
-	quality  *fakeQuality
-	journal  *fakeJournal
-	gateway  *fakeGateway
-	editor   *fakeEditor
-	gaps     *fakeGaps
-	registry *fakeRegistry
-	alarms   *fakeAlarms
+	mux       *http.ServeMux
+	edge      http.Handler
+	quality   *fakeQuality
+	journal   *fakeJournal
+	gateway   *fakeGateway
+	editor    *fakeEditor
+	gaps      *fakeGaps
+	dialogues *fakeDialogues
+	registry  *fakeRegistry
+	alarms    *fakeAlarms
 }
 
 func newRig(tb testing.TB, outlets int) *rig {
@@ -63,9 +64,9 @@ func newRig(tb testing.TB, outlets int) *rig {
 	r.gateway = &fakeGateway{}
 	r.editor = &fakeEditor{registry: r.registry}
 	r.alarms = newAlarms()
-	r.gaps = newGaps()
+	r.gaps, r.dialogues = newGaps(), &fakeDialogues{}
 	r.Handler = New(Deps{
-		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Alarms: r.alarms, Journal: r.journal, Gateway: r.gateway, Gaps: r.gaps, Sessions: fakeSessions{},
+		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Alarms: r.alarms, Journal: r.journal, Gateway: r.gateway, Gaps: r.gaps, Dialogues: r.dialogues, Sessions: fakeSessions{},
 		SampleUsers: []SampleUser{{"officer", "officer-sample", telemetry.Name{Zh: "值班员（示例）", En: "Duty officer (sample)"}}}, Now: func() time.Time { return testNow },
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -405,11 +406,7 @@ func (j *fakeJournal) Records(outlet telemetry.OutletID, kind telemetry.Kind, fr
 	return nil
 }
 
-type fakeGateway struct {
-	mu    sync.Mutex
-	asked []int
-	err   error
-}
+type fakeGateway struct{}
 
 func (g *fakeGateway) Devices() []gateway.DeviceStatus {
 	return []gateway.DeviceStatus{{MN: testMN, Connected: true, Peer: "192.0.2.7:4001", Last: testNow.Add(-8 * time.Second), Version: "2017", Frames: 120, ClockOffset: 5 * time.Minute, ClockKnown: true}}
@@ -417,15 +414,6 @@ func (g *fakeGateway) Devices() []gateway.DeviceStatus {
 
 func (g *fakeGateway) Knocking() []gateway.Knock {
 	return []gateway.Knock{{MN: knockMN, Reason: gateway.ReasonUnknown, ST: "31", Version: "2017", Peer: "192.0.2.9:4100", First: testNow.Add(-time.Hour), Last: testNow, Count: 12, Kept: 3, Codes: []string{"a21002", "a19001"}}}
-}
-
-func (g *fakeGateway) Request(_ context.Context, mn string, cmd hj212.Command, progress func(gateway.Event)) (gateway.Dialogue, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.asked = append(g.asked, cmd.CN)
-	progress(gateway.Event{Step: gateway.StepSent, At: testNow})
-	progress(gateway.Event{Step: gateway.StepDone, At: testNow, Code: 1})
-	return gateway.Dialogue{MN: mn, Command: cmd, Values: map[string]string{"SystemTime": "20261123083000"}}, g.err
 }
 
 type fakeEditor struct {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"plateau/internal/platform/i18n"
+	"plateau/internal/telemetry/dialogue"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/reportjob"
 	"plateau/internal/web"
@@ -22,7 +23,7 @@ var examples = map[string]string{
 	"/outlets/{id}/devices": "/outlets/1/devices", "/values/{id}": "/values/1-a21002-hour-2026112307", "/frames/{locator}": "/frames/7-0", "/devices/{mn}": "/devices/" + testMN,
 	"/devices/{mn}/adopt": "/devices/" + knockMN + "/adopt", "/registry/{kind}": "/registry/limits", "/registry/{kind}/import": "/registry/outlets/import", "/registry/{kind}/{id}": "/registry/outlets/1",
 	"/rules/{id}": "/rules/air.iaqi", "/rules/{id}/diff": "/rules/air.iaqi/diff?a=1&b=2", "/rules/{id}/effect": "/rules/cems.hour_mean/effect",
-	"/gaps/{id}": "/gaps/" + testGap,
+	"/gaps/{id}": "/gaps/" + testGap, "/devices/{mn}/commands": "/devices/" + testMN + "/commands?act=set_parameter", "/devices/{mn}/dialogues/{id}": "/devices/" + testMN + "/dialogues/" + testDialogue,
 }
 
 var (
@@ -40,6 +41,7 @@ func TestEveryPageInThreeLanguages(t *testing.T) {
 	t.Parallel()
 	r, jobs, _ := newReportRig(t, 40)
 	jobs.jobs = []reportjob.Job{{ID: "job-1", Subject: reportjob.Subject{Scope: "region", Ref: "540000", Level: "year", Period: "2026"}, State: reportjob.Running, Created: testNow, Done: 3, Total: 60}}
+	r.dialogues.list = []dialogue.Record{{ID: testDialogue, MN: testMN, Act: "get_clock", CN: 1011, Origin: dialogue.FromBackfill, Started: testNow, Outcome: dialogue.Done}}
 	for _, pattern := range Pages() {
 		path := examples[pattern]
 		if path == "" {

@@ -62,7 +62,6 @@ func routes() []route {
 		{"GET", "/frames/{locator}", View, (*Handler).frame},
 		{"GET", "/devices", Devices, (*Handler).devices},
 		{"GET", "/devices/{mn}", Devices, (*Handler).device},
-		{"POST", "/devices/{mn}/commands", Devices, (*Handler).command},
 		{"POST", "/devices/{mn}/settings", EditList, (*Handler).settings},
 		{"GET", "/devices/{mn}/adopt", Devices, (*Handler).adoptForm},
 		{"POST", "/devices/{mn}/adopt", Devices, (*Handler).adopt},
@@ -81,11 +80,13 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), totalsRoutes(), recomputeRoutes())
+	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), commandRoutes(), totalsRoutes(), recomputeRoutes())
 }
 
 // interfaces are the addresses for programs, without a language.
-func interfaces() []route { return slices.Concat(baseInterfaces(), alarmInterfaces(), gapInterfaces()) }
+func interfaces() []route {
+	return slices.Concat(baseInterfaces(), alarmInterfaces(), gapInterfaces(), commandInterfaces())
+}
 
 func baseInterfaces() []route {
 	return []route{

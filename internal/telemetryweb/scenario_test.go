@@ -19,7 +19,6 @@ import (
 	"plateau/hj212"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
-	"plateau/internal/telemetry/gateway"
 )
 
 // scenario is one request and what must come of it.
@@ -102,12 +101,12 @@ func TestScenarios(t *testing.T) {
 		{name: "device page", actor: "operator", target: "/zh/devices/" + testMN, status: 200, contains: []string{"校时", "补要历史数据", "结束 " + testMN + " 的服务"}},
 		{name: "unknown device", actor: "operator", target: "/zh/devices/NOBODY", status: 404},
 		{
-			name: "command with a wrong time", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("action", "history", "from", "yesterday", "to", "2026-11-23 08:00", "cn", "2051"),
+			name: "command with a wrong time", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("act", "history", "from", "yesterday", "to", "2026-11-23 08:00", "records", "2051"),
 			status: 422, contains: []string{"有误：", "请按 2026-11-23 07:00 的格式填写时间", `value="yesterday"`, `aria-invalid="true"`},
 		},
 		{
-			name: "command with wrong intervals", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("action", "intervals", "realtime", "5", "minute", "7"),
-			status: 422, contains: []string{"30 到 3600", "整除 60"},
+			name: "command with a wrong interval", actor: "operator", target: "/zh/devices/" + testMN + "/commands", form: formOf("act", "set_minute_interval", "minutes", "7"),
+			status: 422, contains: []string{"整除 60"},
 		},
 		{
 			name: "inspector", actor: "enterprise", target: "/zh/inspect", form: formOf("frames", strings.TrimSpace(string(hj212.AppendFrame(nil, []byte(testSeg))))),
@@ -236,40 +235,6 @@ func TestAdoptionInTwoClicks(t *testing.T) {
 	bad := r.ask("officer", "POST", link, strings.NewReader(formOf("outlet", "new", "name", " ", "area", "").Encode()))
 	if bad.Code != http.StatusUnprocessableEntity || !strings.Contains(bad.Body.String(), "请填写名称") {
 		t.Fatalf("status %d: %s", bad.Code, bad.Body)
-	}
-}
-
-func TestCommandShowsItsDialogue(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name string
-		form url.Values
-		err  error
-		cns  []int
-		want string
-	}{
-		{"clock", formOf("action", "set_clock"), nil, []int{1012}, "完成"},
-		{"history", formOf("action", "history", "from", "2026-11-23 06:00", "to", "2026-11-23 08:00", "cn", "2061"), gateway.ErrNoData, []int{2061}, "数采仪没有这些数据"},
-		{"intervals", formOf("action", "intervals", "realtime", "60", "minute", "10"), nil, []int{1062, 1064}, "完成"},
-		{"no connection", formOf("action", "get_clock"), gateway.ErrNotConnected, []int{1011}, "数采仪没有连接"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, 2)
-			r.gateway.err = tc.err
-			w := r.ask("officer", "POST", "/zh/devices/"+testMN+"/commands", strings.NewReader(tc.form.Encode()))
-			if w.Code != http.StatusSeeOther {
-				t.Fatalf("status %d: %s", w.Code, w.Body)
-			}
-			r.wait.Wait()
-			page := r.ask("officer", "GET", "/zh/devices/"+testMN, nil).Body.String()
-			if !strings.Contains(page, tc.want) || !strings.Contains(page, "已发出请求") {
-				t.Errorf("the dialogue is not shown")
-			}
-			if diff := cmp.Diff(tc.cns, r.gateway.asked); diff != "" {
-				t.Error(diff)
-			}
-		})
 	}
 }
 
@@ -537,63 +502,6 @@ func TestCrossOriginPost(t *testing.T) {
 	}
 	if r.registry.Snapshot().Devices[testMN] == nil {
 		t.Error("the form was carried out")
-	}
-}
-
-// TestDialogueOfManyFrames: a run of data is one line, however long it is, and
-// the page follows it until it ends.
-func TestDialogueOfManyFrames(t *testing.T) {
-	t.Parallel()
-	run := &dialogueRun{}
-	run.note(gateway.Event{Step: gateway.StepSent, At: testNow, Code: -1})
-	run.note(gateway.Event{Step: gateway.StepAccepted, At: testNow, Code: 1})
-	for i := range 500 {
-		run.note(gateway.Event{Step: gateway.StepData, At: testNow, DataTime: testNow.Add(time.Duration(i) * time.Minute)})
-	}
-	run.note(gateway.Event{Step: gateway.StepDone, At: testNow, Code: 1})
-	r := newRig(t, 2)
-	r.runs[testMN] = run
-	page := r.ask("officer", "GET", "/en/devices/"+testMN, nil).Body.String()
-	for _, want := range []string{"500 frames of data, 2026-11-23 08:30 to 2026-11-23 16:49", "carried out (9012, code 1)", `data-live="1"`} {
-		if !strings.Contains(page, want) {
-			t.Errorf("the page lacks %q", want)
-		}
-	}
-	run.note(gateway.Event{Step: gateway.StepAccepted, At: testNow, Code: 3})
-	run.note(gateway.Event{Step: gateway.StepDone, At: testNow, Code: -1})
-	again := r.ask("officer", "GET", "/en/devices/"+testMN, nil).Body.String()
-	for _, want := range []string{"not accepted (9011, code 3 wrong password)", "not carried out (9012, code —)", "Look again</a></p></noscript>"} {
-		if !strings.Contains(again, want) {
-			t.Errorf("the page lacks %q", want)
-		}
-	}
-	if n := strings.Count(page, "frames of data"); n != 1 {
-		t.Errorf("%d lines of data, want one for the run of them", n)
-	}
-}
-
-func TestIntervalsAreExpectedOnceSet(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		err  error
-		want []string
-	}{
-		"done":    {nil, []string{"intervals 1 30 5 值班员（示例）"}},
-		"refused": {gateway.ErrRefused, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, 2)
-			r.gateway.err = tc.err
-			w := r.ask("officer", "POST", "/zh/devices/"+testMN+"/commands", strings.NewReader(formOf("action", "intervals", "realtime", "༣༠", "minute", "５").Encode()))
-			if w.Code != http.StatusSeeOther {
-				t.Fatalf("status %d: %s", w.Code, w.Body)
-			}
-			r.wait.Wait()
-			if diff := cmp.Diff(tc.want, r.editor.adopted); diff != "" {
-				t.Error(diff)
-			}
-		})
 	}
 }
 

@@ -34,6 +34,7 @@ type HJ212 struct {
 	Addr         string   `toml:"addr"`
 	AdoptUnknown bool     `toml:"adopt_unknown"` // trials and load tests only
 	FirstLink    bool     `toml:"first_link"`    // set clock and intervals when a logger first connects (HJ 212-2017 clause 6.7)
+	SetClock     bool     `toml:"set_clock"`     // set clocks that are off beyond rule clock.drift
 	MaxConns     int      `toml:"max_connections"`
 	IdleTimeout  Duration `toml:"idle_timeout"`
 }
@@ -78,7 +79,7 @@ func Default() Config {
 	return Config{
 		Data:   "data",
 		HTTP:   HTTP{Addr: ":8080"},
-		HJ212:  HJ212{Addr: ":9212", MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
+		HJ212:  HJ212{Addr: ":9212", SetClock: true, MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
 		Public: Public{Enabled: true, Licence: "CC BY 4.0", LicenceURL: "https://creativecommons.org/licenses/by/4.0/"},
 		Log:    Log{Level: "info", Format: "text"},
 	}

@@ -103,6 +103,16 @@ func Find(name string, v hj212.Version) (Act, bool) {
 	return Act{}, false
 }
 
+// ActOf names the first act of a command number, "" when there is none.
+func ActOf(cn int) string {
+	for i := range acts {
+		if acts[i].CN == cn {
+			return acts[i].Name
+		}
+	}
+	return ""
+}
+
 // Problem is a field to mend; Key is of a sentence that says how.
 type Problem struct{ Field, Key string }
 

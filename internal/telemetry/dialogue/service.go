@@ -34,6 +34,8 @@ type Registry interface {
 	// SettlePassword makes pw, one of the two, the password; the other one stays
 	// accepted until DropPassword.
 	SettlePassword(ctx context.Context, mn, pw string, by auth.Principal) error
+	// AddKey puts an SM4 key before those that frames of a logger are opened by.
+	AddKey(ctx context.Context, mn string, key []byte, by auth.Principal) error
 	// DropPassword ends the acceptance of the second password.
 	DropPassword(ctx context.Context, mn string, by auth.Principal) error
 }
@@ -109,8 +111,8 @@ type Order struct {
 	Params  map[string]string // as asked, for the log; no secrets
 	Secret  string            // the new password of Act "set_password"
 	Origin  string
-	By      auth.Principal
-	Key     string // of an idempotent request: the same order is carried out once; "" = none
+	By      auth.Principal // zero: who asks by the context
+	Key     string         // of an idempotent request: the same order is carried out once; "" = none
 }
 
 // Start writes the order down, begins the dialogue and returns at once.
@@ -118,7 +120,7 @@ type Order struct {
 // it is under way. An order whose Key was seen before returns the dialogue of
 // then and again is true.
 func (s *Service) Start(ctx context.Context, o Order) (rec Record, again bool, err error) {
-	r, again, err := s.begin(ctx, o)
+	r, again, err := s.begin(ctx, &o)
 	if err != nil || again {
 		if r != nil {
 			rec = r.record()
@@ -138,7 +140,7 @@ func (s *Service) Start(ctx context.Context, o Order) (rec Record, again bool, e
 // Do carries an order out and returns when it is over. The error is one of
 // package gateway, or of the database.
 func (s *Service) Do(ctx context.Context, o Order) (Record, error) {
-	r, again, err := s.begin(ctx, o)
+	r, again, err := s.begin(ctx, &o)
 	if err != nil {
 		return Record{}, err
 	}
@@ -155,10 +157,13 @@ func (s *Service) Do(ctx context.Context, o Order) (Record, error) {
 // longest is the time after which a dialogue is given up, whatever still comes.
 const longest = 10 * time.Minute
 
-func (s *Service) begin(ctx context.Context, o Order) (*run, bool, error) {
+func (s *Service) begin(ctx context.Context, o *Order) (*run, bool, error) {
 	d := s.o.Registry.Snapshot().Devices[o.MN]
 	if d == nil {
 		return nil, false, errs.New(errs.NotFound, "problem.not_found")
+	}
+	if !o.By.Known() {
+		o.By = auth.From(ctx)
 	}
 	if o.Key != "" {
 		old, err := s.byKey(ctx, o.By.ID, o.Key)
@@ -204,8 +209,11 @@ func (s *Service) follow(ctx context.Context, o Order, r *run) error {
 		}
 	}
 	var err error
-	if o.Act == "set_password" {
+	switch o.Act {
+	case "set_password":
 		err = s.o.Registry.OfferPassword(ctx, o.MN, o.Secret, o.By)
+	case "set_key": // frames are opened by any of the keys, so that it may come first
+		err = s.o.Registry.AddKey(ctx, o.MN, []byte(o.Secret), o.By)
 	}
 	var d gateway.Dialogue
 	if err == nil {
@@ -245,7 +253,7 @@ func (s *Service) learn(ctx context.Context, o Order, d gateway.Dialogue, err er
 	switch {
 	case o.Act == "set_password":
 		return s.learnPassword(ctx, o, d, err)
-	case err != nil:
+	case err != nil, o.Origin == FromFirstLink: // what it is told then is what the registry says
 		return nil
 	case o.Act == "set_realtime_interval", o.Act == "set_minute_interval":
 		return s.learnInterval(ctx, o)

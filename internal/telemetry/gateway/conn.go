@@ -30,7 +30,8 @@ type conn struct {
 	snap   *telemetry.Snapshot
 	ids    map[string]*identity
 	cur    *identity
-	lastMN string // of the last valid frame, for faults that name none
+	asked  *identity // the last logger that may send: requests for it go out here
+	lastMN string    // of the last valid frame, for faults that name none
 	batch  *batch
 	rate   bucket
 	faults bucket

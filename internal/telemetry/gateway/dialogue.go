@@ -211,6 +211,11 @@ func (g *Gateway) Request(ctx context.Context, mn string, cmd hj212.Command, pro
 	}
 	err = g.follow(ctx, src, x, frame, &d, note)
 	d.Ended = g.o.Now()
+	if err == nil && cmd.CN == 1012 && len(cmd.CP) == 1 { // not an analyser's: what was measured before says nothing now
+		src.mu.Lock()
+		src.offsetN = 0
+		src.mu.Unlock()
+	}
 	if pw := newPassword(cmd); err == nil && pw != "" {
 		src.mu.Lock()
 		src.pw, src.pwAt = pw, d.Ended
@@ -362,14 +367,27 @@ func (g *Gateway) firstLink(ctx context.Context, id *identity) {
 	if iv.Minute > 0 && id.src.speaks() != hj212.V2005 {
 		cmds = append(cmds, hj212.SetMinuteInterval(iv.Minute))
 	}
-	g.background(ctx, id.src.mn, cmds...)
+	g.background(ctx, id.src.mn, ReasonFirstLink, cmds...)
 }
 
+// Reasons of commands that the gateway sends by itself.
+const (
+	ReasonFirstLink = "first_link"
+	ReasonAsked     = "clock" // the logger asked for the time
+)
+
 // background runs commands one after the other, in a goroutine that ends with ctx.
-func (g *Gateway) background(ctx context.Context, mn string, cmds ...hj212.Command) {
+func (g *Gateway) background(ctx context.Context, mn, reason string, cmds ...hj212.Command) {
+	ask := g.o.Ask
+	if ask == nil {
+		ask = func(ctx context.Context, mn, _ string, cmd hj212.Command) error {
+			_, err := g.Request(ctx, mn, cmd, nil)
+			return err
+		}
+	}
 	g.dialogues.Go(func() {
 		for _, cmd := range cmds {
-			_, err := g.Request(ctx, mn, cmd, nil)
+			err := ask(ctx, mn, reason, cmd)
 			if err == nil || errors.Is(err, ErrRefused) || errors.Is(err, ErrFailed) {
 				continue
 			}

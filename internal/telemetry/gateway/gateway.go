@@ -65,6 +65,11 @@ type Options struct {
 	ClockPast  time.Duration // DataTime older than this is quarantined; 10 years, in a trial 25
 	ClockAhead time.Duration // DataTime further ahead than this is quarantined; 24 h
 
+	// Ask carries out a command that the gateway wants carried out for a reason of
+	// its own (FirstLink, or "clock" when a logger asks for the time), so that it
+	// gets into a log; nil: Request.
+	Ask func(ctx context.Context, mn, reason string, cmd hj212.Command) error
+
 	OverTime time.Duration // of a request to a device (clause 6.6); 10 s
 	ReCount  int           // resends of a request; 3
 }

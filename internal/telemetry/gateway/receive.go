@@ -47,6 +47,7 @@ func (c *conn) known(ctx, hard context.Context, ev *hj212.Event, id *identity, n
 	g, p, src := c.g, &c.pkt, id.src
 	c.throttle(ctx, hard, src)
 	c.logger.Store(true)
+	c.asked = id
 	src.saw(c, p, now)
 	if ev.Tolerated != "" {
 		src.tolerated.Add(1)
@@ -93,7 +94,7 @@ func (c *conn) known(ctx, hard context.Context, ev *hj212.Event, id *identity, n
 		e.after = func() { g.firstLink(ctx, id) }
 	case cn == 1013 && !g.o.AdoptUnknown: // the logger asks for the time
 		set := hj212.SetClock(pol(p), now)
-		e.after = func() { g.background(ctx, src.mn, set) }
+		e.after = func() { g.background(ctx, src.mn, ReasonAsked, set) }
 	}
 }
 
@@ -189,6 +190,28 @@ func (c *conn) stranger(ctx, hard context.Context, ev *hj212.Event, src *source,
 	f.Verdict, f.Reason = telemetry.Quarantined, reason
 	f.Key = identityOf(reason, ev.Raw)
 	e.src = src
+	c.refusal(e, src)
+}
+
+// refusal gives a dialogue the 9011 by which a logger says that password or MN
+// are not its own: it then carries its own, which are not those we know.
+func (c *conn) refusal(e *entry, src *source) {
+	p := &c.pkt
+	r := hj212.ReplyOf(p)
+	if r.CN != hj212.CNRequestAck || r.Code == hj212.QnReady || r.Code < 0 {
+		return
+	}
+	if src == nil && c.asked != nil {
+		src = c.asked.src
+	}
+	if src == nil {
+		return
+	}
+	if x := src.exchange.Load(); x != nil && src.live() == c {
+		if reply, ok := x.match(p, r.CN, 0); ok {
+			e.exchange, e.reply = x, reply
+		}
+	}
 }
 
 // damaged keeps a frame that cannot be used, with the name of its fault, and
