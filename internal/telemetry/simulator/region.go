@@ -106,6 +106,9 @@ func (d *RegionData) addOutlet(r map[string]string, seen map[string]int, now tim
 		o.Intervals = append(o.Intervals, telemetry.Interval{From: MinuteSwitch(now), Realtime: prof.realtime, Minute: prof.minute})
 	}
 	for i, f := range prof.factors {
+		if r["hj212"] == "2005" && f.old == "" {
+			continue // a logger of 2005 has no code for it, so nobody can ask for it
+		}
 		of := telemetry.OutletFactor{Code: f.code, Order: i + 1}
 		if f.hi > f.lo {
 			lo, hi := f.lo, f.hi
