@@ -32,7 +32,7 @@ func minuteFrames(rnd *rand.Rand, from, n int) (out [][]byte) {
 		}
 		v := version{up: upload{1, 2051, orderNow.Add(-46*time.Hour + time.Duration(k%270)*10*time.Minute), []item{
 			{"a21002", "Avg", fmt.Sprintf("%d.%d", 30+i%60, i%10), "N"}, {"a19001", "Avg", "14.5", "N"},
-		}}}
+		}, false}}
 		m := v.message(fmt.Sprintf("20261124%09d", i))
 		raw, err := m.AppendTo(nil)
 		if err != nil {

@@ -71,7 +71,7 @@ func gasUploads(t *testing.T, id telemetry.OutletID, file string, minutes int) (
 		}
 		u := upload{id, 2051, gasStart.Add(time.Duration(k*minutes) * time.Minute), []item{
 			{"a21002", "Avg", row["NOX"], nox}, {"a21005", "Avg", row["CO"], mark}, {"a19001", "Avg", o2, o2mark},
-		}}
+		}, false}
 		ups = append(ups, u)
 		if k%50 == 3 {
 			u.items = []item{{"a21002", "Avg", fmt.Sprintf("%.3f", number(t, row["NOX"])+5), nox}}
@@ -210,7 +210,7 @@ func (w *world) reportedHours() (ups []upload) {
 		if err := q.Scan(&id, &hour, &avg, &zs, &flag); err != nil {
 			w.t.Fatal(err)
 		}
-		ups = append(ups, upload{id, 2061, time.Unix(hour, 0), []item{{"a21002", "Avg", avg, ""}, {"a21002", "ZsAvg", zs, flag}}})
+		ups = append(ups, upload{id, 2061, time.Unix(hour, 0), []item{{"a21002", "Avg", avg, ""}, {"a21002", "ZsAvg", zs, flag}}, false})
 	}
 	if err := q.Err(); err != nil {
 		w.t.Fatal(err)

@@ -36,6 +36,7 @@ type upload struct {
 	cn     int
 	at     time.Time
 	items  []item
+	rf     bool // marked as sent again
 }
 
 var beijing = time.FixedZone("", 8*3600)
@@ -137,7 +138,7 @@ func frame(u *upload, seq int) []byte {
 	if u.items[0].factor[0] == 'w' {
 		st = "32"
 	}
-	seg := fmt.Appendf(nil, "QN=20260101000000%03d;ST=%s;CN=%d;PW=123456;MN=%s;Flag=5;CP=&&DataTime=%s", seq%1000, st, u.cn, mnOf(u.outlet), u.at.In(beijing).Format("20060102150405"))
+	seg := fmt.Appendf(nil, "QN=20260101000000%03d;ST=%s;CN=%d;PW=123456;MN=%s;Flag=5;%sCP=&&DataTime=%s", seq%1000, st, u.cn, mnOf(u.outlet), map[bool]string{true: "RF=1;"}[u.rf], u.at.In(beijing).Format("20060102150405"))
 	last := ""
 	for _, it := range u.items {
 		sep := ","

@@ -18,7 +18,7 @@ var periodStart = time.Date(2026, 1, 1, 0, 0, 0, 0, beijing)
 // nothing that counts.
 type gapPlan struct {
 	from, hours int
-	mark        string // "" = lost; "late5", "late12": sent again so many days later
+	mark        string // "" = lost; "late5", "late12": sent again so many days later; "slow12": the same without the mark of what is sent again
 }
 
 // gapPlans lays gaps over the year, of 1 to 40 hours, so that the capture rate
@@ -26,14 +26,14 @@ type gapPlan struct {
 // third below 75, and one gap lies across the end of the first quarter.
 func gapPlans(hours int) (out []gapPlan) {
 	lengths := []int{1, 5, 24, 25, 3, 40}
-	marks := []string{"C", "M", "", "D", "T", "late5", "late12"}
+	marks := []string{"C", "M", "", "D", "T", "late5", "late12", "slow12"}
 	n := 0
 	for k := 100; k < hours-60; n++ {
 		out = append(out, gapPlan{k, lengths[n%len(lengths)], marks[n%len(marks)]})
 		month := periodStart.Add(time.Duration(k) * time.Hour).In(beijing).Month()
 		k += map[bool]int{true: 260, false: 90}[month <= 3 || month >= 10]
 		if month >= 7 && month < 10 {
-			k -= 45
+			k -= 58
 		}
 	}
 	out = slices.DeleteFunc(out, func(g gapPlan) bool { return g.from < 2190 && g.from+g.hours > 2140 })
@@ -74,7 +74,7 @@ func yearUploads(t *testing.T) (out []arrival, hours int) {
 			continue
 		case "late5":
 			mark, late = "N", 5
-		case "late12":
+		case "late12", "slow12":
 			mark, late = "N", 12
 		}
 		load := number(t, row["TEY"])
@@ -88,7 +88,7 @@ func yearUploads(t *testing.T) (out []arrival, hours int) {
 		}
 		u := upload{1, 2061, periodStart.Add(time.Duration(k) * time.Hour), []item{
 			{"a21002", "Avg", nox, mark}, {"a19001", "Avg", fmt.Sprintf("%.2f", 19.5-load/30), mark}, {"a00000", "Avg", flow, flowMark},
-		}}
+		}, late > 0 && plan[k] != "slow12"}
 		out = append(out, arrival{k/24 + late, u})
 	}
 	slices.SortStableFunc(out, func(a, b arrival) int { return a.day - b.day })
@@ -99,7 +99,8 @@ func yearUploads(t *testing.T) (out []arrival, hours int) {
 // mark F, else valid or not; the rate of a valid hour with a valid flow is
 // G = C × Q × 1e-6 kg/h (section 4, the measured concentration). A gap is an hour
 // of the running source without a rate. came is what counts as received: values
-// that came within ten days of their hour.
+// that came within ten days of their hour; only what is marked as sent again is
+// held to that.
 const periodHours = `
 CREATE TABLE everyhour AS
 	WITH RECURSIVE c(h) AS (SELECT %[1]d UNION ALL SELECT h + 3600 FROM c WHERE h + 3600 < %[2]d)
@@ -109,8 +110,8 @@ CREATE TABLE state AS
 		CASE WHEN EXISTS (SELECT 1 FROM stop s WHERE s.a <= e.h AND e.h < s.b) OR n.flag = 'F' THEN 'stopped' WHEN n.flag = 'N' THEN 'valid' ELSE 'invalid' END AS state,
 		n.v AS c, CASE WHEN n.flag = 'N' AND w.flag = 'N' THEN n.v * w.v * 1e-6 END AS kg,
 		(n.flag = 'N') + (o.flag = 'N') + (w.flag = 'N') AS good,
-		CASE WHEN a.received <= e.h + 3600 + 864000 THEN (n.v IS NOT NULL) + (o.v IS NOT NULL) + (w.v IS NOT NULL) ELSE 0 END AS came,
-		a.received <= e.h + 3600 + 864000 AS intime
+		CASE WHEN NOT a.rf OR a.received <= e.h + 3600 + 864000 THEN (n.v IS NOT NULL) + (o.v IS NOT NULL) + (w.v IS NOT NULL) ELSE 0 END AS came,
+		(NOT a.rf OR a.received <= e.h + 3600 + 864000) AS intime
 	FROM everyhour e
 	LEFT JOIN reading n ON n.at = e.h AND n.factor = 'a21002' LEFT JOIN reading o ON o.at = e.h AND o.factor = 'a19001' LEFT JOIN reading w ON w.at = e.h AND w.factor = 'a00000'
 	LEFT JOIN arrived a ON a.at = e.h;
@@ -164,7 +165,7 @@ func TestPeriods(t *testing.T) {
 	w := newWorld(t, periodStart, o)
 	arrivals, hours := yearUploads(t)
 	end := periodStart.Add(time.Duration(hours) * time.Hour)
-	w.exec(`CREATE TABLE stop(outlet INT, a INT, b INT); CREATE TABLE arrived(at INT PRIMARY KEY, received INT)`)
+	w.exec(`CREATE TABLE stop(outlet INT, a INT, b INT); CREATE TABLE arrived(at INT PRIMARY KEY, received INT, rf INT)`)
 	w.exec(`INSERT INTO stop VALUES(1, ?, ?)`, o.Stops[0].From.Unix(), o.Stops[0].To.Unix())
 	for i := 0; i < len(arrivals); {
 		var ups []upload
@@ -176,7 +177,7 @@ func TestPeriods(t *testing.T) {
 		w.load(ups)
 		w.send(ups)
 		for _, u := range ups {
-			w.exec(`INSERT INTO arrived VALUES(?, ?)`, u.at.Unix(), w.clock.Load())
+			w.exec(`INSERT INTO arrived VALUES(?, ?, ?)`, u.at.Unix(), w.clock.Load(), u.rf)
 		}
 		i = k
 	}

@@ -124,7 +124,7 @@ func (e *Engine) checkOutlet(ctx context.Context, snap *telemetry.Snapshot, o *t
 		r.Pending = 1
 		return r, nil
 	}
-	days, err := e.daysWith(o.ID)
+	days, err := e.daysWith(o.ID, &r)
 	if err != nil {
 		return r, err
 	}
@@ -140,8 +140,9 @@ func (e *Engine) checkOutlet(ctx context.Context, snap *telemetry.Snapshot, o *t
 	return r, nil
 }
 
-// daysWith lists the days in which an outlet has records or rows.
-func (e *Engine) daysWith(o telemetry.OutletID) ([]int64, error) {
+// daysWith lists the days in which an outlet has records or rows. A damaged
+// record is a fault, and hides those of its kind behind it that have no rows.
+func (e *Engine) daysWith(o telemetry.OutletID, r *CheckReport) ([]int64, error) {
 	set := map[int64]struct{}{}
 	for _, table := range []byte{TableHour, TableDay} {
 		err := e.o.Store.Derived(table, o, firstTime, lastTime, func(at int64, _ []byte) bool {
@@ -159,7 +160,8 @@ func (e *Engine) daysWith(o telemetry.OutletID) ([]int64, error) {
 				found = dayStart(rec.At)
 				return false
 			}); err != nil {
-				return nil, fmt.Errorf("list records of outlet %d: %w", o, err)
+				r.fault(o, "records", from, fmt.Sprintf("one of kind %d cannot be read: %v", k, err))
+				break
 			}
 			if found < 0 {
 				break
@@ -180,7 +182,8 @@ func (e *Engine) daysWith(o telemetry.OutletID) ([]int64, error) {
 func (e *Engine) checkDay(b *builder, day int64, waiting map[int64]struct{}, r *CheckReport) error {
 	fresh, err := b.hours(day, day+daySeconds, day+daySeconds)
 	if err != nil {
-		return err
+		r.fault(b.o.ID, LevelDay, day, fmt.Sprintf("its records cannot be read: %v", err))
+		return nil
 	}
 	stored := map[int64][]byte{}
 	read := func(table byte, from, to int64) error {

@@ -60,6 +60,20 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%q, want %q", f, want[i])
 		}
 	}
+	// A damaged record is a fault of its day, not the end of the check.
+	m.damaged = func(o telemetry.OutletID, k telemetry.Kind, from, to int64) bool {
+		return o == 1 && k == telemetry.KindMinute && from <= at(22, 3, 0) && to > at(22, 3, 0) && to < lastTime
+	}
+	if r := check(reg); r.FaultCount != 4 || !strings.Contains(r.Faults[0], "its records cannot be read") {
+		t.Errorf("with a damaged record: %+v", r)
+	}
+	m.damaged = func(o telemetry.OutletID, k telemetry.Kind, _, _ int64) bool {
+		return o == 1 && k == telemetry.KindMinute
+	}
+	if r := check(reg); r.OK() || !strings.Contains(r.Faults[0], "outlet 1, records from") {
+		t.Errorf("with a series that cannot be read: %+v", r)
+	}
+	m.damaged = nil
 	// A frame that came while nobody judged touches an hour and its day.
 	m.add(rec(1, telemetry.KindMinute, at(22, 3, 0), "a21002-Avg=60:N"))
 	if r := check(reg); r.FaultCount != 3 || r.Waiting != 2 {
