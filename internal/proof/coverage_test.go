@@ -43,7 +43,7 @@ var coverage = []proved{
 	{section: "3", statement: "six of six hours are no valid day, and the row says why", by: []string{"quality TestShortRunning"}},
 	{section: "4", statement: "velocity, wet flow, dry flow at standard state", by: []string{"quality TestExactGas", "quality TestComputedFlow", "case cems.flow_std_dry"}},
 	{section: "4", statement: "wet to dry", by: []string{"quality TestExactGas", "quality TestWetGas", "case cems.wet_to_dry"}},
-	{section: "4", statement: "ppm to mg/m3", by: []string{"case cems.ppm"}},
+	{section: "4", statement: "ppm to mg/m3", by: []string{"case cems.ppm", "quality TestLimitInPPM"}},
 	{section: "4", statement: "NOx as NO2", by: []string{"quality TestExactGas", "quality TestComputedNOx", "case cems.nox_as_no2"}},
 	{section: "4", statement: "excess air, folding to reference oxygen or to a stated alpha", by: []string{"quality TestExactGas", "proof TestGasTurbine", "case cems.fold_o2", "case cems.fold_alpha"}},
 	{section: "4", statement: "emission rate of the concentration that is not folded", by: []string{"quality TestExactGas", "quality TestHourRate", "proof TestPeriods", "case cems.emission_rate"}},
@@ -73,6 +73,8 @@ var coverage = []proved{
 	{section: "8", statement: "what is sent again counts inside its window", by: []string{"quality TestInTime", "proof TestPeriods"}},
 	{section: "9", statement: "full value, equality complies, times over", by: []string{"quality TestExactVerdict", "quality TestFullValueInTrace", "proof TestGasTurbine", "case judge.exceed"}},
 	{section: "9", statement: "which statistic is evidence, which warns", by: []string{"quality TestDays", "quality TestStates", "episode days of water are evidence, its hours only a warning and part of it"}},
+	{section: "9", statement: "pH and colour of sewage works by the single value since 2026-03-01", by: []string{"quality TestAmendedSewageWorks"}},
+	{section: "9", statement: "evidence by the type of source; ultra-low limits", by: []string{"quality TestEvidenceBySource"}},
 	{section: "9", statement: "permit, local, industry, general standard; of equal rank the stricter", by: []string{"quality TestLimitRanks", "quality TestOwnLimitGoesFirst"}},
 	{section: "9", statement: "an episode joins exceeding values", by: []string{"episode hours over the limit in a row are one episode", "episode missing hours do not end it, and count as blank; it is still open"}},
 	{section: "9", statement: "ammonia by the water's temperature", by: []string{"proof TestWasteWater", "case limit.nh3_by_temperature"}},
@@ -82,15 +84,21 @@ var coverage = []proved{
 	{section: "9.1", statement: "negative; above range; device fault", by: []string{"episode below zero, and the calm that ends it", "episode beyond the range, by mark and by value", "episode calibration and maintenance are kept quiet, a fault is not"}},
 	{section: "11", statement: "individual air quality index, 2012 and 2026, rounded up once", by: []string{"case air.iaqi", "proof TestAirAnalysers"}},
 	{section: "11", statement: "class of surface water, multiples over class III", by: []string{"case water.class", "proof TestSurfaceWater"}},
+	{section: "11", statement: "air quality index: the largest, six levels, primary pollutant above 50", by: []string{"case air.aqi", "ruleeval TestIndependent"}},
+	{section: "11", statement: "valid hour, eight hours, day, month and year of ambient air", by: []string{"case air.valid", "ruleeval TestIndependent"}},
+	{section: "11", statement: "oxygen of class I by 90 % of saturation", by: []string{"case water.class", "case water.section", "case water.do_saturation"}},
+	{section: "11", statement: "grade of a section, three main pollutants, total nitrogen of lakes beside the class", by: []string{"case water.section", "indices TestMainPollutants"}},
+	{section: "11", statement: "rivers by the shares of their sections, few sections by their means", by: []string{"case water.river"}},
+	{section: "11", statement: "trophic index of lakes", by: []string{"case water.tli", "indices TestTrophicLevels", "ruleeval TestIndependent"}},
 	{section: "12", statement: "limit values", by: []string{"rules TestLimitsAgainstReference"}},
-	{section: "14", statement: "every rule answers its worked cases", by: []string{"ruleeval TestCases", "ruleeval TestSharedCases"}},
+	{section: "14", statement: "every rule answers its worked cases", by: []string{"ruleeval TestCases", "ruleeval TestSharedCases", "ruleeval TestIndependent"}},
 	{section: "7", statement: "sixty hours of incinerators", by: []string{"quality TestQuotaIsKept", "case mswi.quota60"}},
 	{section: "7", statement: "marks by the enterprise, their deadlines and review", open: "marks are made by people"},
 }
 
 // packages of the list.
 var packages = map[string]string{
-	"quality": "internal/telemetry/quality", "proof": "internal/proof", "ruleeval": "internal/telemetry/ruleeval", "rules": "rules", "hj212": "hj212",
+	"quality": "internal/telemetry/quality", "proof": "internal/proof", "ruleeval": "internal/telemetry/ruleeval", "indices": "internal/telemetry/indices", "rules": "rules", "hj212": "hj212",
 }
 
 // TestCoverage wants of every statement of the reference a test that is there,

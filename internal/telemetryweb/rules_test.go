@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,11 +18,14 @@ import (
 // fakeWhatIf: one hour of outlet 1 goes over where minutes are changed.
 type fakeWhatIf struct {
 	gate  chan struct{} // nil: answers at once
+	mu    sync.Mutex
 	asked []quality.WhatIf
 }
 
 func (f *fakeWhatIf) WhatIf(ctx context.Context, w quality.WhatIf) (*quality.Difference, error) {
+	f.mu.Lock()
 	f.asked = append(f.asked, w)
+	f.mu.Unlock()
 	w.Progress(1, 4)
 	if f.gate != nil {
 		select {
@@ -48,6 +52,8 @@ func (f *fakeWhatIf) WhatIf(ctx context.Context, w quality.WhatIf) (*quality.Dif
 func TestRuleEffect(t *testing.T) {
 	t.Parallel()
 	const days = "from=2026-11-16&to=2026-11-22"
+	r := newRig(t, 40)
+	r.WhatIf = &fakeWhatIf{}
 	for _, s := range []scenario{
 		{name: "the form", actor: "officer", target: "/zh/rules/cems.hour_mean/effect", status: 200, contains: []string{"会改变什么", "2026-11-16", "2026-11-23", `name="p.min_valid_minutes"`, `value="45"`}, lacks: []string{"比较了"}},
 		{name: "nothing changes", actor: "officer", target: "/zh/rules/cems.hour_mean/effect?version=1&" + days, status: 200, contains: []string{"没有任何改变", "比较了 40 个排放口、960 个小时、40 个日"}},
@@ -66,8 +72,6 @@ func TestRuleEffect(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 40)
-			r.WhatIf = &fakeWhatIf{}
 			s.run(t, r)
 		})
 	}
@@ -98,6 +102,7 @@ func TestRuleEffectProgress(t *testing.T) {
 
 func TestRuleScenarios(t *testing.T) {
 	t.Parallel()
+	r := newRig(t, 40) // the pages only read
 	for _, s := range []scenario{
 		{name: "list today", actor: "officer", target: "/zh/rules", status: 200, contains: []string{"烟气小时均值", "cems.hour_mean", "数据有效性", "未核实", "空气质量分指数（2026）", "/zh/rules/air.iaqi", "名录"}, lacks: []string{"空气质量分指数（2012）"}},
 		{name: "list on a day before a change", actor: "officer", target: "/zh/rules?on=2025-06-01", status: 200, contains: []string{"空气质量分指数（2012）", "下一次变动：2026-03-01", "/zh/rules/air.iaqi?on=2025-06-01"}},
@@ -130,7 +135,7 @@ func TestRuleScenarios(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			s.run(t, newRig(t, 40))
+			s.run(t, r)
 		})
 	}
 }
