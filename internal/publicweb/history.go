@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"plateau/internal/platform/errs"
@@ -21,6 +20,7 @@ import (
 // historyLine is an hour or a day of the table.
 type historyLine struct {
 	When  string
+	Until string // of weeks without data: the last day
 	Href  string // of a day, with the language; "" = none
 	Value string
 	Limit string
@@ -348,8 +348,7 @@ func (c *call) dayLines(v *historyView, o *telemetry.Outlet, code string, s span
 		}
 		v.Chart.Hours = append(v.Chart.Hours, step)
 		if last := len(v.Lines) - 1; s.days() > monthSpan && last >= 0 && line.empty() && v.Lines[last].empty() && v.Lines[last].Why == line.Why {
-			from, _, _ := strings.Cut(v.Lines[last].When, " ")
-			v.Lines[last].When = from + " – " + line.When // weeks of nothing are one line of a year
+			v.Lines[last].Until = line.When // weeks of nothing are one line of a year
 			continue
 		}
 		v.Lines = append(v.Lines, line)

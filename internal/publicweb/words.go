@@ -60,6 +60,7 @@ func (c *call) outletName(o *telemetry.Outlet) word {
 // symbols stand behind the words, never alone where there are words.
 var symbols = map[string]string{
 	"a21002": "NOx", "a21026": "SO₂", "a19001": "O₂", "a21024": "HCl", "a21005": "CO", "w01018": "COD", "w01017": "BOD₅", "w01019": "CODMn",
+	"w21003": "NH₃-N", "w21011": "TP", "w21001": "TN",
 }
 
 // factor names a factor in whole words, with the symbol people meet elsewhere.
@@ -67,16 +68,14 @@ var symbols = map[string]string{
 // where there is none the Chinese name.
 func (c *call) factor(code string) word {
 	symbol, name := symbols[code], ""
-	if key := "factor." + code; c.l.Catalogue().Has(c.lang, key) {
-		name = c.l.T(key)
-	}
 	f, known := hj212.LookupFactor(code)
-	switch {
-	case name != "":
+	switch key := "factor." + code; {
+	case known && c.lang == i18n.En && f.NameEn != "": // the catalogue's are as brief as officers want them
+		name = f.NameEn
+	case c.l.Catalogue().Has(c.lang, key):
+		name = c.l.T(key)
 	case known && c.lang == i18n.Zh:
 		name = f.NameZh
-	case known && c.lang == i18n.En:
-		name = f.NameEn
 	}
 	switch {
 	case name != "" && symbol != "" && !strings.HasSuffix(name, ")"):
