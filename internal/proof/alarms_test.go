@@ -46,7 +46,7 @@ func asTheyAre(t *testing.T) []alarmSeries {
 		ownLimit(o, "a21005", "hour", 15)
 		turbine.outlets = append(turbine.outlets, o)
 		for k, row := range csvFile(t, fmt.Sprintf("cems/gas-turbine/gt_%d.csv", 2010+id)) { // a row an hour, without a clock
-			turbine.uploads = append(turbine.uploads, upload{id, 2061, gasStart.Add(time.Duration(k) * time.Hour), []item{{"a21002", "Avg", row["NOX"], "N"}, {"a21005", "Avg", row["CO"], "N"}}})
+			turbine.uploads = append(turbine.uploads, upload{id, 2061, gasStart.Add(time.Duration(k) * time.Hour), []item{{"a21002", "Avg", row["NOX"], "N"}, {"a21005", "Avg", row["CO"], "N"}}, false})
 		}
 	}
 	ups, _ := airUploads(t)
@@ -85,7 +85,7 @@ func asTheyAre(t *testing.T) []alarmSeries {
 		at := moved(t, "2006-01-02", row["date"], 9).Add(8 * time.Hour)
 		melbourne.uploads = append(melbourne.uploads, upload{1, 2011, at, []item{
 			{"w21003", "Rtd", row["Ammonia"], "N"}, {"w01018", "Rtd", row["Chemical Oxygen Demand"], "N"}, {"w21001", "Rtd", row["Total Nitrogen"], "N"}, {"w00000", "Rtd", row["Average Outflow"], "N"},
-		}})
+		}, false})
 		melbourne.now = at.Add(48 * time.Hour)
 	}
 	surface := alarmSeries{name: "national surface water stations, four-hourly", now: time.Date(2026, 4, 4, 0, 30, 0, 0, beijing)}
