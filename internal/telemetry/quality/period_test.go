@@ -83,21 +83,21 @@ func periodOutlet() *telemetry.Outlet {
 	return o
 }
 
-func periodOf(t testing.TB, o *telemetry.Outlet, level string, when, now int64, rows PeriodRows, checks Checks) PeriodRow {
-	t.Helper()
+func periodOf(tb testing.TB, o *telemetry.Outlet, level string, when, now int64, rows PeriodRows, checks Checks) PeriodRow {
+	tb.Helper()
 	src := limitSource{rules.Default().Limits()}
 	p, err := computePeriod(periodInput{
 		outlet: o, level: level, at: when, now: now, rows: rows, checks: checks,
 		plans: func(day int64) *plan {
 			p, err := readParams(rules.Default(), dateOf(day))
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			return newPlan(p, src, o, dateOf(day))
 		},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }

@@ -20,6 +20,12 @@ type Rules struct {
 	Substitute   SubstituteRule
 	WaterDay     WaterDayRule
 	Transmission TransmissionRule
+	WaterFill    WaterFillRule
+	Neighbour    NeighbourRule
+	Preceding    PrecedingRule
+	Part75Hour   *PartRule
+	Part75       Part75Rule
+	ShortTerm    ShortTermRule
 	Exceed       ExceedRule
 	Quota        QuotaRule
 	PPM          PPMRule
@@ -40,6 +46,7 @@ func ReadRules(set *rules.Set, date string) (*Rules, error) {
 	out := &Rules{
 		Hour: p.gasHour, Fold: p.fold, Day: p.gasDay, WaterDay: p.waterDay, Month: p.month, Flow: p.flow, Emission: p.emission,
 		NOx: p.nox, Dry: p.dry, Capture: p.capture, Substitute: p.substitute, Transmission: p.tx, PPM: p.ppm,
+		WaterFill: p.waterFill, Neighbour: p.neighbour, Preceding: p.preceding, Part75Hour: p.part75Hour.part, Part75: p.part75, ShortTerm: p.shortTerm,
 		p: p, limits: limitSource{set.Limits()}, date: date,
 	}
 	r := &reader{set: set, date: date}
