@@ -127,7 +127,9 @@ type reportFrame struct {
 }
 
 // ExportAs is the address of a format.
-func (f *reportFrame) ExportAs(format string) string { return exported{f.Export, f.query}.ExportAs(format) }
+func (f *reportFrame) ExportAs(format string) string {
+	return exported{f.Export, f.query}.ExportAs(format)
+}
 
 // around fills what stands around a report.
 func (h *Handler) around(c *call, scope, id string, p report.Period) reportFrame {
