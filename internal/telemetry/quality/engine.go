@@ -108,7 +108,8 @@ type Engine struct {
 	basis     map[telemetry.OutletID][]byte // as stored; see tableBasis
 	ruleBasis []byte
 	notes     []store.Derived // rows that the next pass writes first
-	sliced    bool            // the pass before took old history
+	sliced    bool            // the pass before left what arrives alone
+	collected time.Time       // when what arrives was looked at last
 	retried   int64           // when failed hours were tried last, Unix seconds
 }
 
@@ -139,7 +140,7 @@ func New(o Options) (*Engine, error) {
 	o.Every = cmp.Or(o.Every, 500*time.Millisecond)
 	o.Batch = cmp.Or(o.Batch, 200_000)
 	e := &Engine{
-		o: o, rules: o.Rules, params: map[string]*params{}, outlets: map[telemetry.OutletID]*live{}, dirty: dirtySet{},
+		sliced: true, o: o, rules: o.Rules, params: map[string]*params{}, outlets: map[telemetry.OutletID]*live{}, dirty: dirtySet{},
 		pending: map[telemetry.OutletID][]byte{}, failed: map[telemetry.OutletID]map[int64]string{}, basis: map[telemetry.OutletID][]byte{}, ruleBasis: ruleBasis(o.Rules),
 	}
 	for _, date := range o.Rules.Periods() {
@@ -346,25 +347,29 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	e.retry()
-	snap, work, seq, frames, seen, err := e.collect(snap, e.o.Batch)
-	if err != nil {
-		return false, err
+	// Old history takes turns with what arrives, a bounded stretch at a time. As
+	// without it, frames are judged together when Every has gone by.
+	fresh := !e.waiting() || e.sliced && e.o.Now().Sub(e.collected) >= e.o.Every
+	work, seq, frames, seen := dirtySet{}, e.cursor, 0, map[telemetry.OutletID]int64(nil)
+	if fresh {
+		if snap, work, seq, frames, seen, err = e.collect(snap, e.o.Batch); err != nil {
+			return false, err
+		}
+		e.collected = e.o.Now()
 	}
-	// Old history takes turns with what arrives, a bounded stretch at a time.
-	all, budget := work.clone(), sliceHours
-	if frames > e.o.Batch/2 {
-		budget = busyHours
-	}
+	all := work.clone()
 	var pieces []*piece
-	if e.sliced = !e.sliced || len(work) == 0; e.sliced {
-		if pieces, err = e.slice(all, budget); err != nil {
+	if e.sliced = len(work) == 0; e.sliced || e.noHistory() {
+		if pieces, err = e.slice(all, sliceHours); err != nil {
 			e.putBack(work)
 			return false, err
 		}
 	}
 	if seq == e.cursor && len(all) == 0 && len(pieces) == 0 && len(e.notes) == 0 {
-		e.ready.Store(true)
-		return e.waiting(), nil
+		if fresh {
+			e.ready.Store(true)
+		}
+		return !fresh || e.waiting(), nil
 	}
 	done, err := e.compute(ctx, snap, all)
 	if err != nil {
@@ -384,11 +389,19 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 	e.notes = nil
 	e.advance(pieces, n)
 	e.publish(done, seen, seq, frames)
-	if e.o.Store.Tail() > seq {
+	if !fresh || e.o.Store.Tail() > seq {
 		return true, nil
 	}
 	e.ready.Store(true)
 	return e.waiting(), nil
+}
+
+// noHistory reports whether the job in turn has nothing to judge, only to note
+// by what its outlets are judged.
+func (e *Engine) noHistory() bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return len(e.jobs) > 0 && e.jobs[0].Hours == 0
 }
 
 // waiting reports whether there is history to judge anew.

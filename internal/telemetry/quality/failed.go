@@ -75,7 +75,7 @@ func (e *Engine) failures(done []judgedOutlet) (rows []store.Derived) {
 			if hours[at] == "" {
 				e.o.Logger.Error("an hour cannot be judged, its records are damaged", slog.Uint64("outlet", uint64(j.outlet)), slog.Int64("at", at), slog.Any("error", fault))
 			}
-			hours[at] = fault.Error()
+			hours[at], e.retried = fault.Error(), e.o.Now().Unix()
 			rows = append(rows, store.Derived{Table: tableFailed, Outlet: j.outlet, At: at, Value: []byte(fault.Error())})
 		}
 		if len(e.failed[j.outlet]) == 0 {

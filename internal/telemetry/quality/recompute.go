@@ -93,12 +93,9 @@ type rowKey struct {
 	at    int64
 }
 
-const (
-	// sliceHours bounds the old hours of one pass, so that what arrives never
-	// waits long; busyHours while much has come in.
-	sliceHours = 60 * 24
-	busyHours  = 7 * 24
-)
+// sliceHours bounds the old hours of one pass, so that what arrives never waits
+// long.
+const sliceHours = 60 * 24
 
 // RecomputeRequest asks for history to be judged anew.
 type RecomputeRequest struct {

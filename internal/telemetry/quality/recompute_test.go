@@ -80,7 +80,11 @@ func TestOldHistoryInSlices(t *testing.T) {
 	longHistory(m, 1)
 	reg := &told{}
 	reg.set(turbine(1))
-	e := reg.engine(t, m, at(22, 9, 0))
+	now := unix(at(22, 9, 0))
+	e, err := New(Options{Store: m, Registry: reg, History: reg, Now: func() time.Time { return now }, Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
 	catchUp(t, e)
 	if _, ok := e.Recomputing(); ok {
 		t.Error("a first judgement counts as a recompute")
@@ -99,13 +103,20 @@ func TestOldHistoryInSlices(t *testing.T) {
 	}
 	h := at(22, 7, 0)
 	m.add(hourOf(1, h, "a21002-Avg=31:N", "a19001-Avg=15:N")...)
+	now = now.Add(time.Second)
 	onePass(t, e)
 	row := oneHour(t, e, 1, h)
 	if f := row.Factor("a21002"); !f.Over || f.Limit.ID != "own" {
 		t.Errorf("what arrived meanwhile: %+v", f)
 	}
-	if now, _ := e.Recomputing(); now.Done != r.Done {
-		t.Errorf("the pass took old history too: %d hours done", now.Done)
+	if x, _ := e.Recomputing(); x.Done != r.Done {
+		t.Errorf("the pass took old history too: %d hours done", x.Done)
+	}
+	if onePass(t, e); e.Backlog().Cursor != m.Tail() {
+		t.Errorf("backlog %+v", e.Backlog())
+	}
+	if x, _ := e.Recomputing(); x.Done != r.Done+sliceHours {
+		t.Errorf("the next pass took no old history: %d hours done", x.Done)
 	}
 	catchUp(t, e)
 	if _, ok := e.Recomputing(); ok || !e.Backlog().Done() {
