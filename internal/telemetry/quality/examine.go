@@ -35,8 +35,9 @@ type Examiner struct {
 	err   error
 }
 
-// NewExaminer makes an Examiner of an outlet's judged hours, in any order. No
-// limits stand for those of the rule set.
+// NewExaminer makes an Examiner of an outlet's judged hours, in any order; the
+// rows are not copied and must stay as they are. No limits stand for those of
+// the rule set.
 func NewExaminer(set *rules.Set, limits []telemetry.Limit, o *telemetry.Outlet, rows []HourRow) *Examiner {
 	src := limitSource{set.Limits()}
 	if len(limits) > 0 {
