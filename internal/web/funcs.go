@@ -48,7 +48,7 @@ func (e *Engine) funcs(lang i18n.Lang) template.FuncMap {
 		"dict":    dict,
 
 		"daychart":  func(d chart.Day) template.HTML { return d.SVG(l) },
-		"extent":    func(e chart.Extent) template.HTML { return e.HTML(l) },
+		"extent":    chart.Extent.HTML,
 		"minutes":   func(m chart.Minutes) template.HTML { return m.HTML(l) },
 		"sparkline": func(s chart.Spark) template.HTML { return s.SVG(l) },
 		"bar":       func(b chart.Bar) template.HTML { return b.SVG(l) },

@@ -29,16 +29,16 @@ type ExtentValue struct {
 }
 
 // HTML draws it twice: wide, and for narrow screens.
-func (e Extent) HTML(l *i18n.Localizer) template.HTML {
+func (e Extent) HTML() template.HTML {
 	var b builder
 	b.raw(`<div class="chart">`)
-	e.svg(&b, l, "wide", 1040, 200, 6)
-	e.svg(&b, l, "narrow", 350, 190, 2)
+	e.svg(&b, "wide", 1040, 200, 6)
+	e.svg(&b, "narrow", 350, 190, 2)
 	b.raw(`</div>`)
 	return b.html()
 }
 
-func (e Extent) svg(b *builder, l *i18n.Localizer, class string, w, h float64, dates int) {
+func (e Extent) svg(b *builder, class string, w, h float64, dates int) {
 	const left, right, top, bottom = 46.0, 8.0, 20.0, 22.0
 	lo, hi := 0.0, math.Inf(-1)
 	for _, v := range append([]ExtentValue{{Value: e.Lo}, {Value: e.Hi}}, e.Values...) {
