@@ -291,7 +291,7 @@ func (a *App) handler() (http.Handler, error) {
 		Engine: engine, Registry: registry,
 		Editor: &editor{a.registry, a.store}, Quality: a.engine, WhatIf: a.engine, Alarms: &alarmBook{a.alarms}, Journal: a.store, Gateway: a.gateway,
 		Sessions: &sessions{a.auth}, Public: a.c.Public.Enabled, Filling: a.filling, Now: a.now, Logger: a.log,
-		Jobs: a.reports, Handover: handover.New(a.db, a.now),
+		Jobs: a.reports, Handover: handover.New(a.db, a.now), Commands: a.asks,
 	}
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})

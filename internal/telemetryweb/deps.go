@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/dialogue"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/handover"
 	"plateau/internal/telemetry/quality"
@@ -35,6 +36,7 @@ type Deps struct {
 	WhatIf    WhatIfer   // nil: pages do not tell what a rule would change
 	Jobs      Jobs       // nil: every report is made while the reader waits
 	Handover  Handovers  // nil: shifts are shown, nothing is signed
+	Commands  Commands   // nil: the record of a shift goes without them
 	// SampleUsers are shown as one-click buttons on the sign-in page of a
 	// demonstration; empty otherwise.
 	SampleUsers []SampleUser
@@ -153,6 +155,12 @@ type Jobs interface {
 	List(ctx context.Context, limit int) ([]reportjob.Job, error)
 	Cancel(ctx context.Context, id, by string) error
 	Result(j *reportjob.Job) (*report.List, error)
+}
+
+// Commands is the log of what loggers were told.
+type Commands interface {
+	// Between lists the dialogues that began in [from, to), the newest first.
+	Between(ctx context.Context, from, to time.Time, limit int) ([]dialogue.Record, error)
 }
 
 // Handovers keeps what the posts on duty noted and signed.

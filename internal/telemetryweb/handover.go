@@ -14,6 +14,8 @@ import (
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/alarm"
+	"plateau/internal/telemetry/backfill"
 	"plateau/internal/telemetry/handover"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/web"
@@ -27,6 +29,9 @@ type shiftFacts struct {
 	After    map[string]int `json:",omitempty"` // and at Until
 	Changes  []shiftChange  `json:",omitempty"`
 	Hours    []shiftHours   `json:",omitempty"`
+	Alarms   []shiftAlarm   `json:",omitempty"`
+	Gaps     []shiftGap     `json:",omitempty"`
+	Commands []shiftCommand `json:",omitempty"`
 	Loggers  []shiftLogger  `json:",omitempty"`
 	Registry []shiftEdit    `json:",omitempty"`
 	Cut      bool           `json:",omitempty"` // there was more than is kept
@@ -47,6 +52,35 @@ type shiftHours struct {
 	N       int         // hours, of the factor with the most
 	Worst   quality.Opt // over: the figure farthest off, of the first factor
 	Limit   quality.LimitRef
+}
+
+// shiftAlarm is an alarm that touched the shift.
+type shiftAlarm struct {
+	ID         string
+	Outlet     telemetry.OutletID
+	Kind       string
+	Factors    []string
+	Start, End time.Time // a zero End: still open at the end of the shift
+	Acked      bool
+	False      bool
+}
+
+// shiftGap is a stretch of records that did not come.
+type shiftGap struct {
+	ID           string
+	Outlet       telemetry.OutletID
+	Kind         telemetry.Kind
+	From, To     time.Time
+	Cause, State string
+	Due, Missing int
+}
+
+// shiftCommand is a command that somebody gave a logger.
+type shiftCommand struct {
+	At                 time.Time
+	MN, Act            string
+	CN                 int
+	Post, Origin, Done string
 }
 
 // shiftLogger is something a logger did.
@@ -110,6 +144,9 @@ func (h *Handler) draft(c *call, s handover.Shift) (*shiftFacts, error) {
 	if err := h.shiftHours(c, f, s); err != nil {
 		return nil, err
 	}
+	if err := h.shiftLedgers(c, f, s); err != nil {
+		return nil, err
+	}
 	h.shiftLoggers(c, f, s)
 	if h.Editor != nil {
 		changes, err := h.Editor.Changes(c.ctx(), 5*maxFacts)
@@ -128,9 +165,57 @@ func (h *Handler) draft(c *call, s handover.Shift) (*shiftFacts, error) {
 
 // cut keeps each list within bounds.
 func (f *shiftFacts) cut() {
-	f.Cut = len(f.Changes) > maxFacts || len(f.Hours) > maxFacts || len(f.Loggers) > maxFacts || len(f.Registry) > maxFacts
-	f.Changes, f.Hours = f.Changes[:min(len(f.Changes), maxFacts)], f.Hours[:min(len(f.Hours), maxFacts)]
-	f.Loggers, f.Registry = f.Loggers[:min(len(f.Loggers), maxFacts)], f.Registry[:min(len(f.Registry), maxFacts)]
+	bound(f, &f.Changes)
+	bound(f, &f.Hours)
+	bound(f, &f.Alarms)
+	bound(f, &f.Gaps)
+	bound(f, &f.Commands)
+	bound(f, &f.Loggers)
+	bound(f, &f.Registry)
+}
+
+func bound[T any](f *shiftFacts, list *[]T) {
+	if len(*list) > maxFacts {
+		f.Cut, *list = true, (*list)[:maxFacts]
+	}
+}
+
+// shiftLedgers takes what other records hold of the shift: alarms, gaps,
+// commands.
+func (h *Handler) shiftLedgers(c *call, f *shiftFacts, s handover.Shift) error {
+	if h.Alarms != nil {
+		list, err := h.Alarms.List(c.ctx(), alarm.Filter{From: s.From, To: f.Until, Limit: maxFacts + 1})
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			e := &list[i]
+			x := shiftAlarm{ID: e.ID, Outlet: e.Outlet, Kind: string(e.Kind), Factors: e.Factors, Start: e.Start, End: e.End, Acked: !e.Ack.At.IsZero(), False: !e.False.At.IsZero()}
+			if e.Factor != "" {
+				x.Factors = []string{e.Factor}
+			}
+			f.Alarms = append(f.Alarms, x)
+		}
+	}
+	if h.Gaps != nil {
+		list, err := h.Gaps.List(c.ctx(), backfill.Filter{From: s.From, To: f.Until, Limit: maxFacts + 1})
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			g := &list[i]
+			f.Gaps = append(f.Gaps, shiftGap{ID: g.ID, Outlet: g.Outlet, Kind: g.Kind, From: g.From, To: g.To, Cause: string(g.Cause), State: string(g.State), Due: g.Due, Missing: g.Missing})
+		}
+	}
+	if h.Commands == nil {
+		return nil
+	}
+	list, err := h.Commands.Between(c.ctx(), s.From, f.Until, maxFacts+1)
+	for i := range list {
+		r := &list[i]
+		f.Commands = append(f.Commands, shiftCommand{At: r.Started, MN: r.MN, Act: r.Act, CN: r.CN, Post: r.By, Origin: r.Origin, Done: r.Outcome})
+	}
+	return err
 }
 
 // states compares the outlets' states; the most pressing changes first.
@@ -422,6 +507,7 @@ func (c *call) shiftParts(v *handoverView, f *shiftFacts) {
 		l.Name, l.Href = outlet(x.Outlet)
 		changes.Lines = append(changes.Lines, l)
 	}
+	c.ledgerParts(part, outlet, f)
 	hours := part("hours")
 	for i := range f.Hours {
 		x := &f.Hours[i]
@@ -464,6 +550,54 @@ func (c *call) shiftParts(v *handoverView, f *shiftFacts) {
 			text += " " + c.l.T("registry.more_changes", "n", more)
 		}
 		edits.Lines = append(edits.Lines, shiftLine{Time: i18n.Stamp(x.At), Text: text})
+	}
+}
+
+// ledgerParts puts alarms, gaps and commands into words.
+func (c *call) ledgerParts(part func(string) *shiftPart, outlet func(telemetry.OutletID) (word, string), f *shiftFacts) {
+	alarms := part("alarms")
+	for i := range f.Alarms {
+		x := &f.Alarms[i]
+		names := make([]string, len(x.Factors))
+		for k, code := range x.Factors {
+			names[k] = c.factor(code).Text
+		}
+		l := shiftLine{State: "exceed", Time: i18n.Stamp(x.Start), Href: c.path("/alarms/" + x.ID)}
+		l.Name, _ = outlet(x.Outlet)
+		if x.Kind != string(alarm.Over) {
+			l.State = "suspect"
+		}
+		l.Text = c.word("alarm.kind.", x.Kind)
+		if len(names) > 0 {
+			l.Text = c.l.T("alarm.one", "kind", l.Text, "factor", strings.Join(names, c.l.T("common.list_comma")))
+		}
+		key := "handover.alarm_open"
+		if !x.End.IsZero() && !x.End.After(f.Until) {
+			key = "handover.alarm_closed"
+		}
+		l.Text += " · " + c.l.T(key, "time", i18n.Stamp(x.End))
+		switch {
+		case x.False:
+			l.Text += " · " + c.l.T("handover.alarm_false")
+		case x.Acked:
+			l.Text += " · " + c.l.T("handover.alarm_acked")
+		}
+		alarms.Lines = append(alarms.Lines, l)
+	}
+	gaps := part("gaps")
+	for i := range f.Gaps {
+		g := &f.Gaps[i]
+		l := shiftLine{Time: i18n.Stamp(g.From) + " – " + i18n.Stamp(g.To), Href: c.path("/gaps/" + g.ID)}
+		l.Name, _ = outlet(g.Outlet)
+		l.Text = c.l.T("handover.gap", "kind", c.l.T("kind."+strconv.Itoa(int(g.Kind))), "n", g.Missing, "all", g.Due, "cause", c.word("gaps.cause_", g.Cause), "state", c.word("gaps.state_", g.State))
+		gaps.Lines = append(gaps.Lines, l)
+	}
+	commands := part("commands")
+	for i := range f.Commands {
+		x := &f.Commands[i]
+		l := shiftLine{Time: i18n.Stamp(x.At), Name: word{x.MN, ""}, Href: c.path("/devices/" + x.MN)}
+		l.Text = c.l.T("handover.command", "post", x.Post, "command", c.word("cn.", strconv.Itoa(x.CN)), "outcome", c.word("dialogue.outcome_", x.Done))
+		commands.Lines = append(commands.Lines, l)
 	}
 }
 

@@ -1,6 +1,7 @@
 package telemetryweb
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -42,6 +43,29 @@ func reportPath(scope, id string, p report.Period) string {
 // maker makes reports as of now.
 func (h *Handler) maker(c *call) *report.Maker {
 	return &report.Maker{Rows: h.Quality, Rules: h.ruleSet(), Now: c.now}
+}
+
+// makerOf makes reports of some outlets: as of now, or as the address asks as
+// known at an instant, which is the call's now then. Outlets come back as the
+// registry had them; one to come is said and ignored.
+func (h *Handler) makerOf(c *call, outlets []*telemetry.Outlet) (*report.Maker, []*telemetry.Outlet, error) {
+	at, ok, err := c.asKnown()
+	if err != nil || !ok {
+		return h.maker(c), outlets, err
+	}
+	k, err := h.Quality.AsKnown(at)
+	if errors.Is(err, quality.ErrFuture) {
+		c.notes = append(c.notes, web.Notice{Kind: "warn", Text: c.l.T("known.future", "at", knownStamp(at))})
+		return h.maker(c), outlets, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, outlets, err := report.AsKnown(c.ctx(), k, outlets)
+	c.knownAt, c.now = at, at
+	m := h.maker(c)
+	m.Rows = rows
+	return m, outlets, err
 }
 
 // subject reads the address of a report and checks that the actor may have it.
@@ -366,7 +390,7 @@ func (c *call) sheetLine(o *telemetry.Outlet, s *report.Sheet, r *report.Row) sh
 			cell.State, cell.Method = broken(x.Over, x.Evidence), x.Method
 			cell.Open = r.Running && x.V.OK
 			cell.Weak = x.V.OK && !x.Valid && !r.Running && x.Method == ""
-			if x.Of > 0 && !x.Valid && !r.Running {
+			if x.Of > 0 && !x.Valid && !r.Running && x.Method == "" {
 				cell.Mark = strconv.Itoa(x.N) + "/" + strconv.Itoa(x.Of)
 			}
 			if x.V.OK && level != "" && (col.Quantity == report.Measured || col.Quantity == report.Folded || col.Quantity == report.Value) {

@@ -3,6 +3,7 @@ package telemetryweb
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -181,10 +182,18 @@ func (h *Handler) list(c *call, scope, id string, p report.Period, outlets []*te
 		return nil, nil, false, err
 	}
 	if h.Jobs == nil || !size.Large(len(outlets), p) {
-		l, err := h.maker(c).List(c.ctx(), outlets, p, nil)
+		m, outlets, err := h.makerOf(c, outlets)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		l, err := m.List(c.ctx(), outlets, p, nil)
 		return l, nil, false, err
 	}
-	j, ok, err := h.Jobs.Last(c.ctx(), reportjob.Subject{Scope: scope, Ref: id, Level: p.Level, Period: p.Date()})
+	sub, err := h.jobSubject(c, scope, id, p)
+	if err != nil {
+		return nil, nil, true, err
+	}
+	j, ok, err := h.Jobs.Last(c.ctx(), sub)
 	if err != nil || !ok {
 		return nil, nil, true, err
 	}
@@ -196,6 +205,17 @@ func (h *Handler) list(c *call, scope, id string, p report.Period, outlets []*te
 		return nil, nil, true, nil
 	}
 	return l, &j, true, err
+}
+
+// jobSubject is what a job is about; as known at an instant where the address
+// asks for one that has come.
+func (h *Handler) jobSubject(c *call, scope, id string, p report.Period) (reportjob.Subject, error) {
+	sub := reportjob.Subject{Scope: scope, Ref: id, Level: p.Level, Period: p.Date()}
+	at, ok, err := c.asKnown()
+	if ok && !at.After(c.now) {
+		sub.Known, c.knownAt = at.UTC(), at
+	}
+	return sub, err
 }
 
 func (h *Handler) listReport(c *call, scope, id string, p report.Period, outlets []*telemetry.Outlet, format string) error {
@@ -212,7 +232,7 @@ func (h *Handler) listReport(c *call, scope, id string, p report.Period, outlets
 	name := c.subjectName(scope, id)
 	v := &listView{
 		reportFrame: h.around(c, scope, id, p), Name: name, Outlets: len(outlets), Large: large, Result: l != nil, Days: p.Days(),
-		Make: c.path(reportPath(scope, id, p)),
+		Make: c.keep(c.path(reportPath(scope, id, p))),
 	}
 	if scope == report.ScopeCounty || scope == report.ScopeRegion {
 		v.Heat = c.path("/completeness") + "?area=" + id + "&date=" + heatDate(p)
@@ -221,6 +241,7 @@ func (h *Handler) listReport(c *call, scope, id string, p report.Period, outlets
 		line := c.jobLine(job)
 		v.Job = &line
 	}
+	v.Known = c.knownForm()
 	if l != nil {
 		h.fillList(c, v, l, job)
 	}
@@ -249,7 +270,7 @@ func (h *Handler) fillList(c *call, v *listView, l *report.List, job *reportjob.
 	for i := range l.Sums {
 		v.Sums = append(v.Sums, c.sumOf(&l.Sums[i]))
 	}
-	t := web.Table{Path: v.Make, Query: c.r.URL.Query()}
+	t := web.Table{Path: v.Export, Query: c.r.URL.Query()}
 	from, to, pager := t.Cut(len(l.Entries), listPage)
 	v.Pager = pager
 	for i := from; i < to; i++ {
@@ -282,7 +303,7 @@ func (c *call) sumOf(s *report.Sum) sumLine {
 }
 
 func (h *Handler) listEntry(c *call, e *report.Entry, p report.Period) listEntry {
-	out := listEntry{Name: word{strconv.Itoa(int(e.Outlet)), string(c.lang)}, Href: c.path(reportPath(report.ScopeOutlet, strconv.Itoa(int(e.Outlet)), p))}
+	out := listEntry{Name: word{strconv.Itoa(int(e.Outlet)), string(c.lang)}, Href: c.keep(c.path(reportPath(report.ScopeOutlet, strconv.Itoa(int(e.Outlet)), p)))}
 	o := c.snap.Outlets[e.Outlet]
 	if o != nil {
 		out.Name, out.Place = c.outletName(o), c.place(o)
@@ -408,6 +429,7 @@ type jobLine struct {
 	Failure     string
 	Mine        bool
 	Report      string // address of the result
+	Query       string // behind it
 	CanCancel   bool
 }
 
@@ -425,6 +447,10 @@ func (c *call) jobLine(j *reportjob.Job) jobLine {
 	}
 	if p, ok := report.ParsePeriod(j.Level, j.Period); ok {
 		l.Report = c.path(reportPath(j.Scope, j.Ref, p))
+		if !j.Known.IsZero() {
+			l.Query = "?" + knownParam + "=" + url.QueryEscape(knownArgument(j.Known))
+			l.Title += " " + c.l.T("known.banner", "at", knownStamp(j.Known))
+		}
 	}
 	l.CanCancel = l.Open && l.Mine
 	return l
@@ -456,7 +482,11 @@ func (h *Handler) reportMake(c *call) error {
 	if h.Jobs == nil || outlets == nil {
 		return c.see(reportPath(scope, id, p))
 	}
-	j, err := h.Jobs.Request(c.ctx(), reportjob.Subject{Scope: scope, Ref: id, Level: p.Level, Period: p.Date()}, c.actor.ID, c.actor.Post)
+	sub, err := h.jobSubject(c, scope, id, p)
+	if err != nil {
+		return err
+	}
+	j, err := h.Jobs.Request(c.ctx(), sub, c.actor.ID, c.actor.Post)
 	if err != nil {
 		return err
 	}

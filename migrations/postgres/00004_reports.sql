@@ -8,7 +8,7 @@ CREATE TABLE report_jobs (
     ref         TEXT NOT NULL,             -- whose report: an id or an area code
     level       TEXT NOT NULL,             -- day, month, quarter, year
     period      TEXT NOT NULL,             -- 2026-11-23, 2026-11, 2026-Q4, 2026
-    known       TEXT NOT NULL,             -- YYYY-MM-DD: as known then; '' = as known now
+    known       BIGINT NOT NULL,          -- as known then; 0 = as known now
     by_id       TEXT NOT NULL,
     by_post     TEXT NOT NULL,
     created_at  BIGINT NOT NULL,

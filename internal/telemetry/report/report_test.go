@@ -367,8 +367,10 @@ func TestPeriods(t *testing.T) {
 		level, date, from, to string
 		days                  int
 	}{
-		{quality.LevelDay, "2026-11-23", "2026-11-23", "2026-11-24", 1}, {quality.LevelMonth, "2026-02", "2026-02-01", "2026-03-01", 28},
-		{quality.LevelQuarter, "2026-Q4", "2026-10-01", "2027-01-01", 92}, {quality.LevelYear, "2024", "2024-01-01", "2025-01-01", 366},
+		{quality.LevelDay, "2026-11-23", "2026-11-23", "2026-11-24", 1},
+		{quality.LevelMonth, "2026-02", "2026-02-01", "2026-03-01", 28},
+		{quality.LevelQuarter, "2026-Q4", "2026-10-01", "2027-01-01", 92},
+		{quality.LevelYear, "2024", "2024-01-01", "2025-01-01", 366},
 	} {
 		p, ok := report.ParsePeriod(tt.level, tt.date)
 		if !ok || i18n.Short(p.From) != tt.from || i18n.Short(p.To) != tt.to || p.Days() != tt.days || p.Date() != tt.date || p.Next().Previous() != p {

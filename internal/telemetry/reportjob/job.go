@@ -33,8 +33,8 @@ func (s State) Open() bool { return s == Waiting || s == Running }
 type Subject struct {
 	Scope, Ref string
 	Level      string
-	Period     string // as report.Period.Date writes it
-	Known      string // YYYY-MM-DD: as known then; "" = as known now
+	Period     string    // as report.Period.Date writes it
+	Known      time.Time // as known then, to the minute; zero = as known now
 }
 
 // Job is a report that is made in the background.
@@ -53,10 +53,11 @@ const columns = `id, scope, ref, level, period, known, by_id, by_post, created_a
 
 func scan(row interface{ Scan(dest ...any) error }) (Job, error) {
 	var j Job
-	var created int64
+	var created, known int64
 	var started, finished sql.NullInt64
-	err := row.Scan(&j.ID, &j.Scope, &j.Ref, &j.Level, &j.Period, &j.Known, &j.By, &j.Post, &created, &started, &finished,
+	err := row.Scan(&j.ID, &j.Scope, &j.Ref, &j.Level, &j.Period, &known, &j.By, &j.Post, &created, &started, &finished,
 		(*string)(&j.State), &j.Done, &j.Total, &j.Failure, &j.Bytes)
+	j.Known = db.Time(known)
 	j.Created, j.Started, j.Finished = db.Time(created), db.TimeOrZero(started), db.TimeOrZero(finished)
 	return j, err
 }
@@ -75,7 +76,7 @@ func (s *Service) Request(ctx context.Context, sub Subject, by, post string) (Jo
 	}
 	j := Job{ID: uuid.Must(uuid.NewV7()).String(), Subject: sub, By: by, Post: post, Created: s.o.Now(), State: Waiting, Total: len(outlets)}
 	_, err := s.o.DB.Exec(ctx, `INSERT INTO report_jobs (`+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, NULL, $10, 0, $11, '', 0)`,
-		j.ID, j.Scope, j.Ref, j.Level, j.Period, j.Known, j.By, j.Post, db.Micros(j.Created), string(j.State), j.Total)
+		j.ID, j.Scope, j.Ref, j.Level, j.Period, db.Micros(j.Known), j.By, j.Post, db.Micros(j.Created), string(j.State), j.Total)
 	if errs.Is(err, errs.Conflict) {
 		return Job{}, errs.Wrap(err, errs.Conflict, "report.job_open")
 	}
@@ -98,7 +99,7 @@ func (s *Service) Get(ctx context.Context, id string) (Job, error) {
 // Last returns the latest job about a subject; ok is false when there is none.
 func (s *Service) Last(ctx context.Context, sub Subject) (j Job, ok bool, err error) {
 	j, err = scan(s.o.DB.QueryRow(ctx, `SELECT `+columns+` FROM report_jobs WHERE scope = $1 AND ref = $2 AND level = $3 AND period = $4 AND known = $5
-		ORDER BY id DESC LIMIT 1`, sub.Scope, sub.Ref, sub.Level, sub.Period, sub.Known))
+		ORDER BY id DESC LIMIT 1`, sub.Scope, sub.Ref, sub.Level, sub.Period, db.Micros(sub.Known)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return j, false, nil
 	}

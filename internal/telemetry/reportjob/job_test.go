@@ -80,7 +80,9 @@ func newRig(t *testing.T, d *db.DB, dir string, gate func() error) *rig {
 	snap := registry(5)
 	s, err := reportjob.New(reportjob.Options{
 		DB: d, Dir: dir, Registry: func() *telemetry.Snapshot { return snap }, Rules: rules.Default(), Now: r.clock, Logger: slog.New(slog.DiscardHandler),
-		Rows: func(context.Context, string) (report.Rows, *telemetry.Snapshot, error) { return rows{gate}, snap, nil },
+		Rows: func(_ context.Context, _ time.Time, list []*telemetry.Outlet) (report.Rows, []*telemetry.Outlet, error) {
+			return rows{gate}, list, nil
+		},
 		Sleep: func(_ context.Context, d time.Duration) {
 			if d > 0 {
 				r.mu.Lock()

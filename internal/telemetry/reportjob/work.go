@@ -29,9 +29,9 @@ type Options struct {
 	DB       *db.DB
 	Dir      string // of the files; made when missing
 	Registry func() *telemetry.Snapshot
-	// Rows gives the judged rows, as known at the end of a day (YYYY-MM-DD) or
-	// now (""), with the registry of that time.
-	Rows   func(ctx context.Context, known string) (report.Rows, *telemetry.Snapshot, error)
+	// Rows gives the judged rows of some outlets and the outlets themselves, as
+	// known at an instant, or now where that is zero.
+	Rows   func(ctx context.Context, known time.Time, outlets []*telemetry.Outlet) (report.Rows, []*telemetry.Outlet, error)
 	Rules  *rules.Set
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -162,15 +162,18 @@ func (s *Service) make(ctx context.Context, j *Job) (int64, error) {
 		return 0, err
 	}
 	p, ok := report.ParsePeriod(j.Level, j.Period)
-	rows, snap, err := s.o.Rows(ctx, j.Known)
-	if err != nil {
-		return 0, err
-	}
-	outlets, found := report.Outlets(snap, j.Scope, j.Ref)
+	outlets, found := report.Outlets(s.o.Registry(), j.Scope, j.Ref)
 	if !ok || !found {
 		return 0, errs.New(errs.NotFound, "err.not_found")
 	}
+	rows, outlets, err := s.o.Rows(ctx, j.Known, outlets)
+	if err != nil {
+		return 0, err
+	}
 	m := &report.Maker{Rows: rows, Rules: s.o.Rules, Now: s.o.Now()}
+	if !j.Known.IsZero() {
+		m.Now = j.Known
+	}
 	began := s.o.Now()
 	list, err := m.List(ctx, outlets, p, func(done int) error {
 		if _, err := s.o.DB.Exec(ctx, `UPDATE report_jobs SET done = $2, total = $3 WHERE id = $1 AND state = 'running'`, j.ID, done, len(outlets)); err != nil {
