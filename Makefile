@@ -24,10 +24,12 @@ deps:
 
 test: deps assets unit e2e
 
-# The race detector watches every package; the databases are real.
+# The race detector watches every package; the databases are real. The proof of
+# the judgement by plain SQL runs without it.
 unit:
 	$(GO) vet ./...
 	$(GO) test -race -timeout 14m ./...
+	$(GO) test -timeout 14m ./internal/proof
 
 # A real browser against the real program.
 e2e: assets

@@ -18,6 +18,7 @@ import (
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/store"
+	"plateau/internal/testkit"
 )
 
 // orderNow is when everything is judged; the records lie in the two days before.
@@ -378,6 +379,9 @@ func TestAnyArrival(t *testing.T) {
 	reg := orderRegistry()
 	frames, rows, runs := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
+		if testkit.Race && runs >= 15 {
+			return
+		}
 		versions := drawVersions(t)
 		a, b := drawArrival(t, versions), drawArrival(t, versions)
 		one, two := live(t, reg, a), live(t, reg, b)
