@@ -16,6 +16,7 @@ import (
 
 const hj212Help = `Usage: plateau hj212 decode [--key-hex K] [FILE …]
        plateau hj212 decode --stream [--hex] [--key-hex K] [FILE …]
+       plateau hj212 check-device [--listen ADDR] [--for TIME] [--json]
 
 Decodes HJ 212 (2005, 2017, 2025), one frame a line, and prints one JSON object
 for each line: what the frame says, or what is wrong with it, where, and all of it.
@@ -38,8 +39,11 @@ func cmdHJ212(args []string, std stdio) int {
 		fmt.Fprint(std.Out, hj212Help)
 		return 0
 	}
+	if len(args) > 0 && args[0] == "check-device" {
+		return cmdCheckDevice(args[1:], std)
+	}
 	if len(args) == 0 || args[0] != "decode" {
-		fmt.Fprint(std.Err, "plateau hj212: say what to do: decode\n\n"+hj212Help)
+		fmt.Fprint(std.Err, "plateau hj212: say what to do: decode or check-device\n\n"+hj212Help)
 		return 2
 	}
 	return cmdDecode(args[1:], std)
