@@ -195,19 +195,19 @@ type alarmGroup struct {
 }
 
 type alarmsView struct {
-	Now       time.Time
-	Answer    string
-	Counts    alarm.Counts
-	Tabs      []web.Tab
-	Kinds     []web.Tab
-	Filter    alarmFilter
-	Words     string
-	Hidden    [][2]string // state and kind, kept by the form
-	Fields    []web.Field
-	Heads     []web.SortHead
-	Groups    []alarmGroup
-	Pager     web.Pager
-	Query     string
+	Now    time.Time
+	Answer string
+	Counts alarm.Counts
+	Tabs   []web.Tab
+	Kinds  []web.Tab
+	Filter alarmFilter
+	Words  string
+	Hidden [][2]string // state and kind, kept by the form
+	Fields []web.Field
+	Heads  []web.SortHead
+	Groups []alarmGroup
+	Pager  web.Pager
+	exported
 	Path      string
 	ClearHref string
 	Quiet     bool
@@ -253,7 +253,7 @@ func (h *Handler) alarms(c *call) error {
 		return err
 	}
 	v := &alarmsView{
-		Now: c.now, Filter: f, Words: f.words(c), Query: c.r.URL.RawQuery, Path: c.path("/alarms"), ClearHref: c.path("/alarms"),
+		Now: c.now, Filter: f, Words: f.words(c), exported: exported{c.path("/alarms"), c.r.URL.RawQuery}, Path: c.path("/alarms"), ClearHref: c.path("/alarms"),
 		Counts: open, Quiet: f.State == "suppressed",
 	}
 	v.Answer = c.alarmAnswer(v.Counts)

@@ -134,7 +134,7 @@ func TestAlarmPages(t *testing.T) {
 		{"the answer comes first", "officer", "GET", "/en/alarms", "", 200, []string{"1 open that needs someone; early warnings: 1", "hour mean of NOx up to 62.4 mg/m³, limit 50: 0.25 times over", "/en/alarms/over1"}, []string{"missing3", "quiet3"}},
 		{"closed ones", "officer", "GET", "/zh/alarms?state=closed", "", 200, []string{"missing3", "小时有效分钟数最少 20 个，需 45 个"}, []string{"over1", "part3"}},
 		{"suppressed ones say why", "officer", "GET", "/zh/alarms?state=suppressed", "", 200, []string{"quiet3", "未发出：维护或校准"}, []string{"over1", "missing3"}},
-		{"by kind and outlet", "officer", "GET", "/en/alarms?state=all&kind=missing&outlet=3", "", 200, []string{"missing3"}, []string{"over1"}},
+		{"by kind and outlet", "officer", "GET", "/en/alarms?state=all&kind=missing&outlet=3", "", 200, []string{"missing3", `href="/en/alarms.csv?state=all&amp;kind=missing&amp;outlet=3"`}, []string{"over1"}},
 		{"a filter that leaves nothing", "officer", "GET", "/en/alarms?kind=flat&q=nobody", "", 200, []string{"Nothing matches", "nobody"}, []string{"over1"}},
 		{"a kind that is none", "officer", "GET", "/en/alarms?kind=odd", "", 400, []string{"is no choice"}, nil},
 		{"a date that is none", "officer", "GET", "/en/alarms?from=yesterday", "", 400, []string{"2026-11-23"}, nil},

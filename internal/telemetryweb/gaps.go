@@ -151,12 +151,12 @@ func (h *Handler) chosen(c *call, q gapFilter) (backfill.Filter, error) {
 }
 
 type gapsView struct {
-	Tabs    []web.Tab
-	Fields  []web.Field
-	Rows    []gapRow
-	Pager   web.Pager
-	Any     bool // a filter is set
-	Query   string
+	Tabs   []web.Tab
+	Fields []web.Field
+	Rows   []gapRow
+	Pager  web.Pager
+	Any    bool // a filter is set
+	exported
 	Open    int
 	Off     bool
 	Act     bool // the reader may ask and give up
@@ -171,7 +171,7 @@ const shownGaps = 20_000
 
 func (h *Handler) gaps(c *call) error {
 	base, format := cutFormat(path.Base(c.r.URL.Path))
-	v := &gapsView{Tabs: h.deviceTabs(c, "/gaps"), Now: c.now, Off: h.Gaps == nil, Act: c.actor.May(Devices), Query: c.r.URL.RawQuery}
+	v := &gapsView{Tabs: h.deviceTabs(c, "/gaps"), Now: c.now, Off: h.Gaps == nil, Act: c.actor.May(Devices), exported: exported{c.path("/gaps"), c.r.URL.RawQuery}}
 	q := c.gapFilter()
 	v.Any = q != gapFilter{}
 	if !v.Off {

@@ -25,7 +25,7 @@ type outletsView struct {
 	Table       web.Table
 	Heads       []web.SortHead
 	Pager       web.Pager
-	Query       string
+	exported
 }
 
 func (h *Handler) outlets(c *call) error {
@@ -37,7 +37,7 @@ func (h *Handler) outlets(c *call) error {
 	if f.State != "" {
 		list = slices.DeleteFunc(slices.Clone(list), func(s quality.StateResult) bool { return s.State.String() != f.State })
 	}
-	v := &outletsView{Now: c.now, Filter: f, FilterText: f.words(c), Total: len(list), Query: c.r.URL.RawQuery}
+	v := &outletsView{Now: c.now, Filter: f, FilterText: f.words(c), Total: len(list), exported: exported{c.path("/outlets"), c.r.URL.RawQuery}}
 	base, format := cutFormat(path.Base(c.r.URL.Path))
 	v.Table = web.Table{Path: c.path("/" + base), Query: c.r.URL.Query(), Default: "state", Swap: "outlet-list"}
 	list = h.sortOutlets(c, list, v.Table)

@@ -60,8 +60,8 @@ type overviewView struct {
 	LostRange   string
 	Heat        chart.Heat
 	Legend      []string
-	Query       string // of the present filter, for the export links
-	Alarms      string // the open ones, in a sentence; "" = not known
+	exported
+	Alarms string // the open ones, in a sentence; "" = not known
 }
 
 type actionState struct {
@@ -104,7 +104,7 @@ func (h *Handler) overview(c *call) error {
 }
 
 func (h *Handler) overviewView(c *call, list []quality.StateResult, f filter) *overviewView {
-	v := &overviewView{Now: c.now, Total: len(list), Filter: f, FilterText: f.words(c), Query: c.r.URL.RawQuery}
+	v := &overviewView{Now: c.now, Total: len(list), Filter: f, FilterText: f.words(c), exported: exported{c.path("/overview"), c.r.URL.RawQuery}}
 	h.strip(c, v, list)
 	for _, a := range actionStates {
 		if f.State != "" && f.State != a.state.String() {

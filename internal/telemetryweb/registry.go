@@ -73,11 +73,11 @@ type registryListView struct {
 	Heads  []string
 	Rows   []listRow
 	Search web.Field
-	Query  string
-	Pager  web.Pager
-	Edit   bool
-	Base   string
-	Clear  string // address without the search, when it found nothing
+	exported
+	Pager web.Pager
+	Edit  bool
+	Base  string
+	Clear string // address without the search, when it found nothing
 }
 
 func (h *Handler) registryList(c *call) error {
@@ -108,7 +108,7 @@ func (h *Handler) registryList(c *call) error {
 		}
 		return e.send(c, format)
 	}
-	v := &registryListView{Kind: kind, Edit: h.mayEdit(c, kind), Base: c.path("/registry/" + kind), Query: c.r.URL.RawQuery}
+	v := &registryListView{Kind: kind, Edit: h.mayEdit(c, kind), Base: c.path("/registry/" + kind), exported: exported{c.path("/registry/" + kind), c.r.URL.RawQuery}}
 	if key := "registry." + kind + "_note"; c.l.Has(key) {
 		v.Note = c.l.T(key)
 	}

@@ -113,8 +113,8 @@ type rulesView struct {
 	Unverified int
 	Next       string // the first day after On on which any rule changes
 	NextHref   string
-	Query      string
-	Clear      string
+	exported
+	Clear string
 }
 
 // onDate reads the day a page is asked for, today without one.
@@ -133,7 +133,7 @@ func (c *call) onDate() (date string, field web.Field) {
 
 func (h *Handler) ruleList(c *call) error {
 	_, format := cutFormat(path.Base(c.r.URL.Path))
-	v := &rulesView{Query: c.r.URL.RawQuery, Tabs: c.registryTabs("rules")}
+	v := &rulesView{exported: exported{c.path("/rules"), c.r.URL.RawQuery}, Tabs: c.registryTabs("rules")}
 	v.On, v.DateField = c.onDate()
 	v.Today = v.On == c.now.In(i18n.Zone).Format(time.DateOnly)
 	v.Search = web.Field{Name: "q", Kind: "search", Label: c.l.T("registry.search"), Value: c.query("q")}

@@ -50,14 +50,14 @@ type limitsView struct {
 	Day       string // whose changes are listed
 	Changes   []limitsChange
 	Pager     web.Pager
-	Query     string
+	exported
 }
 
 // ruleLimits tells which limits of standards are in force on a day, and what
 // changes when.
 func (h *Handler) ruleLimits(c *call) error {
 	_, format := cutFormat(path.Base(c.r.URL.Path))
-	v := &limitsView{Tabs: c.registryTabs("limits"), Query: c.r.URL.RawQuery}
+	v := &limitsView{Tabs: c.registryTabs("limits"), exported: exported{c.path("/rules/limits"), c.r.URL.RawQuery}}
 	v.On, v.DateField = c.onDate()
 	all := h.ruleSet().Limits().All()
 	var order []string

@@ -85,6 +85,9 @@ func TestScenarios(t *testing.T) {
 		{name: "outlet that is no number", actor: "officer", target: "/zh/outlets/abc", status: 404},
 		{name: "no such day", actor: "officer", target: "/zh/outlets/1/2026-13-01", status: 404},
 		{name: "list by state", actor: "officer", target: "/zh/outlets?state=suspect", status: 200, contains: []string{"共 6 行", "SO₂：恒为 9.1，已 6 小时"}},
+		{name: "export of a filtered list keeps the filter", actor: "officer", target: "/zh/outlets?state=suspect&q=a", status: 200, contains: []string{`href="/zh/outlets.csv?state=suspect&q=a"`, `href="/zh/outlets.xlsx?state=suspect&q=a"`}},
+		{name: "and of the overview", actor: "officer", target: "/zh/?state=suspect&q=a", status: 200, contains: []string{`href="/zh/overview.csv?state=suspect&q=a"`}},
+		{name: "and of the registry", actor: "officer", target: "/zh/registry/outlets?q=a&page=2", status: 200, contains: []string{`href="/zh/registry/outlets.csv?q=a&page=2"`}},
 		{name: "second page", actor: "officer", target: "/zh/outlets?page=2", status: 200, contains: []string{"第 2 页，共 2 页"}},
 		{name: "all rows", actor: "officer", target: "/zh/outlets?page=all", status: 200, contains: []string{"燃气电厂 60 号机组排口"}},
 		{name: "outlet page", actor: "officer", target: "/zh/outlets/1", status: 200, contains: []string{
