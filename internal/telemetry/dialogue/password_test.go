@@ -126,7 +126,7 @@ func (l *logger) upload(at time.Time) bool {
 	qn := string(hj212.AppendQN(nil, at.Add(time.Duration(l.n)*time.Millisecond)))
 	l.write(fmt.Sprintf("QN=%s;ST=31;CN=2011;PW=%s;MN=%s;Flag=5;CP=&&DataTime=%s;a21026-Rtd=1.%d,a21026-Flag=N&&", qn, l.pw, testMN, qn[:14], l.n))
 	for {
-		p := l.read(400 * time.Millisecond)
+		p := l.read(2 * time.Second)
 		if p == nil {
 			return false
 		}
