@@ -399,8 +399,14 @@ func TestScopes(t *testing.T) {
 		n          int
 		ok         bool
 	}{
-		{report.ScopeRegion, "540000", 2, true}, {report.ScopeRegion, "540100", 1, true}, {report.ScopeCounty, "540202", 1, true}, {report.ScopeEnterprise, "e1", 2, true},
-		{report.ScopeCounty, "540100", 0, false}, {report.ScopeRegion, "540102", 0, false}, {report.ScopeEnterprise, "e9", 0, false}, {report.ScopeOutlet, "7", 0, false},
+		{report.ScopeRegion, "540000", 2, true},
+		{report.ScopeRegion, "540100", 1, true},
+		{report.ScopeCounty, "540202", 1, true},
+		{report.ScopeEnterprise, "e1", 2, true},
+		{report.ScopeCounty, "540100", 0, false},
+		{report.ScopeRegion, "540102", 0, false},
+		{report.ScopeEnterprise, "e9", 0, false},
+		{report.ScopeOutlet, "7", 0, false},
 	} {
 		if list, ok := report.Outlets(s, tt.scope, tt.ref); ok != tt.ok || len(list) != tt.n {
 			t.Errorf("%s %s: %d outlets, %t", tt.scope, tt.ref, len(list), ok)
