@@ -45,7 +45,7 @@ func (h *Handler) findings(c *call) (map[string][]finding, error) {
 	}
 	out := map[string][]finding{}
 	for _, s := range states {
-		if o := c.snap.Outlets[s.Outlet]; o != nil {
+		if o := c.snap.Outlets[s.Outlet]; o != nil && c.placed(o) {
 			out[o.Area] = append(out[o.Area], c.finding(s))
 		}
 	}

@@ -288,3 +288,18 @@ func TestEmptyRegistry(t *testing.T) {
 		t.Error(tags.ReplaceAllString(body, ""))
 	}
 }
+
+// TestOutletWithoutCounty: an outlet that the registry has put in no county yet
+// is on no page; the others are.
+func TestOutletWithoutCounty(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.snap.Outlets[1].Area = ""
+	body := r.page(t, "/zh/public")
+	if !strings.Contains(body, "3 个监测点") || strings.Contains(body, `/public/counties/"`) {
+		t.Error(tags.ReplaceAllString(body, ""))
+	}
+	if w := r.ask("/zh/public/outlets/1"); w.Code != http.StatusNotFound {
+		t.Errorf("its page: status %d", w.Code)
+	}
+}

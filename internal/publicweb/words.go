@@ -105,11 +105,16 @@ func countyPath(code string) string { return Home + "/counties/" + url.PathEscap
 func (c *call) find(id string) (*telemetry.Outlet, error) {
 	n, err := strconv.ParseUint(id, 10, 32)
 	o := c.snap.Outlets[telemetry.OutletID(n)]
-	if err != nil || o == nil {
+	if err != nil || o == nil || !c.placed(o) {
 		return nil, notFound()
 	}
 	return o, nil
 }
+
+// placed reports whether the registry says which county an outlet is in. One
+// that was only just let in may be in none: nobody could find it, so it is not
+// published yet.
+func (c *call) placed(o *telemetry.Outlet) bool { return c.snap.Areas[o.Area] != nil }
 
 func start(day time.Time) time.Time {
 	y, m, d := day.In(i18n.Zone).Date()
