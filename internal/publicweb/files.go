@@ -100,7 +100,7 @@ func (c *call) outletsOf(f file) ([]*telemetry.Outlet, error) {
 	}
 	var out []*telemetry.Outlet
 	for _, id := range c.snap.Order {
-		if o := c.snap.Outlets[id]; o != nil && o.Area == f.id {
+		if o := c.snap.Outlets[id]; o != nil && o.Area == f.id && c.placed(o) {
 			out = append(out, o)
 		}
 	}

@@ -289,8 +289,8 @@ func TestEmptyRegistry(t *testing.T) {
 	}
 }
 
-// TestOutletWithoutCounty: an outlet that the registry has put in no county yet
-// is on no page; the others are.
+// TestOutletWithoutCounty: an outlet that the registry has put in no county yet,
+// or in one that it does not know, is on no page and in no file; the others are.
 func TestOutletWithoutCounty(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -299,7 +299,10 @@ func TestOutletWithoutCounty(t *testing.T) {
 	if !strings.Contains(body, "3 个监测点") || strings.Contains(body, `/public/counties/"`) {
 		t.Error(tags.ReplaceAllString(body, ""))
 	}
-	if w := r.ask("/zh/public/outlets/1"); w.Code != http.StatusNotFound {
-		t.Errorf("its page: status %d", w.Code)
+	r.snap.Outlets[1].Area = "549999" // taken from the registry: its answers are not kept from before
+	for _, path := range []string{"/zh/public/outlets/1", "/zh/public/counties/549999", "/public/files/outlet-1-hours-2026-11.csv", "/public/files/county-549999-hours-2026-11.csv"} {
+		if w := r.ask(path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: status %d", path, w.Code)
+		}
 	}
 }

@@ -388,11 +388,7 @@ func (h *Handler) alarmAct(c *call) error {
 		return errs.New(errs.Malformed, "alarm.err.filter", "value", action)
 	}
 	if fault, ok := errors.AsType[*errs.Error](err); ok && len(fault.Fields) > 0 {
-		var list []web.FieldError
-		for _, f := range fault.Fields {
-			list = append(list, web.FieldError{Field: f.Name, Text: c.l.T(f.Key, f.Args...)})
-		}
-		return h.alarmPage(c, http.StatusUnprocessableEntity, &e, o, typed, list)
+		return h.alarmPage(c, http.StatusUnprocessableEntity, &e, o, typed, c.fieldErrors(fault))
 	}
 	if err != nil {
 		return err

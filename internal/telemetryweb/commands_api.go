@@ -56,8 +56,12 @@ func toAPIRecord(r *dialogue.Record) apiRecord {
 	return out
 }
 
-// maxWait bounds how long an answer waits for the end of a dialogue.
-const maxWait = 60
+// maxWait bounds how long an answer waits for the end of a dialogue, in seconds,
+// and maxKey the header Idempotency-Key: keys stay in the log.
+const (
+	maxWait = 60
+	maxKey  = 200
+)
 
 // apiCommand begins a dialogue: 202 with it as it is then, or, when it is over
 // within the seconds of "wait", 200. A second request with the same header
@@ -77,6 +81,10 @@ func (h *Handler) apiCommand(c *call) error {
 	if err != nil || wait > maxWait {
 		return errs.New(errs.Malformed, "api.bad_wait", "most", maxWait)
 	}
+	key := c.r.Header.Get("Idempotency-Key")
+	if len(key) > maxKey {
+		return errs.New(errs.Malformed, "api.bad_key", "most", maxKey)
+	}
 	version := h.speaks(mn)
 	act, ok := dialogue.Find(in.Act, version)
 	if !ok {
@@ -94,7 +102,7 @@ func (h *Handler) apiCommand(c *call) error {
 		return errs.New(errs.Invalid, "api.bad_field", "field", "confirm", "text", c.l.T("api.confirm"))
 	}
 	rec, _, err := h.Dialogues.Start(c.ctx(), dialogue.Order{
-		MN: mn, Act: act.Name, Command: ask.Command, Params: ask.Params, Secret: ask.Secret, Origin: dialogue.FromAPI, Key: c.r.Header.Get("Idempotency-Key"),
+		MN: mn, Act: act.Name, Command: ask.Command, Params: ask.Params, Secret: ask.Secret, Origin: dialogue.FromAPI, Key: key,
 	})
 	if err != nil {
 		return err

@@ -199,6 +199,10 @@ func TestCommandOnce(t *testing.T) {
 	if len(r.dialogues.orders) != 1 || ids[0] != ids[1] {
 		t.Errorf("%d orders, %v", len(r.dialogues.orders), ids)
 	}
+	long := r.ask("", "POST", "/api/v1/devices/"+testMN+"/commands", strings.NewReader(`{"act":"get_clock"}`), "Authorization", "Bearer operator", "Idempotency-Key", strings.Repeat("k", 201))
+	if long.Code != http.StatusBadRequest || len(r.dialogues.orders) != 1 {
+		t.Errorf("a key that is too long: status %d, %d orders", long.Code, len(r.dialogues.orders))
+	}
 	w := r.ask("", "GET", "/api/v1/dialogues/"+ids[0], nil, "Authorization", "Bearer operator")
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"step":"sent"`) {
 		t.Errorf("status %d: %s", w.Code, w.Body)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"path"
 	"slices"
@@ -369,8 +370,8 @@ func (h *Handler) gapGiveUp(c *call) error {
 		return err
 	}
 	err = h.Gaps.GiveUp(c.ctx(), g.ID, c.actor.Post, c.r.PostFormValue("reason"))
-	if errs.Is(err, errs.Invalid) {
-		return h.gapPage(c, http.StatusUnprocessableEntity, []web.FieldError{{Field: "reason", Text: c.l.T("gaps.reason_error")}})
+	if fault, ok := errors.AsType[*errs.Error](err); ok && len(fault.Fields) > 0 {
+		return h.gapPage(c, http.StatusUnprocessableEntity, c.fieldErrors(fault))
 	}
 	if err != nil {
 		return err

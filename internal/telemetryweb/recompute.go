@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
@@ -165,12 +166,18 @@ func (c *call) recomputeLine(r *quality.Recompute) recomputeLine {
 	return line
 }
 
+// maxWhy is the longest reason, in characters.
+const maxWhy = 500
+
 func (h *Handler) recomputeAsk(c *call) error {
 	form := func(name string) string { return strings.TrimSpace(c.r.PostForm.Get(name)) }
 	wrong := map[string]string{}
 	req := quality.RecomputeRequest{By: c.actor.Post, Why: form("why")}
-	if req.Why == "" {
+	switch {
+	case req.Why == "":
 		wrong["why"] = c.l.T("recompute.why_wrong")
+	case utf8.RuneCountInString(req.Why) > maxWhy:
+		wrong["why"] = c.l.T("err.field.long", "max", maxWhy)
 	}
 	date := func(name string) (at time.Time) {
 		if form(name) == "" {

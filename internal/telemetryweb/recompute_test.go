@@ -52,6 +52,7 @@ func TestRecomputePage(t *testing.T) {
 		"<option value=\"1\" selected>":        {"outlet": {"1"}},
 		`value="2026-11-23"`:                   {"from": {"2026-11-23"}},
 		"There is no history in these days: c": {"why": {"x"}, "outlet": {"2"}},
+		"Enter at most 500 characters":         {"why": {strings.Repeat("长", 501)}},
 	} {
 		if code, body := post("operator", form); code != http.StatusUnprocessableEntity || !strings.Contains(body, says) {
 			t.Errorf("%v: status %d, lacks %q", form, code, says)

@@ -80,7 +80,7 @@ func (s *Service) act(ctx context.Context, id, action, note string, by auth.Prin
 		if action == "false" {
 			field = "reason"
 		}
-		return errs.InvalidField(field, "alarm.err.long", "n", maxNote)
+		return errs.InvalidField(field, "err.field.long", "max", maxNote)
 	}
 	s.writing.Lock() // an episode derived anew meanwhile must not lose it
 	defer s.writing.Unlock()

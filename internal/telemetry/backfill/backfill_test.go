@@ -3,6 +3,7 @@ package backfill
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -232,6 +233,9 @@ func TestGiveUpAndWindow(t *testing.T) {
 	id := s.one().ID
 	if err := s.GiveUp(t.Context(), id, "officer", " "); !errs.Is(err, errs.Invalid) {
 		t.Errorf("without a reason: %v", err)
+	}
+	if err := s.GiveUp(t.Context(), id, "officer", strings.Repeat("长", 501)); !errs.Is(err, errs.Invalid) {
+		t.Errorf("a reason that is too long: %v", err)
 	}
 	if err := s.GiveUp(t.Context(), id, "officer", "analyser was stolen"); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
@@ -307,15 +308,23 @@ func (s *Service) OpenCount() int {
 	return n
 }
 
+// maxReason is the longest reason, in characters.
+const maxReason = 500
+
 // GiveUp ends the requests for a gap, for a reason that a person gives.
-// errs.NotFound without such a gap, errs.Conflict when it is not open any more.
+// errs.NotFound without such a gap, errs.Conflict when it is not open any more,
+// errs.Invalid about the field "reason" when that is missing or too long.
 func (s *Service) GiveUp(ctx context.Context, id, post, reason string) error {
-	if strings.TrimSpace(reason) == "" {
+	reason = strings.TrimSpace(reason)
+	switch {
+	case reason == "":
 		return errs.InvalidField("reason", "gaps.reason_error")
+	case utf8.RuneCountInString(reason) > maxReason:
+		return errs.InvalidField("reason", "err.field.long", "max", maxReason)
 	}
 	return s.edit(ctx, id, func(g *Gap, now time.Time) {
 		s.finish(g, GivenUp, ByPerson, now)
-		g.ByPost, g.Reason = post, strings.TrimSpace(reason)
+		g.ByPost, g.Reason = post, reason
 	})
 }
 
