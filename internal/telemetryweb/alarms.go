@@ -413,6 +413,10 @@ func (h *Handler) alarmGroups(c *call, list []alarm.Episode, t web.Table) []alar
 	return out
 }
 
+// countsParts are the kinds whose worst value counts minutes, hours or seconds
+// or is an amount: the factor's unit is not theirs.
+var countsParts = map[alarm.Kind]bool{alarm.Missing: true, alarm.Link: true, alarm.LoseHour: true, alarm.LoseDay: true, alarm.Clock: true, alarm.Permit: true}
+
 // hasFigure are the kinds whose worst value stands against a limit.
 var hasFigure = map[alarm.Kind]bool{alarm.Over: true, alarm.Range: true, alarm.WillExceed: true, alarm.Minute: true}
 
@@ -534,6 +538,9 @@ func (h *Handler) exportAlarms(c *call, list []alarm.Episode, f alarmFilter) exp
 		by := ""
 		if a.Ack.Done() {
 			by = c.name(a.Ack.Post).Text
+		}
+		if countsParts[a.Kind] {
+			r.Unit = ""
 		}
 		e.add(a.ID, int(a.Outlet), r.Name.Text, area, string(a.Kind), string(a.Severity), cmp.Or(a.Factor, strings.Join(a.Factors, " ")), a.Statistic,
 			isoOf(a.Start), isoOf(a.End), a.Count, plain(a.Max), isoOf(a.MaxAt), r.Unit, plain(a.Limit.Lo), plain(a.Limit.Hi), plain(a.Times), r.Text,

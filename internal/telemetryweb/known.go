@@ -200,7 +200,7 @@ func (c *call) keep(href string) string {
 }
 
 // keepQuery is the same for the query of an export.
-func (c *call) keepQuery() string { return strings.TrimPrefix(c.keep("?"), "?&") }
+func (c *call) keepQuery() string { return strings.TrimLeft(c.keep("?"), "?&") }
 
 // knownView is what a page says of the instant, and the form that asks for one.
 type knownView struct {

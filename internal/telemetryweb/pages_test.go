@@ -3,6 +3,8 @@ package telemetryweb
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/csv"
+	"html"
 	"io/fs"
 	"net/http"
 	"regexp"
@@ -80,7 +82,35 @@ func TestEveryPageInThreeLanguages(t *testing.T) {
 				if strings.Contains(body, "secret1") {
 					t.Error("a password is shown")
 				}
+				for _, m := range tables.FindAllStringSubmatch(body, -1) {
+					checkTable(t, r, html.UnescapeString(m[1]))
+				}
 			})
+		}
+	}
+}
+
+// tables are the links to a page's table for other programs.
+var tables = regexp.MustCompile(`href="(/[a-z]{2}/[^"]*\.csv(?:\?[^"]*)?)"`)
+
+// checkTable follows a link to a table: its query is one, and its second row
+// holds words, not keys.
+func checkTable(t *testing.T, r *rig, link string) {
+	t.Helper()
+	w := r.ask("operator", "GET", link, nil)
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: status %d", link, w.Code)
+	}
+	if _, query, has := strings.Cut(link, "?"); has && (!strings.Contains(query, "=") || strings.HasPrefix(query, "?")) {
+		t.Errorf("%s: the filter of the page is lost", link)
+	}
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(w.Body.String(), "\ufeff"))).ReadAll()
+	if err != nil || len(rows) < 2 {
+		t.Fatalf("%s: %v, %d rows", link, err, len(rows))
+	}
+	for _, word := range rows[1] {
+		if regexp.MustCompile(`^[a-z]+\.[a-z_.]+$`).MatchString(word) {
+			t.Errorf("%s: untranslated column %s", link, word)
 		}
 	}
 }

@@ -41,6 +41,7 @@ type chosenOutlet struct {
 }
 
 type compareView struct {
+	exported
 	Period      report.Period
 	Factor      word
 	Unit        string
@@ -51,7 +52,6 @@ type compareView struct {
 	FactorField web.Field
 	LevelField  web.Field
 	DateField   web.Field
-	Query       string
 	Most        int
 	Amounts     bool
 	Skipped     int // chosen, but without the factor
@@ -171,7 +171,7 @@ func (h *Handler) compareForm(c *call, v *compareView, outlets []*telemetry.Outl
 		query.Add("o", id)
 		v.Chosen = append(v.Chosen, chosenOutlet{ID: id, Name: c.outletName(o), Checked: true})
 	}
-	v.Query = query.Encode()
+	v.exported = exported{c.path("/compare"), query.Encode()}
 	step := func(p report.Period) string {
 		query.Set("date", p.Date())
 		return c.path("/compare") + "?" + query.Encode()
@@ -257,13 +257,13 @@ func (h *Handler) exportCompare(c *call, list []report.Compared, factor string, 
 	for i := range list {
 		x := &list[i]
 		name := c.outletName(c.snap.Outlets[x.Outlet]).Text
-		e.add("outlet", int(x.Outlet), name, factor, isoOf(p.From), plain(x.Mean), x.Unit, plain(x.Max), nil, x.Over, x.N, x.Of, x.Rank, plain(x.Measured), plain(x.Total), plain(x.Limit.Lo), plain(x.Limit.Hi), x.Folded)
+		e.add("outlet", int(x.Outlet), name, factor, isoOf(p.From), plain(x.Mean), unit(x.Unit), plain(x.Max), nil, x.Over, x.N, x.Of, x.Rank, plain(x.Measured), plain(x.Total), plain(x.Limit.Lo), plain(x.Limit.Hi), x.Folded)
 	}
 	for i := range list {
 		x := &list[i]
 		name := c.outletName(c.snap.Outlets[x.Outlet]).Text
 		for _, pt := range x.Points {
-			e.add("point", int(x.Outlet), name, factor, isoOf(pt.From), plain(pt.V), x.Unit, nil, pt.Valid, pt.Over, nil, nil, nil, nil, nil, nil, nil, x.Folded)
+			e.add("point", int(x.Outlet), name, factor, isoOf(pt.From), plain(pt.V), unit(x.Unit), nil, pt.Valid, pt.Over, nil, nil, nil, nil, nil, nil, nil, x.Folded)
 		}
 	}
 	return e

@@ -26,6 +26,7 @@ func heatDate(p report.Period) string {
 }
 
 type completeView struct {
+	exported
 	Name      word
 	Period    report.Period
 	Heat      chart.Heat
@@ -34,7 +35,6 @@ type completeView struct {
 	DateField web.Field
 	Previous  string
 	Next      string
-	Query     string
 	Below     float64
 	Total     int
 }
@@ -115,7 +115,7 @@ func (h *Handler) completeness(c *call) error {
 	if n := p.Next(); n.From.Before(c.now) {
 		v.Next = link(n)
 	}
-	v.Query = url.Values{"area": {area}, "date": {p.Date()}}.Encode()
+	v.exported = exported{c.path("/completeness"), url.Values{"area": {area}, "date": {p.Date()}}.Encode()}
 	v.AreaField = web.Field{Name: "area", Kind: "select", Label: c.l.T("outlets.area"), Options: h.areaChoices(c, area)}
 	v.DateField = web.Field{Name: "date", Label: c.l.T("report.month_or_day"), Value: p.Date(), Input: "numeric"}
 	if v.Heat, err = h.heatOf(c, outlets[from:to], p, size.ShownBelow, link); err != nil {

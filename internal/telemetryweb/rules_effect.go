@@ -119,6 +119,7 @@ type effectOutlet struct {
 }
 
 type effectView struct {
+	exported
 	ID, Href string
 	Action   string
 	Judges   bool
@@ -139,7 +140,6 @@ type effectView struct {
 	Counts   []effectCount
 	Figures  int
 	Changed  []effectOutlet
-	Query    string
 }
 
 // ruleEffect asks what a version of a rule, or one with other figures, would
@@ -152,7 +152,7 @@ func (h *Handler) ruleEffect(c *call) error {
 	_, format := cutFormat(path.Base(c.r.URL.Path))
 	set := h.ruleSet()
 	shape := set.Shape(id)
-	v := &effectView{ID: id, Href: c.path("/rules/" + id), Action: c.path("/rules/" + id + "/effect"), Judges: shape.Judges && h.WhatIf != nil, Query: c.r.URL.RawQuery, Asked: c.query("from") != ""}
+	v := &effectView{ID: id, Href: c.path("/rules/" + id), Action: c.path("/rules/" + id + "/effect"), exported: exported{c.path("/rules/" + id + "/effect"), c.r.URL.RawQuery}, Judges: shape.Judges && h.WhatIf != nil, Asked: c.query("from") != ""}
 	versions := set.Versions(id)
 	r := versions[len(versions)-1]
 	if q := c.query("version"); q != "" {

@@ -112,8 +112,9 @@ func (h *Handler) ruleLimits(c *call) error {
 	}
 	if format != "" {
 		e := export{Name: "limits-" + v.Day, About: h.about(c, v.Day), Codes: []string{"standard", "source_type", "condition", "level", "factor", "statistic", "old_limit", "new_limit", "unit", "certainty"}}
+		words := map[string]string{"old_limit": "rules.before", "new_limit": "rules.after"} // as the page says it
 		for _, col := range e.Codes {
-			e.Words = append(e.Words, c.l.T("rules.col_"+col))
+			e.Words = append(e.Words, c.l.T(cmp.Or(words[col], "rules.col_"+col)))
 		}
 		for _, x := range v.Changes {
 			e.add(x.Standard, x.Source.Text, x.Condition.Text, x.Level.Text, x.Factor.Text, x.Statistic, x.Old, x.New, x.Unit, x.Certainty)
