@@ -372,6 +372,7 @@ func (a *App) Serve(ctx context.Context) error {
 		run("demonstration", a.play)
 	}
 	<-ctx.Done()
+	a.log.InfoContext(ctx, "stopping", slog.Any("reason", context.Cause(ctx)))
 	wg.Wait()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err

@@ -1,17 +1,12 @@
 package app
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"plateau/hj212"
 	"plateau/internal/telemetry/simulator"
 )
 
@@ -52,14 +47,15 @@ func (f *feed) run(ctx context.Context) error {
 	for i := range lanes {
 		lanes[i] = make(chan []byte, 4096)
 		wg.Go(func() {
-			if err := lane(ctx, f.addr, lanes[i]); err != nil {
+			l := lane{addr: f.addr, frames: lanes[i], wait: laneWait, pause: lanePause, log: f.log}
+			if err := l.run(ctx); err != nil {
 				cancel(err)
 			}
 		})
 	}
 	f.progress.set(0, f.world.Expected(from, f.to))
 	said := f.now()
-	lane := map[string]int{}
+	laneOf := map[string]int{}
 	err := f.world.History(ctx, from, f.to, func(frame []byte, mn string, sentAt time.Time) error {
 		f.progress.add(1)
 		if now := f.now(); now.Sub(said) >= progressEvery {
@@ -70,10 +66,10 @@ func (f *feed) run(ctx context.Context) error {
 		if since, ok := f.since[mn]; !ok || !sentAt.After(since) {
 			return nil
 		}
-		i, ok := lane[mn]
+		i, ok := laneOf[mn]
 		if !ok {
-			i = len(lane) % feedConns
-			lane[mn] = i
+			i = len(laneOf) % feedConns
+			laneOf[mn] = i
 		}
 		select {
 		case lanes[i] <- frame:
@@ -93,76 +89,4 @@ func (f *feed) run(ctx context.Context) error {
 		return fmt.Errorf("fill in history: %w", err)
 	}
 	return nil
-}
-
-// laneWait is how long the next acknowledgement may take.
-const laneWait = 30 * time.Second
-
-// lane writes frames to one connection and waits until as many were
-// acknowledged as asked for it.
-func lane(ctx context.Context, addr string, frames <-chan []byte) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-
-	var acked atomic.Int64
-	go countAcks(conn, &acked)
-
-	out := bufio.NewWriterSize(conn, 1<<16)
-	wanted := int64(0)
-	var p hj212.Packet
-	for f := range frames {
-		if seg, err := hj212.Segment(f); err == nil && p.Parse(seg) == nil {
-			if _, ack, _, _ := p.FlagBits(); ack && p.QN.Len > 0 {
-				wanted++
-			}
-		} else { // encrypted: its header can be read all the same
-			wanted++
-		}
-		if _, err := out.Write(f); err != nil {
-			return err
-		}
-		if _, err := out.WriteString("\r\n"); err != nil {
-			return err
-		}
-	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for last, waited := int64(0), time.Duration(0); acked.Load() < wanted; {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		if waited += 5 * time.Millisecond; acked.Load() > last {
-			last, waited = acked.Load(), 0
-		}
-		if waited > laneWait {
-			return fmt.Errorf("%d of %d frames were acknowledged", acked.Load(), wanted)
-		}
-	}
-	return nil
-}
-
-// countAcks counts the frames that come until the connection ends.
-func countAcks(r io.Reader, n *atomic.Int64) {
-	s := hj212.NewScanner(hj212.ScanOptions{})
-	for {
-		if _, err := s.Fill(r); err != nil {
-			return
-		}
-		for ev, ok := s.Next(); ok; ev, ok = s.Next() {
-			if ev.Err == nil {
-				n.Add(1)
-			}
-		}
-	}
 }
