@@ -112,22 +112,20 @@ func middle(list []finding) (p place) {
 	return p
 }
 
-// countyLine is the short sentence of a county.
+// countyLine is the short sentence of a county: how many of its places are in
+// the state that its shape shows. Nothing is said of the others, least of all
+// that they are not over a limit: of some of them nobody knows.
 func (c *call) countyLine(s summary, list []finding) string {
-	n := map[string]int{}
-	for _, f := range list {
-		n[f.State]++
-	}
-	silent := n["offline"] + n[unknown]
-	switch {
-	case n["exceed"] > 0:
-		return c.l.T("public.line.exceed", "n", n["exceed"], "all", s.All)
-	case silent > 0:
-		return c.l.T("public.line.silent", "n", silent, "all", s.All)
-	case s.N == s.All:
+	if s.N == s.All {
 		return c.l.T("public.line.within", "n", s.All)
 	}
-	return c.l.T("public.line.other", "n", s.All-s.N, "all", s.All)
+	n := 0
+	for _, f := range list {
+		if f.State == s.State {
+			n++
+		}
+	}
+	return c.l.T("public.line."+s.State, "n", n, "all", s.All)
 }
 
 type countyView struct {

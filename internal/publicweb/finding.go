@@ -135,14 +135,23 @@ func (c *call) sum(list []finding) summary {
 	return s
 }
 
-// Box is the look of the sentence: it is loud when something is over a limit,
-// and never green where something is not known.
-func (s summary) Box() string {
-	switch s.State {
+// Box is the look of the sentence.
+func (s summary) Box() string { return box(s.State) }
+
+// Box is the look of the sentence.
+func (f finding) Box() string { return box(f.State) }
+
+// box is the look of a sentence about a state: loud when something is over a
+// limit, never green where something is not known, and plain where an
+// instrument is in maintenance or a source stands still: that is no warning.
+func box(state string) string {
+	switch state {
 	case "exceed":
 		return "exceed"
 	case "normal":
 		return "ok"
+	case "maint", "stopped":
+		return ""
 	}
 	return "warn"
 }

@@ -180,7 +180,7 @@ func (c *call) strip(v *outletView, o *telemetry.Outlet, from, to time.Time, hou
 		v.Strip = append(v.Strip, m)
 		n[state]++
 	}
-	v.StripText = c.l.T("public.strip", "days", len(v.Strip), "over", n["exceed"], "warn", n["warn"], "within", n["normal"],
+	v.StripText = c.l.T("public.strip", "days", len(v.Strip)-n["running"], "over", n["exceed"], "warn", n["warn"], "within", n["normal"],
 		"stopped", n["stopped"], "gaps", n["short"]+n["none"])
 }
 
