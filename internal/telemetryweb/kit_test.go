@@ -52,9 +52,15 @@ type rig struct {
 	alarms    *fakeAlarms
 }
 
+// testEngine is one for all tests: pages in three languages take a second and
+// 50 MB to read, and nothing changes them afterwards.
+var testEngine = sync.OnceValues(func() (*web.Engine, error) {
+	return web.New(web.Options{Templates: []fs.FS{Templates()}, Links: Links(), Version: "test"})
+})
+
 func newRig(tb testing.TB, outlets int) *rig {
 	tb.Helper()
-	engine, err := web.New(web.Options{Templates: []fs.FS{Templates()}, Links: Links(), Version: "test"})
+	engine, err := testEngine()
 	if err != nil {
 		tb.Fatal(err)
 	}
