@@ -140,6 +140,33 @@ func TestRepeatsAndRevisions(t *testing.T) {
 	}
 }
 
+// TestBackToAFormerValue: 5, 6 and the first frame once more leave 6 in force, as
+// that is a late copy; 5 in a frame with a number of its own is meant.
+func TestBackToAFormerValue(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), Options{NoSync: true})
+	five, six := frameOf(t, 7, 2061, t0, "a-Avg=5,a-Flag=N"), frameOf(t, 7, 2061, t0, "a-Avg=6,a-Flag=N")
+	anew := *five
+	anew.Raw = bytes.Replace(five.Raw, []byte("QN=20261123000000000"), []byte("QN=20261123000500000"), 1)
+	inForce := func() (text string) {
+		if err := s.Records(7, telemetry.KindHour, t0.Unix(), t0.Unix()+1, func(r *telemetry.Record) bool {
+			text = r.Values[0].Source()
+			return true
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for i, c := range []struct {
+		f             *Frame
+		verdict, then string
+	}{{five, "stored", "5"}, {six, "revision", "6"}, {five, "repeat", "6"}, {&anew, "revision", "5"}, {&anew, "repeat", "5"}, {six, "repeat", "5"}} {
+		if got := verdicts(put(t, s, c.f))[0]; got != c.verdict || inForce() != c.then {
+			t.Errorf("frame %d: %s, %s in force; want %s, %s", i, got, inForce(), c.verdict, c.then)
+		}
+	}
+}
+
 // TestClockStandsStill: of a record with very many revisions, the last ones and
 // the first ones sent once more are repeats; every other is kept.
 func TestClockStandsStill(t *testing.T) {
