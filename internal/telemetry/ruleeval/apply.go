@@ -352,7 +352,7 @@ func (e *Evaluator) judgeExceed(in *fields) (any, quality.Trace) {
 }
 
 func (e *Evaluator) ammoniaLimit(in *fields) (any, quality.Trace) {
-	level, temp := in.text("level", "1A", "1B", "2"), in.opt("water_temp_c", anyNumber)
+	level, temp := in.label("level", "1A", "1B", "2"), in.opt("water_temp_c", anyNumber)
 	if !in.end() {
 		return nil, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"math/big"
 	"slices"
-	"strconv"
 
 	"plateau/internal/telemetry/indices"
 	"plateau/internal/telemetry/quality"
@@ -54,10 +53,7 @@ func (e *Evaluator) edition(in *fields) string {
 	if isNull(raw) {
 		return e.airNow
 	}
-	edition := string(raw)
-	if text, err := strconv.Unquote(edition); err == nil {
-		edition = text
-	}
+	edition := label(raw)
 	if e.air[edition] == nil {
 		in.wrong("version", "an edition of HJ 633: "+either(slices.Sorted(maps.Keys(e.air))), raw)
 	}

@@ -230,6 +230,27 @@ func (f *fields) text(name string, allowed ...string) string {
 	return s
 }
 
+// label is a text, also one of digits that was given as a number: 2026, 2.0.
+func label(raw json.RawMessage) string {
+	if text, err := strconv.Unquote(string(raw)); err == nil {
+		return text
+	}
+	if v, err := parse(raw); err == nil {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return string(raw)
+}
+
+// label takes one of the allowed texts.
+func (f *fields) label(name string, allowed ...string) string {
+	raw := f.get(name)
+	s := label(raw)
+	if isNull(raw) || !slices.Contains(allowed, s) {
+		f.wrong(name, either(allowed), raw)
+	}
+	return s
+}
+
 // either lists what is allowed: "a, b or c".
 func either(allowed []string) string {
 	if last := len(allowed) - 1; last > 0 {

@@ -195,3 +195,35 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+// TestLabels: an edition and a level are names, however their digits are written.
+func TestLabels(t *testing.T) {
+	t.Parallel()
+	e := evaluatorAt(t, "2026-11-24")
+	for input, want := range map[string]string{
+		`{"version":2012,"item":"SO2_1h","conc":801}`:      `{"iaqi":null}`,
+		`{"version":2012.0,"item":"SO2_1h","conc":801}`:    `{"iaqi":null}`,
+		`{"version":"2012","item":"SO2_1h","conc":8.01e2}`: `{"iaqi":null}`,
+		`{"version":2.026e3,"item":"SO2_1h","conc":801.0}`: `{"iaqi":200}`,
+		`{"item":"SO2_1h","conc":801}`:                     `{"iaqi":200}`,
+		`{"version":2013,"item":"SO2_1h","conc":801}`:      "",
+		`{"version":true,"item":"SO2_1h","conc":801}`:      "",
+	} {
+		got, _, err := e.Eval("air.iaqi", json.RawMessage(input))
+		if string(got) != want || (err != nil) != (want == "") {
+			t.Errorf("%s: %s, %v", input, got, err)
+		}
+	}
+	for input, want := range map[string]string{
+		`{"level":2,"water_temp_c":12.0}`:       `{"limit":30}`,
+		`{"level":"2","water_temp_c":12.0001}`:  `{"limit":25}`,
+		`{"level":"3","water_temp_c":1}`:        "",
+		`{"level":null,"water_temp_c":1}`:       "",
+		`{"level":["1A"],"water_temp_c":1.0e1}`: "",
+	} {
+		got, _, err := e.Eval("limit.nh3_by_temperature", json.RawMessage(input))
+		if string(got) != want || (err != nil) != (want == "") {
+			t.Errorf("%s: %s, %v", input, got, err)
+		}
+	}
+}
