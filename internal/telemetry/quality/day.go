@@ -145,7 +145,7 @@ func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Re
 	}
 	if f.Valid {
 		f.Judged, f.Basis = pl.choose(fp, f.Mean, f.Folded, f.Reported)
-		if v := pl.validatedDay(fp, byHour); v.OK {
+		if v := pl.validatedDay(fp, byHour); v.OK && f.Basis != BasisNone {
 			f.Judged, f.Basis = v, BasisValidated
 		}
 		f.DiffPct, f.Mismatch = pl.compare(reported, base, f.Limit, f.Reported)
@@ -208,6 +208,12 @@ func (pl *plan) waterDay(fp *factorPlan, hours []HourRow, due []int64, byHour []
 		r = WaterDay(&pl.p.waterDay, rows)
 	}
 	f.NExpected = r.Expected
+	// In a declared stop no value was due, but what flowed all the same has flowed.
+	for i := range hours {
+		if q := pl.flowAt(fp, hours, hours[i].At); hours[i].Stopped && q.known {
+			r.Flow = Some(r.Flow.V + q.m3)
+		}
+	}
 	return r
 }
 
@@ -230,10 +236,13 @@ func (pl *plan) shortTermDay(fp *factorPlan, byHour []*FactorHour, f *FactorDay)
 		if h != nil && h.Valid {
 			plain[i].Value, folded[i].Value = h.Mean, h.Folded
 		}
+		if !folded[i].Value.OK { // what cannot be folded is discarded
+			folded[i].Valid = 0
+		}
 	}
 	r, _ := ShortTermDay(&pl.p.shortTerm, plain)
 	if fp.refO2.OK {
-		if x, _ := ShortTermDay(&pl.p.shortTerm, folded); x.Mean.OK {
+		if x, _ := ShortTermDay(&pl.p.shortTerm, folded); x.Mean.OK && (x.Valid || !r.Valid) {
 			f.Folded = x.Mean
 		}
 	}
@@ -286,7 +295,8 @@ func (pl *plan) totals(i int, f *FactorDay, r MeanResult, row *DayRow) {
 	}
 }
 
-// dayFlow is what left the outlet in the day, m3.
+// dayFlow is what left the outlet in the day, m3: of gas not in hours of a
+// declared stop, in which no emission is counted; of water all that was measured.
 func (pl *plan) dayFlow(hours []HourRow) (Opt, FlowSource) {
 	if pl.outlet.Medium != telemetry.Gas {
 		if q := pl.totaliser(hours); q.OK {
@@ -296,7 +306,7 @@ func (pl *plan) dayFlow(hours []HourRow) (Opt, FlowSource) {
 	var sum Opt
 	by := FlowNone
 	for i := range hours {
-		if h := &hours[i]; h.Flow.OK && !h.Stopped {
+		if h := &hours[i]; h.Flow.OK && (!h.Stopped || pl.outlet.Medium != telemetry.Gas) {
 			sum, by = Some(sum.V+h.Flow.V), h.FlowBy
 		}
 	}

@@ -45,7 +45,7 @@ type PeriodRow struct {
 	Factors      []PeriodFactor
 	Transmission TransmissionResult
 	Substitution []Substitution
-	Rules        string // digest of the rule set at the end of the period
+	Rules        string // digest of the rule set at the end of the period, of a running one at Until
 	Inputs       string // hash of the rows it was computed from, 16 hex digits
 }
 

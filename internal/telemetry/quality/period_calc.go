@@ -72,6 +72,7 @@ type periodCalc struct {
 	days   []DayRow // closed days of the period and those looked back to
 	byDay  map[int64]*DayRow
 	alphas map[codeAt]Opt // capture rates by quarter
+	first  int64          // first hour that has a row
 	begin  int64          // first hour that is due
 	until  int64          // end of the last hour that is due
 	sum    hash.Hash
@@ -92,26 +93,29 @@ func computePeriod(in periodInput) (PeriodRow, error) {
 		return PeriodRow{}, err
 	}
 	c := &periodCalc{periodInput: in, sum: sha256.New()}
-	c.pl = in.plans(dayStart(to - 1))
+	c.until = max(from, min(to, hourStart(in.now)))
+	c.pl = in.plans(dayStart(max(from, c.until-1))) // what is announced for later does not hold yet
 	c.row = PeriodRow{
-		Outlet: in.outlet.ID, Level: in.level, From: from, To: to, Until: max(from, min(to, hourStart(in.now))),
+		Outlet: in.outlet.ID, Level: in.level, From: from, To: to, Until: c.until,
 		Profile: c.pl.profile(), Rules: c.pl.p.digest,
 	}
-	c.until = c.row.Until
 	c.row.Provisional = c.until < to
 	first, ok, err := in.rows.First()
 	if err != nil {
 		return c.row, fmt.Errorf("first hour: %w", err)
 	}
+	if c.first = hourStart(first); !ok {
+		c.first = c.until
+	}
 	switch {
 	case !in.outlet.Since.IsZero():
 		c.begin = hourStart(in.outlet.Since.Unix())
 	case ok:
-		c.begin = hourStart(first)
+		c.begin = c.first
 	default:
 		c.begin = c.until // nothing ever came, and nobody says since when it should
 	}
-	if err := c.load(from, to, first); err != nil {
+	if err := c.load(from, to); err != nil {
 		return c.row, err
 	}
 	for i := range c.pl.factors {
@@ -132,9 +136,13 @@ func computePeriod(in periodInput) (PeriodRow, error) {
 	return c.row, nil
 }
 
+// params are the rules in force at an instant: those of the data, also in a
+// period that outlives them.
+func (c *periodCalc) params(at int64) *params { return c.plans(dayStart(at)).p }
+
 // load reads the hours of all quarters that the period touches, because capture
 // rates are those of quarters, and its closed days.
-func (c *periodCalc) load(from, to, first int64) error {
+func (c *periodCalc) load(from, to int64) error {
 	qFrom, _ := quarterOf(from)
 	_, qTo := quarterOf(to - 1)
 	end := min(qTo, hourStart(c.now))
@@ -143,13 +151,13 @@ func (c *periodCalc) load(from, to, first int64) error {
 	} else if end < qTo {
 		c.row.Provisional = true
 	}
-	c.tl = &timeline{c: c, from: qFrom, to: qFrom, first: min(hourStart(first), qFrom), last: hourStart(c.now)}
+	c.tl = &timeline{c: c, from: qFrom, to: qFrom, first: min(c.begin, qFrom), last: hourStart(c.now)}
 	if err := c.tl.ahead(max(end, qFrom)); err != nil {
 		return err
 	}
 	back := int64(0)
 	if c.outlet.Medium != telemetry.Gas {
-		back = int64(c.pl.p.waterFill.Days) * daySeconds
+		back = int64(max(c.pl.p.waterFill.Days, c.params(from).waterFill.Days)) * daySeconds
 		if c.row.Profile == telemetry.ProfileHJ356Old { // a gap of the whole period looks as far back
 			back = c.row.To - c.row.From
 		}
@@ -171,7 +179,7 @@ func (c *periodCalc) load(from, to, first int64) error {
 type timeline struct {
 	c           *periodCalc
 	from, to    int64
-	first, last int64 // no hour lies outside
+	first, last int64 // no hour that matters lies outside
 	hours       []*HourRow
 }
 
@@ -308,7 +316,7 @@ func (c *periodCalc) factor(fp *factorPlan) error {
 		var err error
 		if c.outlet.Medium == telemetry.Gas {
 			err = c.gasTotals(fp, &f)
-		} else if fp.role != c.pl.p.phFactor {
+		} else if fp.role != c.pl.p.phFactor && c.weighed() {
 			c.waterTotals(fp, &f)
 		}
 		if err != nil {
@@ -385,10 +393,12 @@ func (c *periodCalc) monthValid(start int64, m *monthDays) bool {
 	if c.row.Profile == telemetry.ProfileIED {
 		return m.due > 0
 	}
+	_, end, _ := PeriodBounds(LevelMonth, start)
+	p := c.params(min(end, c.until) - 1)
 	if c.outlet.Medium == telemetry.Gas {
-		return MonthValid(&c.pl.p.month, time.Unix(start, 0).In(chinaTime).Month(), m.valid)
+		return MonthValid(&p.month, time.Unix(start, 0).In(chinaTime).Month(), m.valid)
 	}
-	return m.due > 0 && float64(100*m.valid) >= c.pl.p.waterFill.MonthPercent*float64(m.due)
+	return m.due > 0 && float64(100*m.valid) >= p.waterFill.MonthPercent*float64(m.due)
 }
 
 // take adds a day to an arithmetic mean.
@@ -453,7 +463,7 @@ func (c *periodCalc) flow() {
 		}
 	}
 	for h := max(dayStart(c.until), c.row.From); h < c.until; h += hourSeconds {
-		if r := c.tl.at(h); r != nil && !r.Stopped {
+		if r := c.tl.at(h); r != nil && (!r.Stopped || c.outlet.Medium != telemetry.Gas) {
 			add(r.Flow)
 		}
 	}

@@ -34,9 +34,15 @@ func (c *periodCalc) gasTotals(fp *factorPlan, f *PeriodFactor) error {
 			return err
 		}
 		last := min(end, c.until)
-		for from := h; from < last; { // a quarter has a capture rate of its own
+		for from := h; from < last; { // a quarter has a capture rate of its own, a day its rules
 			_, to := quarterOf(from)
 			to = min(to, last)
+			rule := c.filling(from)
+			for day := dayStart(from) + daySeconds; day < to; day += daySeconds {
+				if c.filling(day) != rule {
+					to = day
+				}
+			}
 			if err := c.fill(fp, f, start, end, from, to); err != nil {
 				return err
 			}
@@ -45,6 +51,18 @@ func (c *periodCalc) gasTotals(fp *factorPlan, f *PeriodFactor) error {
 		h = last
 	}
 	return nil
+}
+
+// filling is the rule by which a gap of that instant is filled.
+func (c *periodCalc) filling(at int64) ref {
+	p := c.params(at)
+	switch c.row.Profile {
+	case telemetry.ProfileHJ75Old:
+		return p.neighbour.ref
+	case telemetry.ProfilePart75:
+		return p.part75.ref
+	}
+	return p.substitute.ref
 }
 
 // rated reports whether emission rates are due: without a flow there is nothing
@@ -60,6 +78,18 @@ func (c *periodCalc) rated(code string) bool {
 		f := r.Factor(code)
 		return f != nil && f.Rate.OK
 	})
+}
+
+// weighed reports whether amounts of water are due: a river emits nothing, and
+// without a flow there is no amount to fill.
+func (c *periodCalc) weighed() bool {
+	if c.outlet.Medium != telemetry.Water {
+		return false
+	}
+	if i := c.pl.flow; i >= 0 && c.pl.factors[i].required {
+		return true
+	}
+	return slices.ContainsFunc(c.days, func(d DayRow) bool { return d.Flow.OK })
 }
 
 // gap reports an hour whose emission has to be filled: the source ran, and no
@@ -101,16 +131,16 @@ func (c *periodCalc) fill(fp *factorPlan, f *PeriodFactor, start, end, from, to 
 	hours := int((to - from) / hourSeconds)
 	s := Substitution{
 		Factor: fp.code, From: from, To: to, Hours: hours, RunHours: int((end - start) / hourSeconds),
-		Kind: c.kind(fp.code, start, end), Status: string(SubstituteNoRule), Provisional: end >= c.tl.last,
+		Kind: c.kind(&c.params(from).substitute, fp.code, start, end), Status: string(SubstituteNoRule), Provisional: end >= c.tl.last,
 	}
 	var err error
 	switch c.row.Profile {
 	case telemetry.ProfileHJ75Old:
-		err = c.byNeighbours(fp, &s, start, end)
+		err = c.byNeighbours(&c.params(from).neighbour, fp, &s, start, end)
 	case telemetry.ProfilePart75:
-		err = c.byPart75(fp, &s, start, end)
+		err = c.byPart75(&c.params(from).part75, fp, &s, start, end)
 	default:
-		err = c.byTables(fp, &s, start, from)
+		err = c.byTables(&c.params(from).substitute, fp, &s, start, from)
 	}
 	if err != nil {
 		return err
@@ -165,8 +195,7 @@ func (c *periodCalc) neighbours(code string, start, end int64, s *Substitution) 
 }
 
 // byNeighbours fills by HJ/T 75-2007.
-func (c *periodCalc) byNeighbours(fp *factorPlan, s *Substitution, start, end int64) error {
-	rule := &c.pl.p.neighbour
+func (c *periodCalc) byNeighbours(rule *NeighbourRule, fp *factorPlan, s *Substitution, start, end int64) error {
 	s.Rule, s.Version = rule.id, rule.version
 	before, after, err := c.neighbours(fp.code, start, end, s)
 	if err != nil {
@@ -180,8 +209,7 @@ func (c *periodCalc) byNeighbours(fp *factorPlan, s *Substitution, start, end in
 }
 
 // byPart75 fills by 40 CFR Part 75. Alpha is the monitor's availability then.
-func (c *periodCalc) byPart75(fp *factorPlan, s *Substitution, start, end int64) error {
-	rule := &c.pl.p.part75
+func (c *periodCalc) byPart75(rule *Part75Rule, fp *factorPlan, s *Substitution, start, end int64) error {
 	s.Rule, s.Version = rule.id, rule.version
 	g := Part75Gap{Hours: float64(s.RunHours), Window: rule.Windows[fp.role]}
 	var err error
@@ -248,8 +276,7 @@ func (c *periodCalc) availability(code string, before int64, n int) (Opt, error)
 
 // byTables fills by HJ 75-2017, tables 5 and 6, with the capture rate of the
 // quarter that the hour from lies in.
-func (c *periodCalc) byTables(fp *factorPlan, s *Substitution, start, from int64) error {
-	rule := &c.pl.p.substitute
+func (c *periodCalc) byTables(rule *SubstituteRule, fp *factorPlan, s *Substitution, start, from int64) error {
 	s.Rule, s.Version = rule.id, rule.version
 	anchor := start
 	if c.checks != nil {
@@ -289,7 +316,7 @@ func (c *periodCalc) quarterly(code string, from, to int64) Opt {
 }
 
 // kind names a run by the marks of its hours.
-func (c *periodCalc) kind(code string, start, end int64) string {
+func (c *periodCalc) kind(rule *SubstituteRule, code string, start, end int64) string {
 	n := map[string]int{}
 	for h := start; h < end; h += hourSeconds {
 		mark := ""
@@ -297,9 +324,9 @@ func (c *periodCalc) kind(code string, start, end int64) string {
 			mark = f.Flag
 		}
 		switch mark {
-		case c.pl.p.substitute.Maintenance:
+		case rule.Maintenance:
 			n["maintenance"]++
-		case c.pl.p.substitute.Calibration:
+		case rule.Calibration:
 			n["calibration"]++
 		default:
 			n["other"]++
@@ -317,7 +344,7 @@ func (c *periodCalc) kind(code string, start, end int64) string {
 // history collects the last n valid rates before an hour.
 func (c *periodCalc) history(code string, anchor int64, n int) ([]RateRun, error) {
 	var out []RateRun
-	for h := anchor - hourSeconds; len(out) < n; h -= hourSeconds {
+	for h := anchor - hourSeconds; h >= c.first && len(out) < n; h -= hourSeconds {
 		if h < c.tl.from {
 			more, err := c.tl.back()
 			if err != nil {
@@ -340,7 +367,6 @@ func (c *periodCalc) waterTotals(fp *factorPlan, f *PeriodFactor) {
 		c.waterByPreceding(fp, f)
 		return
 	}
-	rule := &c.pl.p.waterFill
 	var totals []DayTotal
 	for i := range c.days {
 		d := &c.days[i]
@@ -355,6 +381,7 @@ func (c *periodCalc) waterTotals(fp *factorPlan, f *PeriodFactor) {
 		if day+daySeconds <= c.begin || !c.dayGap(c.byDay[day], fp.code, day) {
 			continue
 		}
+		rule := &c.params(day).waterFill
 		s := Substitution{
 			Factor: fp.code, From: day, To: day + daySeconds, Hours: 24, RunHours: 24, Kind: "other",
 			Rule: rule.id, Version: rule.version, Status: string(SubstituteNoRule),
@@ -387,7 +414,6 @@ func (c *periodCalc) waterTotals(fp *factorPlan, f *PeriodFactor) {
 // waterByPreceding fills runs of days by HJ/T 356-2007: each with the mean of as
 // many days before it. Only totals are filled, never concentrations.
 func (c *periodCalc) waterByPreceding(fp *factorPlan, f *PeriodFactor) {
-	rule := &c.pl.p.preceding
 	total := func(day int64) Opt {
 		r := c.byDay[day]
 		if r == nil {
@@ -420,6 +446,7 @@ func (c *periodCalc) waterByPreceding(fp *factorPlan, f *PeriodFactor) {
 				values = append(values, v.V)
 			}
 		}
+		rule := &c.params(day).preceding
 		days := int((end - day) / daySeconds)
 		s := Substitution{
 			Factor: fp.code, From: day, To: end, Hours: 24 * days, RunHours: int((end - start) / hourSeconds), Kind: "other",
