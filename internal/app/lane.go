@@ -95,7 +95,7 @@ func (l *lane) connect(ctx context.Context) error {
 	} else {
 		_ = conn.Close()
 	}
-	_ = <-ended // what is read late must not count into the next connection
+	<-ended //nolint:errcheck // why it ended is known; what is read late must not count into the next connection
 	stop()
 	_ = conn.Close()
 	return err
