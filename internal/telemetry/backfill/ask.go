@@ -94,6 +94,8 @@ func (s *Service) start(ctx context.Context, g *Gap, now time.Time, byPerson boo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case s.ending.Err() != nil:
+		return s.ending.Err()
 	case l.busy || g.busy:
 		return errs.New(errs.Conflict, "command.busy")
 	case !byPerson && len(l.asked) >= p.PerHour:
@@ -108,6 +110,9 @@ func (s *Service) start(ctx context.Context, g *Gap, now time.Time, byPerson boo
 		by = auth.System
 	}
 	s.wait.Go(func() {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(s.ending, cancel)()
 		defer func() {
 			s.mu.Lock()
 			l.busy, g.busy = false, false

@@ -1,6 +1,8 @@
 package backfill
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -224,6 +226,47 @@ func TestPoliteness(t *testing.T) {
 			t.Errorf("%v %+v", ranges, g)
 		}
 	})
+}
+
+// TestStopBreaksOff: a request that a person asked for outlives the answer to
+// them, but does not hold up the end of the program, behind which none begins.
+func TestStopBreaksOff(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.busy = true
+	s.run(1, never)
+	s.run(30, always)
+	s.busy, s.hold = false, make(chan struct{}, 2)
+	id := s.one().ID
+	asked, answered := context.WithCancel(t.Context())
+	if err := s.RequestNow(asked, id); err != nil {
+		t.Fatal(err)
+	}
+	<-s.hold
+	answered()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	select {
+	case <-ended: //nolint:errcheck // it must not have ended at all
+		t.Fatal("ended before it was told to")
+	case <-time.After(20 * time.Millisecond):
+	}
+	stop()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the request goes on")
+	}
+	if g := s.one(); g.Requests != 1 || g.State != Open {
+		t.Errorf("%+v", g)
+	}
+	if err := s.RequestNow(t.Context(), id); !errors.Is(err, context.Canceled) {
+		t.Errorf("a request after the end: %v", err)
+	}
 }
 
 func TestGiveUpAndWindow(t *testing.T) {

@@ -45,6 +45,7 @@ type site struct {
 	// outcome.
 	answer func(from, to time.Time) string
 	asks   []dialogue.Record
+	hold   chan struct{} // not nil: told of a request, which then lasts until it is broken off
 }
 
 func (s *site) now() time.Time {
@@ -89,15 +90,21 @@ func (s *site) Device(mn string) (gateway.DeviceStatus, bool) {
 type asker struct{ *site }
 
 // Do implements Dialogues.
-func (s asker) Do(_ context.Context, o dialogue.Order) (dialogue.Record, error) {
+func (s asker) Do(ctx context.Context, o dialogue.Order) (dialogue.Record, error) {
 	s.mu.Lock()
 	if !s.connected {
 		s.mu.Unlock()
 		return dialogue.Record{}, errs.New(errs.Conflict, "command.busy")
 	}
 	r := dialogue.Record{ID: fmt.Sprintf("d%03d", len(s.asks)), MN: o.MN, Act: o.Act, CN: o.Command.CN, Origin: o.Origin, Started: s.at, Attempts: 1, Params: o.Params}
-	answer := s.answer
+	answer, hold := s.answer, s.hold
 	s.mu.Unlock()
+	if hold != nil {
+		hold <- struct{}{}
+		<-ctx.Done()
+		r.Outcome = dialogue.Broken
+		return r, ctx.Err()
+	}
 	from, err1 := hj212.ParseTime([]byte(o.Command.CP[0][0].Value))
 	to, err2 := hj212.ParseTime([]byte(o.Command.CP[1][0].Value))
 	if err1 != nil || err2 != nil {

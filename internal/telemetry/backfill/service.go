@@ -78,6 +78,8 @@ type Service struct {
 	ran     time.Time                    // when the platform first ran; zero after a restart
 	loggers map[string]*logger
 	wait    sync.WaitGroup
+	ending  context.Context //nolint:containedctx // of requests, whoever asked for them; ends with Run
+	end     context.CancelFunc
 }
 
 // run is a stretch of time: in which the platform ran and could store, or in
@@ -96,6 +98,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		o: o, marks: map[key]int64{}, live: map[key][]*Gap{}, byID: map[string]*Gap{}, dirty: map[key]bool{}, unsaved: map[string]*Gap{},
 		asked: map[string][]run{}, loggers: map[string]*logger{},
 	}
+	s.ending, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.readRule(o.Now()); err != nil {
 		return nil, err
 	}
@@ -120,8 +123,9 @@ func (s *Service) readRule(now time.Time) error {
 // Params returns the parameters in force.
 func (s *Service) Params() Params { return *s.params.Load() }
 
-// Run looks, asks and keeps the ledger until ctx ends, then waits for the
-// requests under way.
+// Run looks, asks and keeps the ledger until ctx ends. Then it breaks off the
+// requests under way, those that people asked for too, and waits until that is
+// written down.
 func (s *Service) Run(ctx context.Context) error {
 	seq := s.o.Store.Tail() // what came before is read from the series
 	s.begin(s.o.Now())
@@ -137,6 +141,9 @@ func (s *Service) Run(ctx context.Context) error {
 		s.ask(ctx, now)
 		select {
 		case <-ctx.Done():
+			s.mu.Lock() // nobody may begin a request behind it
+			s.end()
+			s.mu.Unlock()
 			follower.Wait()
 			s.wait.Wait()
 			return nil
