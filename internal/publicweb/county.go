@@ -69,7 +69,7 @@ func (h *Handler) home(c *call) (*document, error) {
 		list := by[code]
 		all = append(all, list...)
 		sum := c.sum(list)
-		pref := c.prefecture(code)
+		pref := c.snap.Prefecture(code)
 		if n := len(v.Prefectures); n == 0 || v.Prefectures[n-1].ID != pref {
 			v.Prefectures = append(v.Prefectures, prefecture{ID: pref, Name: c.area(pref)})
 		}

@@ -107,7 +107,7 @@ func follow(code, level string, parts []part) (out []*episode) {
 			out = append(out, run)
 		case p.over:
 			run.n++
-			if below(p.value, p.limit) == (p.value.V < run.worst.V) {
+			if figures.Below(p.value, p.limit) == (p.value.V < run.worst.V) {
 				run.worst, run.limit = p.value, p.limit
 			}
 		case run != nil:

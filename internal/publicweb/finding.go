@@ -48,7 +48,7 @@ func (c *call) finding(s quality.StateResult) finding {
 			f.Text = c.l.T(key+"_hidden", "since", since)
 			break
 		}
-		if below(s.Value, s.Limit) {
+		if figures.Below(s.Value, s.Limit) {
 			key += "_low"
 		}
 		f.Text = c.l.T(key, "since", since, "factor", c.factor(s.Factor).Text, "level", c.level(s.Level, s.Folded),

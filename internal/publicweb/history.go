@@ -264,7 +264,7 @@ func (c *call) hourLines(v *historyView, code string, s span, hours []quality.Ho
 				v.Chart.Limits = addLimit(v.Chart.Limits, t, time.Hour, f.Limit)
 				switch x, _ := shown(f); {
 				case f.Valid && x.OK:
-					line.Value, line.Why, line.State = figures.Beside(x, code, f.Limit), "", broken(f.Over, f.Evidence)
+					line.Value, line.Why, line.State = figures.Beside(x, code, f.Limit), "", figures.Broken(f.Over, f.Evidence)
 					step.Mean, step.Over = x.V, f.Over
 				case f.NExpected > 0 && f.NSeen > 0:
 					line.Why = c.mark(f.Flag)
@@ -331,7 +331,7 @@ func (c *call) dayLines(v *historyView, o *telemetry.Outlet, code string, s span
 				v.Chart.Limits = addLimit(v.Chart.Limits, t, 24*time.Hour, f.Limit)
 				switch x, _ := shownDay(f); {
 				case f.Valid && x.OK:
-					line.Value, line.Why, line.State = figures.Beside(x, code, f.Limit), "", broken(f.Over, f.Evidence)
+					line.Value, line.Why, line.State = figures.Beside(x, code, f.Limit), "", figures.Broken(f.Over, f.Evidence)
 					step.Mean, step.Over = x.V, f.Over
 				case f.NExpected == 0:
 					line.Why = c.l.T("public.state.stopped")

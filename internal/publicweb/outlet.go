@@ -247,7 +247,7 @@ func (c *call) latest(v *outletView, o *telemetry.Outlet, hours []quality.HourRo
 		return
 	}
 	row := &hours[len(hours)-1]
-	if c.cut.Unix()-row.At > 3*3600 {
+	if c.cut.Sub(unix(row.At)) > c.policy.latest {
 		return // an old figure says nothing of now; the state tells since when nothing comes
 	}
 	for _, of := range o.Factors {
@@ -259,7 +259,7 @@ func (c *call) latest(v *outletView, o *telemetry.Outlet, hours []quality.HourRo
 		l := latest{code: f.Code, Factor: c.factor(f.Code), Limit: figures.Limit(f.Limit), Hours: i18n.Hours(unix(row.At), unix(row.At+3600)), Missing: !f.Valid}
 		if f.Valid {
 			l.Value = withUnit(figures.Beside(value, f.Code, f.Limit), figures.UnitOf(o, f.Code))
-			l.State = broken(f.Over, f.Evidence)
+			l.State = figures.Broken(f.Over, f.Evidence)
 		}
 		v.Latest = append(v.Latest, l)
 	}
@@ -271,17 +271,6 @@ func boolInt(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// broken is the state of a value that breaks its limit, "" where it does not.
-func broken(over, evidence bool) string {
-	switch {
-	case over && evidence:
-		return quality.Exceed.String()
-	case over:
-		return quality.Warn.String()
-	}
-	return ""
 }
 
 // limitLines lists what the newest hours and days were held against, and the

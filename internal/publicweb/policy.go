@@ -18,6 +18,7 @@ type policy struct {
 	delay                time.Duration
 	strip, feed, classes int // days
 	entries              int // of a feed at most
+	latest               time.Duration
 }
 
 // readPolicy reads the rule in force on the date of now; faults wrap
@@ -43,6 +44,7 @@ func readPolicy(set *rules.Set, now time.Time) (*policy, error) {
 	p.delay = time.Duration(num("delay_minutes")) * time.Minute
 	p.strip, p.feed, p.classes = num("strip_days"), num("feed_days"), num("class_days")
 	p.entries = num("feed_entries")
+	p.latest = time.Duration(num("latest_hours")) * time.Hour
 	return p, errors.Join(faults...)
 }
 

@@ -10,7 +10,7 @@ import (
 	"plateau/hj212"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
-	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/figures"
 )
 
 // word is a text with the language it is in.
@@ -31,30 +31,10 @@ func (c *call) area(code string) word {
 	return word{code, string(c.lang)}
 }
 
-// prefecture is the division of prefecture level above a county.
-func (c *call) prefecture(code string) string {
-	for range 4 {
-		a := c.snap.Areas[code]
-		if a == nil || a.Level == "prefecture" || a.Parent == "" || a.Level == "province" {
-			return code
-		}
-		code = a.Parent
-	}
-	return code
-}
-
-// outletName names an outlet together with its enterprise, in one language.
+// outletName names an outlet together with its enterprise.
 func (c *call) outletName(o *telemetry.Outlet) word {
-	n := c.name(o.Name)
-	e := c.snap.Enterprises[o.Enterprise]
-	if e == nil {
-		return n
-	}
-	owner := c.name(e.Name)
-	if owner.Lang != n.Lang {
-		owner, n = word{e.Name.Zh, "zh"}, word{o.Name.Zh, "zh"}
-	}
-	return word{c.l.T("outlet.full", "enterprise", owner.Text, "outlet", n.Text), n.Lang}
+	text, lang := figures.OutletName(c.l, c.snap, o)
+	return word{text, lang}
 }
 
 // symbols stand behind the words, never alone where there are words.
@@ -122,6 +102,3 @@ func start(day time.Time) time.Time {
 }
 
 func unix(s int64) time.Time { return time.Unix(s, 0).In(i18n.Zone) }
-
-// below reports whether a value lies under a lower limit.
-func below(v quality.Opt, l quality.LimitRef) bool { return v.OK && l.Lo.OK && v.V < l.Lo.V }

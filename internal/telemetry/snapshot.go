@@ -35,6 +35,19 @@ func (s *Snapshot) DevicesOf(id OutletID) []Device {
 	return all
 }
 
+// Prefecture is the code of the division of prefecture level above a division,
+// its own where there is none.
+func (s *Snapshot) Prefecture(code string) string {
+	for range 4 { // no deeper than province, prefecture, county
+		a := s.Areas[code]
+		if a == nil || a.Level == "prefecture" || a.Parent == "" || a.Level == "province" {
+			return code
+		}
+		code = a.Parent
+	}
+	return code
+}
+
 // editor makes the next snapshot from the last one. Only what a change touches
 // is copied, because with many outlets a full copy for each change would be the
 // cost of the change.

@@ -12,9 +12,12 @@ import (
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/alarm"
+	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/report"
 	"plateau/internal/web"
 	"plateau/internal/web/chart"
+	"plateau/rules"
 )
 
 // alarmEntry is a line of what people did.
@@ -165,8 +168,8 @@ func (h *Handler) alarmFacts(c *call, v *alarmView, e *alarm.Episode) {
 		fact("worst", v.Row.Value+" "+v.Row.Unit+" · "+i18n.Stamp(e.MaxAt))
 		fact("limit", v.Row.Limit+" "+v.Row.Unit)
 		fact("times", v.Row.Over)
-		if days, err := h.exceedanceDays(c, e); err == nil {
-			fact("days", c.l.T("alarm.days", "n", days))
+		if n, of, err := h.exceedanceDays(c, e); err == nil {
+			fact("days", c.l.T("alarm.days", "n", n, "days", of))
 		}
 	}
 	fact("severity", c.l.T("alarm.severity_"+string(e.Severity)))
@@ -197,19 +200,24 @@ func (h *Handler) alarmFacts(c *call, v *alarmView, e *alarm.Episode) {
 	}
 }
 
-// exceedanceSpan is how far back exceedance days are counted.
-const exceedanceSpan = 30
-
-// exceedanceDays counts the days of the last 30 on which the factor exceeded a
-// limit by a statistic that is evidence.
-func (h *Handler) exceedanceDays(c *call, e *alarm.Episode) (int, error) {
-	today := time.Date(c.now.In(i18n.Zone).Year(), c.now.In(i18n.Zone).Month(), c.now.In(i18n.Zone).Day(), 0, 0, 0, 0, i18n.Zone)
-	from := today.AddDate(0, 0, 1-exceedanceSpan)
+// exceedanceDays counts the days on which the factor exceeded a limit by a
+// statistic that is evidence, of as many as the rule alarm.over looks at.
+func (h *Handler) exceedanceDays(c *call, e *alarm.Episode) (n, of int, err error) {
+	rule, ok := h.ruleSet().At(alarm.Over.Rule(), i18n.Short(c.now))
+	if !ok {
+		return 0, 0, rules.ErrInvalid
+	}
+	looked, err := rule.Float("days")
+	if err != nil {
+		return 0, 0, err
+	}
+	of = int(looked)
+	from := startOfDay(c.now).AddDate(0, 0, 1-of)
 	list, err := h.Alarms.List(c.ctx(), alarm.Filter{
 		Outlets: []telemetry.OutletID{e.Outlet}, Kinds: []alarm.Kind{alarm.Over, alarm.Range}, Severity: alarm.Act, From: from, To: c.now, Parts: true,
 	})
 	if err != nil {
-		return 0, err
+		return 0, of, err
 	}
 	days := map[time.Time]bool{}
 	for i := range list {
@@ -221,13 +229,14 @@ func (h *Handler) exceedanceDays(c *call, e *alarm.Episode) (int, error) {
 		if first.Before(from) {
 			first = from
 		}
-		f := first.In(i18n.Zone)
-		for d := time.Date(f.Year(), f.Month(), f.Day(), 0, 0, 0, 0, i18n.Zone); d.Before(x.Last); d = d.AddDate(0, 0, 1) {
+		for d := startOfDay(first); d.Before(x.Last); d = d.AddDate(0, 0, 1) {
 			days[d] = true
 		}
 	}
-	return len(days), nil
+	return len(days), of, nil
 }
+
+func startOfDay(t time.Time) time.Time { return report.PeriodAt(quality.LevelDay, t).From }
 
 // maxAlarmValues is how many values of an alarm its page lists.
 const maxAlarmValues = 72
@@ -247,7 +256,7 @@ func (h *Handler) alarmValues(c *call, v *alarmView, e *alarm.Episode) error {
 			if f := days[i].Factor(e.Factor); f != nil {
 				v.Values = append(v.Values, alarmValue{
 					From: time.Unix(days[i].At, 0), Range: i18n.Short(time.Unix(days[i].At, 0)), Value: figureFor(f.Judged, e.Factor, f.Limit),
-					Href: c.valueHref(e, quality.LevelDay, days[i].At), Valid: c.l.T("outlet.valid_hours", "n", f.NValid), State: broken(f.Over, f.Evidence),
+					Href: c.valueHref(e, quality.LevelDay, days[i].At), Valid: c.l.T("outlet.valid_hours", "n", f.NValid), State: figures.Broken(f.Over, f.Evidence),
 				})
 			}
 		}
@@ -274,7 +283,7 @@ func (h *Handler) alarmValues(c *call, v *alarmView, e *alarm.Episode) error {
 		}
 		v.Values = append(v.Values, alarmValue{
 			From: at, Range: i18n.Short(at) + " " + i18n.Hours(at, at.Add(time.Hour)), Value: figureFor(value, e.Factor, f.Limit),
-			Href: c.valueHref(e, quality.LevelHour, hours[i].At), Valid: c.l.T("alarm.valid_minutes", "n", f.NValid), State: broken(f.Over, f.Evidence),
+			Href: c.valueHref(e, quality.LevelHour, hours[i].At), Valid: c.l.T("alarm.valid_minutes", "n", f.NValid), State: figures.Broken(f.Over, f.Evidence),
 		})
 	}
 	return nil

@@ -241,7 +241,7 @@ func (h *Handler) exportGaps(c *call, list []backfill.Gap, q gapFilter) *export 
 		if o := c.snap.Outlets[g.Outlet]; o != nil {
 			name = c.outletName(o).Text
 		}
-		e.add(g.ID, int(g.Outlet), name, g.MN, kindName(g.Kind), isoOf(g.From), isoOf(g.To), g.Due, g.Missing, string(g.Cause), yes(g.Charged()), string(g.State), g.How,
+		e.add(g.ID, int(g.Outlet), name, g.MN, kindName(g.Kind), isoOf(g.From), isoOf(g.To), g.Due, g.Missing, string(g.Cause), g.Charged(), string(g.State), g.How,
 			isoOf(g.Detected), isoOf(g.Closed), g.Requests, g.ByPost, g.Reason)
 	}
 	var text []string
@@ -267,13 +267,6 @@ func kindName(k telemetry.Kind) string {
 		}
 	}
 	return ""
-}
-
-func yes(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 type gapView struct {

@@ -16,6 +16,7 @@ import (
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/alarm"
 	"plateau/internal/telemetry/backfill"
+	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/handover"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/web"
@@ -265,7 +266,7 @@ func (h *Handler) shiftHours(c *call, f *shiftFacts, s handover.Shift) error {
 				case x.Limit.IsZero():
 				case x.Over && x.Evidence:
 					over.add(n[over], x.Code)
-					if code := over.Factors[0]; code == x.Code && (!over.Worst.OK || below(x.Judged, x.Limit) == (x.Judged.V < over.Worst.V)) {
+					if code := over.Factors[0]; code == x.Code && (!over.Worst.OK || figures.Below(x.Judged, x.Limit) == (x.Judged.V < over.Worst.V)) {
 						over.Worst, over.Limit = x.Judged, x.Limit
 					}
 				case x.NExpected > 0 && !x.Valid && !rows[i].Stopped:

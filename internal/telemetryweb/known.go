@@ -10,6 +10,7 @@ import (
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/web"
 )
@@ -169,7 +170,7 @@ func (s *sight) now(o *telemetry.Outlet, rows []quality.HourRow) (quality.View, 
 				continue
 			}
 			t.Level, t.At, t.Value, t.Folded, t.Flag, t.Limit, t.State = quality.LevelHour, rows[k].At, shown(f), f.Folded.OK, f.Flag, f.Limit, quality.Normal
-			switch broken(f.Over, f.Evidence) {
+			switch figures.Broken(f.Over, f.Evidence) {
 			case quality.Exceed.String():
 				t.State = quality.Exceed
 			case quality.Warn.String():

@@ -15,6 +15,7 @@ import (
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/backfill"
+	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/web"
@@ -62,17 +63,6 @@ type hourLine struct {
 	Short   bool
 	State   string // exceed or warn where the value breaks its limit
 	Revised bool
-}
-
-// broken is the state of a value that breaks its limit, "" where it does not.
-func broken(over, evidence bool) string {
-	switch {
-	case over && evidence:
-		return quality.Exceed.String()
-	case over:
-		return quality.Warn.String()
-	}
-	return ""
 }
 
 // event is something of the day that somebody should know.
@@ -203,7 +193,7 @@ func (h *Handler) stopLink(c *call, o *telemetry.Outlet) web.Link {
 }
 
 func (h *Handler) crumbs(c *call, o *telemetry.Outlet) []web.Crumb {
-	pref := c.prefecture(o.Area)
+	pref := c.snap.Prefecture(o.Area)
 	out := []web.Crumb{{Text: c.l.T("nav.outlets"), Path: "/outlets"}, {Text: c.area(pref).Text, Path: "/outlets?area=" + url.QueryEscape(pref)}}
 	if pref != o.Area {
 		out = append(out, web.Crumb{Text: c.area(o.Area).Text, Path: "/outlets?area=" + url.QueryEscape(o.Area)})
@@ -464,7 +454,7 @@ func (h *Handler) dayChart(c *call, s *sight, v *outletView, o *telemetry.Outlet
 				v.HasWeak = v.HasWeak || hour.Weak && f.Mean.OK
 				line = hourLine{
 					From: t, To: line.To, Value: figureFor(x, v.Code, f.Limit), Raw: figure(f.Mean, v.Code), Min: figure(f.Min, v.Code), Max: figure(f.Max, v.Code),
-					Limit: limitText(f.Limit), Valid: f.NValid, Flag: f.Flag, Short: cell.Short, State: broken(f.Over, f.Evidence), Revised: r.Revised,
+					Limit: limitText(f.Limit), Valid: f.NValid, Flag: f.Flag, Short: cell.Short, State: figures.Broken(f.Over, f.Evidence), Revised: r.Revised,
 				}
 				if f.Mean.OK {
 					line.Href = c.keep(c.path("/values/" + valueID(o.ID, v.Code, quality.LevelHour, t)))
@@ -654,7 +644,7 @@ func (h *Handler) events(c *call, rows []quality.HourRow) []event {
 					state = quality.Exceed
 				}
 				r := note("over", f.Code, state, row.At)
-				if r.limit = f.Limit; !r.worst.OK || below(f.Judged, f.Limit) == (f.Judged.V < r.worst.V) {
+				if r.limit = f.Limit; !r.worst.OK || figures.Below(f.Judged, f.Limit) == (f.Judged.V < r.worst.V) {
 					r.worst = f.Judged
 				}
 			case f.Limit.IsZero() || f.NExpected == 0 || f.Valid || running:
@@ -714,7 +704,7 @@ func (c *call) event(r *run) event {
 		e.Text, e.Basis, e.Effect = c.l.T("reason.source_stopped"), "F "+c.l.T("flag.F"), c.stoppedFor(r)
 	case "over":
 		key := "event.over"
-		if below(r.worst, r.limit) {
+		if figures.Below(r.worst, r.limit) {
 			key = "event.under"
 		}
 		e.Text = c.l.T(key, "factor", factor, "value", figureFor(r.worst, r.factors[0], r.limit), "limit", limitText(r.limit))
@@ -881,7 +871,7 @@ func (h *Handler) history(c *call) error {
 			} else if f.Folded.OK {
 				x = f.Folded
 			}
-			cell := dayCell{Text: figureFor(x, code, f.Limit), State: broken(f.Over, f.Evidence), NValid: f.NValid, Valid: f.Valid}
+			cell := dayCell{Text: figureFor(x, code, f.Limit), State: figures.Broken(f.Over, f.Evidence), NValid: f.NValid, Valid: f.Valid}
 			if x.OK {
 				cell.Href = c.keep(c.path("/values/" + valueID(o.ID, code, quality.LevelDay, at)))
 			}

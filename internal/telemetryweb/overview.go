@@ -208,7 +208,7 @@ func (h *Handler) mapOf(c *call, list []quality.StateResult) chart.Map {
 			Lon: o.Lon, Lat: o.Lat, State: s.State.String(), Name: c.outletName(o).Text, Href: c.path(outletPath(o.ID)),
 			Area: o.Area, AreaName: c.area(o.Area).Text, AreaHref: c.path("/outlets") + "?area=" + url.QueryEscape(o.Area),
 		})
-		pref := c.prefecture(o.Area)
+		pref := c.snap.Prefecture(o.Area)
 		a := sums[pref]
 		if a == nil {
 			a = &sum{}
@@ -291,7 +291,7 @@ func (h *Handler) heat(c *call) chart.Heat {
 		if !mine[county] {
 			continue
 		}
-		p := c.prefecture(county)
+		p := c.snap.Prefecture(county)
 		if seen[p] == nil {
 			seen[p], due[p] = new([24]int), new([24]int)
 		}

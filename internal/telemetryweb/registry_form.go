@@ -230,49 +230,32 @@ func (h *Handler) entryFields(c *call, v *registryFormView) (title string, ok bo
 	return "", false
 }
 
-// outletFactor finds a factor by the id of its row.
+// partOf finds a part of an outlet by the id of its row, outlet:part.
+func partOf[T any](c *call, id string, list func(*telemetry.Outlet) []T, named func(T) string) (*telemetry.Outlet, *T) {
+	outlet, part, _ := strings.Cut(id, ":")
+	n, _ := parseOutletID(outlet)
+	o := c.snap.Outlets[n]
+	if o == nil {
+		return nil, nil
+	}
+	all := list(o)
+	i := slices.IndexFunc(all, func(x T) bool { return named(x) == part })
+	if i < 0 {
+		return nil, nil
+	}
+	return o, &all[i]
+}
+
 func (c *call) outletFactor(id string) (*telemetry.Outlet, *telemetry.OutletFactor) {
-	outlet, code, _ := strings.Cut(id, ":")
-	n, _ := parseOutletID(outlet)
-	o := c.snap.Outlets[n]
-	if o == nil {
-		return nil, nil
-	}
-	i := slices.IndexFunc(o.Factors, func(f telemetry.OutletFactor) bool { return f.Code == code })
-	if i < 0 {
-		return nil, nil
-	}
-	return o, &o.Factors[i]
+	return partOf(c, id, func(o *telemetry.Outlet) []telemetry.OutletFactor { return o.Factors }, func(f telemetry.OutletFactor) string { return f.Code })
 }
 
-// outletLimit finds an outlet's own limit by the id of its row.
 func (c *call) outletLimit(id string) (*telemetry.Outlet, *telemetry.Limit) {
-	outlet, limit, _ := strings.Cut(id, ":")
-	n, _ := parseOutletID(outlet)
-	o := c.snap.Outlets[n]
-	if o == nil {
-		return nil, nil
-	}
-	i := slices.IndexFunc(o.Limits, func(l telemetry.Limit) bool { return l.ID == limit })
-	if i < 0 {
-		return nil, nil
-	}
-	return o, &o.Limits[i]
+	return partOf(c, id, func(o *telemetry.Outlet) []telemetry.Limit { return o.Limits }, func(l telemetry.Limit) string { return l.ID })
 }
 
-// outletSetup finds a setup by the id of its row.
 func (c *call) outletSetup(id string) (*telemetry.Outlet, *telemetry.Setup) {
-	outlet, from, _ := strings.Cut(id, ":")
-	n, _ := parseOutletID(outlet)
-	o := c.snap.Outlets[n]
-	if o == nil {
-		return nil, nil
-	}
-	i := slices.IndexFunc(o.Setups, func(s telemetry.Setup) bool { return s.From == from })
-	if i < 0 {
-		return nil, nil
-	}
-	return o, &o.Setups[i]
+	return partOf(c, id, func(o *telemetry.Outlet) []telemetry.Setup { return o.Setups }, func(s telemetry.Setup) string { return s.From })
 }
 
 // setupFields asks for a setup; a new one may be of any medium.
@@ -320,7 +303,7 @@ func (c *call) countyField(current string) web.Field {
 	f := web.Field{Name: "area", Kind: "select", Options: []web.Option{{Text: "—", Selected: current == ""}}}
 	for _, code := range sortedKeys(c.snap.Areas) {
 		if a := c.snap.Areas[code]; a.Level == "county" || code == current {
-			f.Options = append(f.Options, web.Option{Value: code, Text: c.area(c.prefecture(code)).Text + " " + c.name(a.Name).Text, Selected: code == current})
+			f.Options = append(f.Options, web.Option{Value: code, Text: c.area(c.snap.Prefecture(code)).Text + " " + c.name(a.Name).Text, Selected: code == current})
 		}
 	}
 	return f

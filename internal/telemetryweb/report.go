@@ -11,6 +11,7 @@ import (
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/report"
 	"plateau/internal/web"
@@ -387,7 +388,7 @@ func (c *call) sheetLine(o *telemetry.Outlet, s *report.Sheet, r *report.Row) sh
 			cell.Num, cell.Text = false, c.rowNote(r)
 		default:
 			cell.Text = fixed(x.V, columnDecimals(col), x.Limit)
-			cell.State, cell.Method = broken(x.Over, x.Evidence), x.Method
+			cell.State, cell.Method = figures.Broken(x.Over, x.Evidence), x.Method
 			cell.Open = r.Running && x.V.OK
 			cell.Weak = x.V.OK && !x.Valid && !r.Running && x.Method == ""
 			if x.Of > 0 && !x.Valid && !r.Running && x.Method == "" {
@@ -433,7 +434,7 @@ func (c *call) sumLine(s *report.Sheet, r *report.Row) sheetLine {
 		case x.Unit != "":
 			cell.Text, cell.Unit = fixed(x.V, quantityDecimals[x.Unit], x.Limit), c.amountUnit(x.Unit)
 		default:
-			cell.Text, cell.State = fixed(x.V, d, x.Limit), broken(x.Over, x.Evidence)
+			cell.Text, cell.State = fixed(x.V, d, x.Limit), figures.Broken(x.Over, x.Evidence)
 			if r.Kind == report.SumMean && !x.Valid && x.Of > 0 {
 				cell.Weak, cell.Mark = true, strconv.Itoa(x.N)+"/"+strconv.Itoa(x.Of)
 			}

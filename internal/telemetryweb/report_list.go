@@ -12,6 +12,7 @@ import (
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/report"
 	"plateau/internal/telemetry/reportjob"
@@ -321,7 +322,7 @@ func (h *Handler) listEntry(c *call, e *report.Entry, p report.Period) listEntry
 		line := listLine{
 			Factor: c.factor(x.Factor), Unit: unit(x.Unit), Valid: strconv.Itoa(x.Mean.N) + "/" + strconv.Itoa(x.Mean.Of), Max: fixed(x.Max, decimals(x.Factor), quality.LimitRef{}),
 			OverHours: x.OverHours, OverDays: x.OverDays, Capture: percent(x.Capture), OverLimit: x.OverLimit,
-			Mean: sheetCell{Text: fixed(x.Mean.V, decimals(x.Factor), x.Mean.Limit), State: broken(x.Mean.Over, x.Mean.Evidence), Weak: x.Mean.V.OK && !x.Mean.Valid, Num: true},
+			Mean: sheetCell{Text: fixed(x.Mean.V, decimals(x.Factor), x.Mean.Limit), State: figures.Broken(x.Mean.Over, x.Mean.Evidence), Weak: x.Mean.V.OK && !x.Mean.Valid, Num: true},
 		}
 		if p.Level == quality.LevelDay && x.Mean.V.OK {
 			line.Mean.Href = c.path("/values/" + valueID(e.Outlet, x.Factor, quality.LevelDay, p.From))

@@ -69,7 +69,7 @@ func (f filter) matches(c *call, o *telemetry.Outlet) bool {
 	if f.Medium != "" && string(o.Medium) != f.Medium {
 		return false
 	}
-	if f.Area != "" && o.Area != f.Area && c.prefecture(o.Area) != f.Area {
+	if f.Area != "" && o.Area != f.Area && c.snap.Prefecture(o.Area) != f.Area {
 		return false
 	}
 	if f.Text == "" {

@@ -10,6 +10,7 @@ import (
 	"plateau/hj212"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/store"
 	"plateau/internal/web"
@@ -150,7 +151,7 @@ func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *
 			break
 		}
 		from := time.Unix(x.HourStarts[i], 0)
-		line := hourLine{From: from, To: from.Add(time.Hour), Value: figureFor(shown(f), x.Factor, f.Limit), Valid: f.NValid, Flag: f.Flag, State: broken(f.Over, f.Evidence), Short: !f.Valid}
+		line := hourLine{From: from, To: from.Add(time.Hour), Value: figureFor(shown(f), x.Factor, f.Limit), Valid: f.NValid, Flag: f.Flag, State: figures.Broken(f.Over, f.Evidence), Short: !f.Valid}
 		if f.Mean.OK {
 			line.Href = c.keep(c.path("/values/" + valueID(o.ID, x.Factor, quality.LevelHour, from)))
 		}
@@ -279,11 +280,11 @@ func slug(s string) string {
 // verdict puts the first line of the page: over or not, by how much.
 func (h *Handler) verdict(c *call, v *explainView, x quality.Explanation) {
 	switch {
-	case x.Over && x.Evidence && below(x.Value, x.Limit):
+	case x.Over && x.Evidence && figures.Below(x.Value, x.Limit):
 		v.State, v.Verdict = "exceed", c.l.T("value.under")
 	case x.Over && x.Evidence:
 		v.State, v.Verdict = "exceed", c.l.T("value.over")
-	case x.Over && below(x.Value, x.Limit):
+	case x.Over && figures.Below(x.Value, x.Limit):
 		v.State, v.Verdict = "warn", c.l.T("value.under_warning")
 	case x.Over:
 		v.State, v.Verdict = "warn", c.l.T("value.over_warning")
@@ -291,7 +292,7 @@ func (h *Handler) verdict(c *call, v *explainView, x quality.Explanation) {
 		v.Verdict = c.l.T("value.no_limit")
 	case !x.Valid && x.Running && x.Value.OK && quality.JudgeExceed(x.Value.V, x.Limit).Exceeds:
 		v.State, v.Verdict = "warn", c.l.T("value.running_over")
-		if below(x.Value, x.Limit) {
+		if figures.Below(x.Value, x.Limit) {
 			v.Verdict = c.l.T("value.running_under")
 		}
 	case !x.Valid && x.Running:

@@ -124,28 +124,16 @@ func (c *call) why(s quality.StateResult) string {
 			t.Args[k] = figureFor(quality.Some(v), s.Factor, s.Limit)
 		}
 	}
-	if low := t.Key + "_low"; below(s.Value, s.Limit) && c.l.Has(low) {
+	if low := t.Key + "_low"; figures.Below(s.Value, s.Limit) && c.l.Has(low) {
 		t.Key = low
 	}
 	return c.reason(t)
 }
 
-// below reports whether a value lies under a lower limit.
-func below(v quality.Opt, l quality.LimitRef) bool { return v.OK && l.Lo.OK && v.V < l.Lo.V }
-
-// outletName names an outlet together with its enterprise: many enterprises
-// have a main outlet or a stack no. 1.
+// outletName names an outlet together with its enterprise.
 func (c *call) outletName(o *telemetry.Outlet) word {
-	n := c.name(o.Name)
-	e := c.snap.Enterprises[o.Enterprise]
-	if e == nil {
-		return n
-	}
-	owner := c.name(e.Name)
-	if owner.Lang != n.Lang { // one name, one language
-		owner, n = word{e.Name.Zh, "zh"}, word{o.Name.Zh, "zh"}
-	}
-	return word{c.l.T("outlet.full", "enterprise", owner.Text, "outlet", n.Text), n.Lang}
+	text, lang := figures.OutletName(c.l, c.snap, o)
+	return word{text, lang}
 }
 
 func (c *call) name(n telemetry.Name) word {
@@ -161,24 +149,9 @@ func (c *call) area(code string) word {
 	return word{code, string(c.lang)}
 }
 
-// prefecture is the division of prefecture level above a county.
-func (c *call) prefecture(code string) string {
-	for range 4 {
-		a := c.snap.Areas[code]
-		if a == nil || a.Level == "prefecture" {
-			return code
-		}
-		if a.Parent == "" || a.Level == "province" {
-			return code
-		}
-		code = a.Parent
-	}
-	return code
-}
-
 // place writes prefecture and county.
 func (c *call) place(o *telemetry.Outlet) word {
-	county, pref := c.area(o.Area), c.area(c.prefecture(o.Area))
+	county, pref := c.area(o.Area), c.area(c.snap.Prefecture(o.Area))
 	if county.Text == pref.Text || pref.Text == "" {
 		return county
 	}

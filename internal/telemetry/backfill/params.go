@@ -33,11 +33,6 @@ type Params struct {
 // kinds are the records that are due, with their names in the rule.
 var kinds = map[telemetry.Kind]string{telemetry.KindMinute: "minute", telemetry.KindHour: "hour", telemetry.KindDay: "day"}
 
-// Kinds lists the records that are due, as the ledger shows them.
-func Kinds() []telemetry.Kind {
-	return []telemetry.Kind{telemetry.KindMinute, telemetry.KindHour, telemetry.KindDay}
-}
-
 // ParamsAt reads the rule in force at an instant.
 func ParamsAt(set *rules.Set, at time.Time) (Params, error) {
 	rule, ok := set.At(RuleID, at.In(i18n.Zone).Format(time.DateOnly))

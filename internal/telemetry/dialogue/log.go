@@ -162,7 +162,16 @@ func (s *Service) byKey(ctx context.Context, by, key string) (Record, error) {
 
 // List returns the last dialogues with a logger, the newest first.
 func (s *Service) List(ctx context.Context, mn string, limit int) ([]Record, error) {
-	rows, err := s.o.DB.Query(ctx, `SELECT `+columns+` FROM dialogues WHERE mn = $1 ORDER BY id DESC LIMIT $2`, mn, limit)
+	return s.list(ctx, `mn = $1 ORDER BY id DESC LIMIT $2`, mn, limit)
+}
+
+// Between returns the dialogues that began in [from, to), the newest first.
+func (s *Service) Between(ctx context.Context, from, to time.Time, limit int) ([]Record, error) {
+	return s.list(ctx, `started >= $1 AND started < $2 ORDER BY id DESC LIMIT $3`, db.Micros(from), db.Micros(to), limit)
+}
+
+func (s *Service) list(ctx context.Context, where string, args ...any) ([]Record, error) {
+	rows, err := s.o.DB.Query(ctx, `SELECT `+columns+` FROM dialogues WHERE `+where, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -103,6 +103,36 @@ func Limit(l quality.LimitRef) string {
 	return ""
 }
 
+// Below reports whether a value lies under a lower limit.
+func Below(v quality.Opt, l quality.LimitRef) bool { return v.OK && l.Lo.OK && v.V < l.Lo.V }
+
+// Broken is the state of a value that breaks its limit, "" where it does not.
+func Broken(over, evidence bool) string {
+	switch {
+	case over && evidence:
+		return quality.Exceed.String()
+	case over:
+		return quality.Warn.String()
+	}
+	return ""
+}
+
+// OutletName names an outlet together with its enterprise, because many
+// enterprises have a main outlet or a stack no. 1; in one language, which is
+// returned, too.
+func OutletName(l *i18n.Localizer, s *telemetry.Snapshot, o *telemetry.Outlet) (text, lang string) {
+	text, lang = o.Name.In(string(l.Lang()))
+	e := s.Enterprises[o.Enterprise]
+	if e == nil {
+		return text, lang
+	}
+	owner, used := e.Name.In(string(l.Lang()))
+	if used != lang {
+		owner, text, lang = e.Name.Zh, o.Name.Zh, "zh"
+	}
+	return l.T("outlet.full", "enterprise", owner, "outlet", text), lang
+}
+
 // Safe makes a text harmless that a spreadsheet would run as a formula: names
 // come from people and loggers.
 func Safe(text string) string {

@@ -24,16 +24,8 @@ type AQIRule struct {
 	air            *AirRule
 }
 
-// ReadAQI reads air.aqi in force on date, with air.iaqi of the same edition;
-// faults wrap rules.ErrInvalid.
-func ReadAQI(set *rules.Set, date string) (*AQIRule, error) {
-	rule, ok := set.At("air.aqi", date)
-	if !ok {
-		return nil, fmt.Errorf("rule air.aqi is missing: %w", rules.ErrInvalid)
-	}
-	return readAQI(set, rule)
-}
-
+// readAQI reads an edition of air.aqi with air.iaqi of the same edition; faults
+// wrap rules.ErrInvalid.
 func readAQI(set *rules.Set, rule *rules.Rule) (*AQIRule, error) {
 	q := &AQIRule{rule: rule}
 	var err error

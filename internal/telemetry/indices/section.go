@@ -2,7 +2,6 @@ package indices
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -272,6 +271,3 @@ func (s *SectionRule) SaturationStep(tempC float64, kPa quality.Opt) quality.Ste
 	step.Result = v
 	return step
 }
-
-// Grades lists the words of the grades, by class.
-func (s *SectionRule) Grades() map[string]string { return maps.Clone(s.grade) }
