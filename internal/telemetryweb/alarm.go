@@ -43,6 +43,7 @@ type alarmView struct {
 	OutletHref string
 	Facts      [][2]string
 	Rule       string
+	RuleHref   string
 	Stops      []web.Link // Key is the text
 	Flags      string
 	Parent     *alarmRow
@@ -186,7 +187,7 @@ func (h *Handler) alarmFacts(c *call, v *alarmView, e *alarm.Episode) {
 		v.Flags += text
 	}
 	fact("flags", v.Flags)
-	v.Rule = e.Rule + "@" + strconv.Itoa(e.Version)
+	v.Rule, v.RuleHref = e.Rule+" v"+strconv.Itoa(e.Version), c.path("/rules/"+e.Rule+"?version="+strconv.Itoa(e.Version))
 	for _, s := range e.Stops {
 		to := stampText(s.To)
 		if to == "" {
@@ -256,7 +257,7 @@ func (h *Handler) alarmValues(c *call, v *alarmView, e *alarm.Episode) error {
 			if f := days[i].Factor(e.Factor); f != nil {
 				v.Values = append(v.Values, alarmValue{
 					From: time.Unix(days[i].At, 0), Range: i18n.Short(time.Unix(days[i].At, 0)), Value: figureFor(f.Judged, e.Factor, f.Limit),
-					Href: c.valueHref(e, quality.LevelDay, days[i].At), Valid: c.l.T("outlet.valid_hours", "n", f.NValid), State: figures.Broken(f.Over, f.Evidence),
+					Href: c.valueHref(e, quality.LevelDay, days[i].At), Valid: c.l.T("alarm.valid_hours", "n", f.NValid), State: figures.Broken(f.Over, f.Evidence),
 				})
 			}
 		}

@@ -140,7 +140,7 @@ func TestAlarmPages(t *testing.T) {
 		{"a date that is none", "officer", "GET", "/en/alarms?from=yesterday", "", 400, []string{"2026-11-23"}, nil},
 		{"an enterprise sees its own", "enterprise", "GET", "/en/alarms", "", 200, []string{"over1", "1 open that needs someone"}, []string{"warn4", "early warnings"}},
 		{"but not another's", "enterprise", "GET", "/en/alarms/warn4", "", 403, nil, []string{"62.4"}},
-		{"one alarm", "officer", "GET", "/en/alarms/over1", "", 200, []string{"alarm.over@1", "62.4 mg/m³", "Over the limit: NOx", "Exceedance days", "1 of the last 30 days", "0.25", "/en/values/1-a21002-hour-2026112307", "Acknowledge", "not yet"}, nil},
+		{"one alarm", "officer", "GET", "/en/alarms/over1", "", 200, []string{`href="/en/rules/alarm.over?version=1">alarm.over v1`, "62.4 mg/m³", "Over the limit: NOx", "Exceedance days", "1 of the last 30 days", "0.25", "/en/values/1-a21002-hour-2026112307", "Acknowledge", "not yet"}, nil},
 		{"one with parts and a stop", "operator", "GET", "/en/alarms/missing3", "", 200, []string{"NOx, SO₂", "Belongs to it: 1", "part3", "D fault", "/en/registry/stops/3:"}, nil},
 		{"a part leads to the whole", "officer", "GET", "/en/alarms/part3", "", 200, []string{"/en/alarms/missing3"}, nil},
 		{"an enterprise may not acknowledge", "enterprise", "GET", "/en/alarms/over1", "", 200, nil, []string{`value="ack"`}},

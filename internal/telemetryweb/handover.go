@@ -62,8 +62,22 @@ type shiftAlarm struct {
 	Kind       string
 	Factors    []string
 	Start, End time.Time // a zero End: still open at the end of the shift
+	Severity   string
+	Quiet      string
 	Acked      bool
 	False      bool
+}
+
+// shape is the mark of the alarm as the list of alarms showed it then.
+func (x *shiftAlarm) shape(until time.Time) string {
+	e := alarm.Episode{Kind: alarm.Kind(x.Kind), Severity: alarm.Severity(x.Severity), Quiet: x.Quiet}
+	if !x.End.IsZero() && !x.End.After(until) {
+		e.End = x.End
+	}
+	if x.False {
+		e.False.At = until
+	}
+	return alarmShape(&e)
 }
 
 // shiftGap is a stretch of records that did not come.
@@ -191,7 +205,7 @@ func (h *Handler) shiftLedgers(c *call, f *shiftFacts, s handover.Shift) error {
 		}
 		for i := range list {
 			e := &list[i]
-			x := shiftAlarm{ID: e.ID, Outlet: e.Outlet, Kind: string(e.Kind), Factors: e.Factors, Start: e.Start, End: e.End, Acked: !e.Ack.At.IsZero(), False: !e.False.At.IsZero()}
+			x := shiftAlarm{ID: e.ID, Outlet: e.Outlet, Kind: string(e.Kind), Factors: e.Factors, Start: e.Start, End: e.End, Severity: string(e.Severity), Quiet: e.Quiet, Acked: !e.Ack.At.IsZero(), False: !e.False.At.IsZero()}
 			if e.Factor != "" {
 				x.Factors = []string{e.Factor}
 			}
@@ -563,11 +577,8 @@ func (c *call) ledgerParts(part func(string) *shiftPart, outlet func(telemetry.O
 		for k, code := range x.Factors {
 			names[k] = c.factor(code).Text
 		}
-		l := shiftLine{State: "exceed", Time: i18n.Stamp(x.Start), Href: c.path("/alarms/" + x.ID)}
+		l := shiftLine{State: x.shape(f.Until), Time: i18n.Stamp(x.Start), Href: c.path("/alarms/" + x.ID)}
 		l.Name, _ = outlet(x.Outlet)
-		if x.Kind != string(alarm.Over) {
-			l.State = "suspect"
-		}
 		l.Text = c.word("alarm.kind.", x.Kind)
 		if len(names) > 0 {
 			l.Text = c.l.T("alarm.one", "kind", l.Text, "factor", strings.Join(names, c.l.T("common.list_comma")))

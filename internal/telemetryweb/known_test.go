@@ -84,6 +84,7 @@ func TestKnownPages(t *testing.T) {
 		{"/en/outlets/1/history?known=2026-11-23", []string{"2026-11-23 24:00 has not come yet; this is what is known now.", "46.7"}, []string{"later data, corrections"}},
 		{"/zh/outlets/1/history?known=" + "２０２６年１１月２０日", []string{"截至 2026-11-20 24:00 已知的内容"}, nil},
 		{"/en/values/" + value + "?" + before, []string{banner, ">40<", "The layers of this value", "6 frames, received 2026-11-23 08:05 to 2026-11-23 08:05", "60 valid minutes, 60 received, 60 due"}, []string{"46.7", "of them give different values"}},
+		{"/en/values/" + value, []string{"/en/values/" + value + ".csv\""}, []string{"csv?"}},
 		{"/en/values/" + value, []string{"46.7", "2 of them give different values", "coverage 100 %", "inputs "}, []string{banner}},
 		{"/en/reports/outlet/1/day/2026-11-23", []string{">46.7<"}, []string{"later data, corrections"}},
 		{"/en/reports/outlet/1/day/2026-11-23?" + before, []string{">40.0<", banner, "/en/reports/outlet/1/day/2026-11-23.csv?known=2026-11-23T08%3A10", "/en/values/" + value + "?known=2026-11-23T08%3A10"}, []string{">46.7<"}},

@@ -188,7 +188,7 @@ func (c *call) limitLevel(s string) word {
 }
 
 func (c *call) statistic(s string) string {
-	if key := "statistic." + s; c.l.Has(key) {
+	if key := "statistic." + slug(s); c.l.Has(key) {
 		return c.l.T(key)
 	}
 	return s

@@ -134,6 +134,16 @@ func (h *Handler) entryFields(c *call, v *registryFormView) (title string, ok bo
 			o = &telemetry.Outlet{Medium: telemetry.Gas}
 		}
 		v.Fields = h.outletFields(c, o)
+		if !v.Edit { // to be read, not to be typed
+			for i := range v.Fields {
+				switch f := &v.Fields[i]; f.Name {
+				case "condition":
+					f.Value = c.limitCondition(o.Condition).Text
+				case "level":
+					f.Value = c.limitLevel(o.Level).Text
+				}
+			}
+		}
 		if !v.New {
 			q := url.QueryEscape(c.outletName(o).Text)
 			v.Links = append(v.Links, web.Link{Key: c.l.T("registry.open_outlet"), Path: outletPath(o.ID)},

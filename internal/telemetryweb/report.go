@@ -127,10 +127,24 @@ func (h *Handler) outletReport(c *call, id string, p report.Period, format strin
 		return h.exportSheet(c, o, s).send(c, format)
 	}
 	v := h.sheetView(c, o, s)
+	v.Related = c.relatedPages(o, p)
 	return h.render(c, http.StatusOK, "report.html", &web.Page{
 		Title: c.l.T("report.title_"+p.Level, "name", v.Name.Text, "date", p.Date()), Module: "reports", Wide: true,
 		Crumbs: []web.Crumb{{Text: c.l.T("nav.reports"), Path: "/reports"}, {Text: v.Name.Text, Path: outletPath(o.ID)}}, Data: v,
 	})
+}
+
+// relatedPages are where a reader of the outlet's report goes on.
+func (c *call) relatedPages(o *telemetry.Outlet, p report.Period) []web.Tab {
+	totals := c.path(outletPath(o.ID) + "/totals")
+	if p.Level != quality.LevelDay {
+		totals += "?" + url.Values{"level": {p.Level}, "date": {p.Date()}}.Encode()
+	}
+	return []web.Tab{
+		{Text: c.l.T("totals.tab"), Href: c.keep(totals)},
+		{Text: c.l.T("nav.alarms"), Href: c.path(outletPath(o.ID) + "/alarms")},
+		{Text: c.l.T("gaps.title"), Href: c.path("/gaps") + "?outlet=" + strconv.Itoa(int(o.ID))},
+	}
 }
 
 // reportFrame is what every report has around its table.
@@ -225,6 +239,7 @@ type sheetView struct {
 	Rates      []rateLine
 	Facts      [][2]string
 	Put        []putLine // what was substituted
+	Related    []web.Tab // the outlet's other pages of the period
 }
 
 type sheetLimit struct {

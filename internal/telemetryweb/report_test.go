@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/xuri/excelize/v2"
 
@@ -145,6 +146,7 @@ func TestReportScenarios(t *testing.T) {
 		{name: "no such scope", actor: "officer", target: "/zh/reports/planet/1/day/2026-11-22", status: 404},
 		{name: "another's outlet", actor: "enterprise", target: "/zh/reports/outlet/9/day/2026-11-22", status: 403, lacks: []string{"燃气电厂 9"}},
 		{name: "own outlet", actor: "enterprise", target: "/zh/reports/outlet/1/day/2026-11-22", status: 200},
+		{name: "where to go on", actor: "enterprise", target: "/zh/reports/outlet/1/month/2026-10", status: 200, contains: []string{`href="/zh/outlets/1/totals?date=2026-10&amp;level=month"`, `href="/zh/outlets/1/alarms"`, `href="/zh/gaps?outlet=1"`, "以上报值判定的"}},
 		{name: "another enterprise", actor: "enterprise", target: "/zh/reports/enterprise/ent-2/day/2026-11-22", status: 403},
 		{name: "own enterprise", actor: "enterprise", target: "/zh/reports/enterprise/ent-1/month/2026-10", status: 200, contains: []string{"燃气电厂 1 号机组排口", "合计"}, lacks: []string{"燃气电厂 3 号"}},
 		{name: "staff and a county", actor: "enterprise", target: "/zh/reports/county/541101/day/2026-11-22", status: 403},
@@ -363,4 +365,27 @@ func sameNumber(a, b string) bool {
 		return a == b
 	}
 	return x == y || math.Abs(x-y) <= 1e-14*math.Abs(x)
+}
+
+// TestHandoverShapes: an alarm has the mark of the list of alarms, as of the end
+// of the shift.
+func TestHandoverShapes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		alarm shiftAlarm
+		want  string
+	}{
+		{shiftAlarm{Kind: "over", Severity: "act"}, "exceed"},
+		{shiftAlarm{Kind: "over", Severity: "warn"}, "warn"},
+		{shiftAlarm{Kind: "link", Severity: "warn"}, "offline"},
+		{shiftAlarm{Kind: "constant", Severity: "act"}, "suspect"},
+		{shiftAlarm{Kind: "over", Severity: "act", Quiet: "stop"}, "stopped"},
+		{shiftAlarm{Kind: "over", Severity: "act", False: true}, "normal"},
+		{shiftAlarm{Kind: "over", Severity: "act", End: testNow}, "normal"},
+		{shiftAlarm{Kind: "over", Severity: "act", End: testNow.Add(time.Minute)}, "exceed"},
+	} {
+		if got := c.alarm.shape(testNow); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.alarm, got, c.want)
+		}
+	}
 }

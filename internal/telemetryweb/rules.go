@@ -120,7 +120,7 @@ type rulesView struct {
 // onDate reads the day a page is asked for, today without one.
 func (c *call) onDate() (date string, field web.Field) {
 	today := c.now.In(i18n.Zone).Format(time.DateOnly)
-	field = web.Field{Name: "on", Kind: "date", Label: c.l.T("rules.on"), Value: c.query("on")}
+	field = web.Field{Name: "on", Label: c.l.T("rules.on"), Value: i18n.Digits(c.query("on")), Input: "numeric", Width: "short"}
 	if field.Value == "" {
 		field.Value = today
 	}

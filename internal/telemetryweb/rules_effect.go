@@ -275,7 +275,7 @@ func (v *effectView) dates(c *call, versions []*rules.Rule, chosen *rules.Rule) 
 	}
 	v.Fields = append(v.Fields, f)
 	for i, name := range []string{"from", "to"} {
-		f := web.Field{Name: name, Kind: "date", Label: c.l.T("rules.effect_" + name), Value: cmp.Or(c.query(name), today.AddDate(0, 0, -effectDays*(1-i)).Format(time.DateOnly))}
+		f := web.Field{Name: name, Input: "numeric", Label: c.l.T("rules.effect_" + name), Value: cmp.Or(i18n.Digits(c.query(name)), today.AddDate(0, 0, -effectDays*(1-i)).Format(time.DateOnly))}
 		day, err := time.ParseInLocation(time.DateOnly, f.Value, i18n.Zone)
 		switch {
 		case err != nil:

@@ -113,6 +113,7 @@ func TestRuleScenarios(t *testing.T) {
 		{name: "enterprises read the rules too", actor: "enterprise", target: "/zh/rules", status: 200, contains: []string{"烟气小时均值"}, lacks: []string{`"/zh/registry"`}},
 		{name: "nobody", target: "/zh/rules", status: 303},
 		{name: "limits by date", actor: "officer", target: "/en/rules/limits", status: 200, contains: []string{"in force on 2026-11-23", "GB 3095-2026", "What changes on 2031-01-01", "to come", "/en/registry/standards?q=GB+3095-2026"}, lacks: []string{"GB 3095-2012</a>"}},
+		{name: "limits of ozone", actor: "officer", target: "/zh/rules/limits", status: 200, contains: []string{"日最大 8 小时平均"}, lacks: []string{"daily max"}},
 		{name: "limits before a change", actor: "officer", target: "/zh/rules/limits?on=2025-01-01&change=2026-03-01", status: 200, contains: []string{"GB 3095-2012", "2026-03-01 的变动", "终止"}},
 		{name: "limits before all", actor: "enterprise", target: "/zh/rules/limits?on=1980-01-01", status: 200, contains: []string{"没有有效的标准限值"}},
 		{name: "limits on no date", actor: "officer", target: "/zh/rules/limits?on=soon", status: 422},

@@ -37,7 +37,8 @@ const (
 	StepConversion = "conversion"
 	StepLimit      = "limit"
 	StepVerdict    = "verdict"
-	StepEmission   = "emission" // follows where a mass is known
+	StepFlow       = "flow"     // and
+	StepEmission   = "emission" // follow where a mass is known
 )
 
 // Step is one step of a computation, written so that a person can check it.

@@ -55,12 +55,12 @@ func (pl *plan) emission(row *HourRow, f *FactorHour) Trace {
 		return nil
 	}
 	fp := &pl.factors[pl.index[f.Code]]
-	flow := pl.p.emission.step(StepEmission)
+	flow := pl.p.emission.step(StepFlow)
 	switch row.FlowBy {
 	case FlowComputed:
 		if d, ok := pl.duct(pl.meanOf(row), pl.moisture(row)); ok {
 			flow = FlowStdDry(&pl.p.flow, d).Step(&pl.p.flow, d)
-			flow.Name = StepEmission
+			flow.Name = StepFlow
 		}
 	case FlowReported:
 		q := pl.hourOf(row, pl.flow)
@@ -73,7 +73,7 @@ func (pl *plan) emission(row *HourRow, f *FactorHour) Trace {
 			flow.Formula += " × (1 − " + num(pl.moisture(row).V) + ")"
 		}
 		flow.Formula += " × " + num(unit.toHour) + " = " + num(row.Flow.V)
-		flow.Inputs = []Input{{"Q", num(q.Mean.V), unit.unit}}
+		flow.Inputs = []Input{{"Qr", num(q.Mean.V), unit.unit}}
 		flow.Result = num(row.Flow.V)
 	case FlowNone, FlowAmount, FlowTotaliser:
 		return nil
@@ -82,6 +82,7 @@ func (pl *plan) emission(row *HourRow, f *FactorHour) Trace {
 	c := pl.zeroDrift(fp, f.Mean.V)
 	s := pl.p.emission.Step(c.V*fp.toMg, row.Flow.V)
 	s.Name = StepEmission
+	s.Inputs = append(s.Inputs, Input{"G", num(f.Rate.V), "kg/h"})
 	if f.Mean.V < 0 {
 		s.Notes = append(s.Notes, Text{Key: "reason.zero_drift", Args: map[string]string{"value": num(f.Mean.V), "percent": num(pl.p.negative.driftPercent)}})
 	}

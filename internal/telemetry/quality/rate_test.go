@@ -235,7 +235,7 @@ func TestExplainEmission(t *testing.T) {
 		}
 		var got []string
 		for _, s := range x.Steps {
-			if s.Name == StepEmission || s.Name == StepConversion && s.Rule != "cems.fold_o2" {
+			if s.Name == StepFlow || s.Name == StepEmission || s.Name == StepConversion && s.Rule != "cems.fold_o2" {
 				got = append(got, s.Formula)
 			}
 			if s.Rule == "" && s.Name != StepFrame || s.Name == StepEmission && s.Clause == "" {
@@ -244,6 +244,9 @@ func TestExplainEmission(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %q", code, got)
+		}
+		if n := len(x.Steps); n < 2 || x.Steps[n-2].Name != StepFlow || x.Steps[n-2].Inputs[0] != (Input{"Qr", "50", "m3/s"}) || !slices.Contains(x.Steps[n-1].Inputs, Input{"G", x.Steps[n-1].Result, "kg/h"}) {
+			t.Errorf("%s: the steps to the mass are %+v", code, x.Steps[max(0, n-2):])
 		}
 	}
 	x, err := e.Explain(1, "a21026", LevelDay, unix(h))
