@@ -146,7 +146,7 @@ func TestReportScenarios(t *testing.T) {
 		{name: "no such scope", actor: "officer", target: "/zh/reports/planet/1/day/2026-11-22", status: 404},
 		{name: "another's outlet", actor: "enterprise", target: "/zh/reports/outlet/9/day/2026-11-22", status: 403, lacks: []string{"燃气电厂 9"}},
 		{name: "own outlet", actor: "enterprise", target: "/zh/reports/outlet/1/day/2026-11-22", status: 200},
-		{name: "where to go on", actor: "enterprise", target: "/zh/reports/outlet/1/month/2026-10", status: 200, contains: []string{`href="/zh/outlets/1/totals?date=2026-10&amp;level=month"`, `href="/zh/outlets/1/alarms"`, `href="/zh/gaps?outlet=1"`, "以上报值判定的"}},
+		{name: "where to go on", actor: "enterprise", target: "/zh/reports/outlet/1/month/2026-10", status: 200, contains: []string{`href="/zh/outlets/1/totals?date=2026-10&level=month"`, `href="/zh/outlets/1/alarms"`, `href="/zh/gaps?outlet=1"`, "以上报值判定的"}},
 		{name: "another enterprise", actor: "enterprise", target: "/zh/reports/enterprise/ent-2/day/2026-11-22", status: 403},
 		{name: "own enterprise", actor: "enterprise", target: "/zh/reports/enterprise/ent-1/month/2026-10", status: 200, contains: []string{"燃气电厂 1 号机组排口", "合计"}, lacks: []string{"燃气电厂 3 号"}},
 		{name: "staff and a county", actor: "enterprise", target: "/zh/reports/county/541101/day/2026-11-22", status: 403},
