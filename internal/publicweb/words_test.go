@@ -13,7 +13,7 @@ func TestCountyLine(t *testing.T) {
 	t.Parallel()
 	c := &call{lang: i18n.En, l: i18n.Default().For(i18n.En), now: testNow, cut: testNow}
 	states := func(words string) (out []finding) {
-		for _, s := range strings.Fields(words) {
+		for s := range strings.FieldsSeq(words) {
 			out = append(out, finding{State: s})
 		}
 		return out
