@@ -457,16 +457,23 @@ func (c *call) jobLine(j *reportjob.Job) jobLine {
 	return l
 }
 
-// shownJobs is how many jobs the page of reports lists.
-const shownJobs = 20
+// The page of reports lists the last jobs of what the reader may see, looked
+// for among the last of all; their files are kept a week.
+const (
+	shownJobs = 20
+	readJobs  = 500
+)
 
 func (h *Handler) jobLines(c *call) ([]jobLine, error) {
 	if h.Jobs == nil {
 		return nil, nil
 	}
-	list, err := h.Jobs.List(c.ctx(), shownJobs)
+	list, err := h.Jobs.List(c.ctx(), readJobs)
 	var out []jobLine
 	for i := range list {
+		if len(out) == shownJobs {
+			break
+		}
 		if _, e := h.outletsOf(c, list[i].Scope, list[i].Ref); e == nil {
 			out = append(out, c.jobLine(&list[i]))
 		}

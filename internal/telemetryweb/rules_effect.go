@@ -31,8 +31,9 @@ type WhatIfer interface {
 // effectRun is one computation of what a version would change. It goes on when
 // the reader leaves, and its answer is kept for a while.
 type effectRun struct {
-	key  string
-	done chan struct{} // closed with the answer
+	key    string
+	done   chan struct{} // closed with the answer
+	cancel context.CancelFunc
 
 	mu       sync.Mutex
 	at       time.Time // started, then finished
@@ -70,16 +71,19 @@ func (h *Handler) effect(key string, now time.Time, start func(context.Context, 
 			return r
 		}
 	}
-	r := &effectRun{key: key, done: make(chan struct{}), at: now}
+	ctx, cancel := context.WithCancel(h.ctx)
+	r := &effectRun{key: key, done: make(chan struct{}), cancel: cancel, at: now}
 	h.effects = append(h.effects, r)
 	if len(h.effects) > effectKept {
-		h.effects = h.effects[1:] // who still waits for it has it in hand
+		h.effects[0].cancel() // somebody who tries many figures has no use for the first ones
+		h.effects = h.effects[1:]
 	}
 	h.wait.Go(func() {
 		defer close(r.done)
+		defer cancel()
 		h.effectTurn.Lock()
 		defer h.effectTurn.Unlock()
-		diff, err := start(h.ctx, func(n, total int) {
+		diff, err := start(ctx, func(n, total int) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.n, r.total = n, total

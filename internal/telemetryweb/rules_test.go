@@ -2,8 +2,10 @@ package telemetryweb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -158,4 +160,32 @@ func TestEveryRulePage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestEffectsDroppedAreBrokenOff: who tries many figures keeps the last ones
+// running, and what was dropped computes no longer.
+func TestEffectsDroppedAreBrokenOff(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	broken := make(chan error, effectKept+1)
+	begun := make(chan struct{})
+	start := func(ctx context.Context, _ func(done, total int)) (*quality.Difference, error) {
+		close(begun) // only the first one gets its turn
+		<-ctx.Done()
+		broken <- ctx.Err()
+		return nil, ctx.Err()
+	}
+	r.effect("0", testNow, start)
+	<-begun
+	done := func(context.Context, func(done, total int)) (*quality.Difference, error) {
+		return &quality.Difference{}, nil
+	}
+	var last *effectRun
+	for i := range effectKept {
+		last = r.effect(strconv.Itoa(i+1), testNow, done)
+	}
+	if err := <-broken; !errors.Is(err, context.Canceled) {
+		t.Errorf("the first ended with %v", err)
+	}
+	<-last.done
 }
