@@ -246,8 +246,8 @@ func (c *call) dayTotals(o *telemetry.Outlet, d *quality.DayRow, masses []string
 			if cell.Kg = mass(f.Total); f.Total.OK {
 				cell.Href = c.keep(c.path("/values/" + valueID(o.ID, code, quality.LevelDay, at)))
 			}
-			if f.Mean.OK && f.Valid {
-				cell.Note = figure(f.Mean, code) + " " + unitOf(o, code)
+			if mean, _ := f.Shown(); mean.OK && f.Valid {
+				cell.Note = figure(mean, code) + " " + unitOf(o, code)
 			} else if !line.Running {
 				cell.Note = c.l.T("outlet.valid_hours", "n", f.NValid)
 			}
@@ -350,7 +350,8 @@ func (h *Handler) exportTotals(c *call, o *telemetry.Outlet, p report.Period, ro
 	for i := range days {
 		for j := range days[i].Factors {
 			f := &days[i].Factors[j]
-			e.add(quality.LevelDay, i18n.Short(time.Unix(days[i].At, 0)), int(o.ID), name, f.Code, f.Valid, nil, nil, f.NValid, f.NExpected, plain(f.Mean), plain(f.Folded), unitOf(o, f.Code), nil,
+			mean, folded := f.Shown()
+			e.add(quality.LevelDay, i18n.Short(time.Unix(days[i].At, 0)), int(o.ID), name, f.Code, f.Valid, nil, nil, f.NValid, f.NExpected, plain(mean), plain(folded), unitOf(o, f.Code), nil,
 				plain(f.Total), nil, plain(f.Total), nil, nil, nil, plain(days[i].Flow), nil, nil, days[i].Rules, nil)
 		}
 	}

@@ -153,6 +153,29 @@ const (
 	FlowTotaliser FlowSource = 4 // water, a day: difference of the totaliser
 )
 
+// Shown are the means as pages and reports show them: where the reported figure
+// was judged, it stands in for the recomputed one, so that the same number is
+// read everywhere. An explanation has both.
+func (f *FactorHour) Shown() (mean, folded Opt) {
+	return shownMeans(f.Mean, f.Folded, f.Judged, f.Basis)
+}
+
+// Shown is what FactorHour.Shown is, of a day.
+func (f *FactorDay) Shown() (mean, folded Opt) {
+	return shownMeans(f.Mean, f.Folded, f.Judged, f.Basis)
+}
+
+func shownMeans(mean, folded, judged Opt, basis Basis) (Opt, Opt) {
+	switch basis {
+	case BasisReported:
+		mean = judged
+	case BasisReportedFolded:
+		folded = judged
+	case BasisNone, BasisMean, BasisFolded: // as recomputed
+	}
+	return mean, folded
+}
+
 // HourRow is a derived clock hour of an outlet.
 type HourRow struct {
 	Outlet  telemetry.OutletID

@@ -113,9 +113,10 @@ func (m *Maker) compareHours(o *telemetry.Outlet, factor string, p Period, c *Co
 	for t := p.From; t.Before(p.To); t = t.Add(time.Hour) {
 		pt := Point{From: t}
 		if f := byHour[t.Unix()]; f != nil && !t.Add(time.Hour).After(m.Now) {
-			pt.V, pt.Valid, pt.Over = f.Mean, f.Valid, f.Over
-			if f.Folded.OK {
-				pt.V, c.Folded = f.Folded, true
+			mean, folded := f.Shown()
+			pt.V, pt.Valid, pt.Over = mean, f.Valid, f.Over
+			if folded.OK {
+				pt.V, c.Folded = folded, true
 			}
 			if f.NExpected > 0 {
 				c.Of++
@@ -133,9 +134,10 @@ func (m *Maker) compareHours(o *telemetry.Outlet, factor string, p Period, c *Co
 		return err
 	}
 	if f := days[0].Factor(factor); f != nil {
-		c.Measured, c.Total, c.Mean = f.Total, f.Total, f.Mean
+		mean, folded := f.Shown()
+		c.Measured, c.Total, c.Mean = f.Total, f.Total, mean
 		if c.Folded {
-			c.Mean = f.Folded
+			c.Mean = folded
 		}
 	}
 	return nil
@@ -155,9 +157,10 @@ func (m *Maker) compareDays(ctx context.Context, o *telemetry.Outlet, factor str
 	for t := p.From; t.Before(p.To); t = t.AddDate(0, 0, 1) {
 		pt := Point{From: t}
 		if f := byDay[t.Unix()]; f != nil && !t.AddDate(0, 0, 1).After(m.Now) {
-			pt.V, pt.Valid, pt.Over = f.Mean, f.Valid, f.Over
-			if f.Folded.OK {
-				pt.V, c.Folded = f.Folded, true
+			mean, folded := f.Shown()
+			pt.V, pt.Valid, pt.Over = mean, f.Valid, f.Over
+			if folded.OK {
+				pt.V, c.Folded = folded, true
 			}
 			if !f.Limit.IsZero() {
 				c.Limit = f.Limit

@@ -253,15 +253,16 @@ func (s *sheet) oneDay(row *Row, d *quality.DayRow) {
 			continue
 		}
 		x := Cell{Valid: f.Valid && !row.Running, N: f.NValid, Of: f.NExpected, Limit: f.Limit}
+		mean, foldedMean := f.Shown()
 		folded := f.Basis == quality.BasisFolded || f.Basis == quality.BasisReportedFolded
 		switch c.Quantity {
 		case Folded:
-			x.V = f.Folded
+			x.V = foldedMean
 		case Amount:
 			x.V, x.Limit = In(f.Total, c.Unit), quality.LimitRef{}
 			x.Valid = x.V.OK // also of a day whose mean is not valid: the hours it has were emitted
 		default:
-			x.V = f.Mean
+			x.V = mean
 		}
 		if c.Quantity != Amount && folded == (c.Quantity == Folded) {
 			x.Over, x.Evidence = f.Over, f.Evidence
@@ -405,9 +406,10 @@ func (s *sheet) hour(row *Row, h *quality.HourRow) {
 			continue
 		}
 		x := Cell{Valid: f.Valid && !row.Running, N: f.NValid, Of: f.NExpected, Flag: f.Flag, Limit: f.Limit}
+		mean, folded := f.Shown()
 		switch c.Quantity {
 		case Folded:
-			x.V, x.Over, x.Evidence = f.Folded, f.Over, f.Evidence
+			x.V, x.Over, x.Evidence = folded, f.Over, f.Evidence
 		case Amount:
 			x.V = In(f.Rate, c.Unit) // of one hour: kg/h are kg
 			x.Valid = x.Valid && x.V.OK
@@ -415,7 +417,7 @@ func (s *sheet) hour(row *Row, h *quality.HourRow) {
 			x.V = In(h.Flow, c.Unit)
 			x.Valid = x.V.OK && !row.Running
 		default:
-			x.V = f.Mean
+			x.V = mean
 			if f.Basis != quality.BasisFolded && f.Basis != quality.BasisReportedFolded {
 				x.Over, x.Evidence = f.Over, f.Evidence
 			}
@@ -547,10 +549,11 @@ func (s *sheet) dayMeans(d *quality.DayRow) {
 					s.Sums[k].Cells[i] = Cell{V: In(f.Total, unit), Unit: unit, Valid: f.Total.OK}
 				}
 			case kind == SumMean:
-				x := Cell{V: f.Mean, Valid: f.Valid, N: f.NValid, Of: f.NExpected, Limit: f.Limit}
+				mean, foldedMean := f.Shown()
+				x := Cell{V: mean, Valid: f.Valid, N: f.NValid, Of: f.NExpected, Limit: f.Limit}
 				folded := f.Basis == quality.BasisFolded || f.Basis == quality.BasisReportedFolded
 				if c.Quantity == Folded {
-					x.V = f.Folded
+					x.V = foldedMean
 				}
 				if folded == (c.Quantity == Folded) {
 					x.Over, x.Evidence = f.Over, f.Evidence
