@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"plateau/hj212"
 	"plateau/internal/telemetry"
 )
 
@@ -106,8 +107,8 @@ func (d *RegionData) addOutlet(r map[string]string, seen map[string]int, now tim
 		o.Intervals = append(o.Intervals, telemetry.Interval{From: MinuteSwitch(now), Realtime: prof.realtime, Minute: prof.minute})
 	}
 	for i, f := range prof.factors {
-		if r["hj212"] == "2005" && f.old == "" {
-			continue // a logger of 2005 has no code for it, so nobody can ask for it
+		if r["hj212"] == "2005" && !follows(f.code, f.old) {
+			continue // nobody can ask a logger of 2005 for it
 		}
 		of := telemetry.OutletFactor{Code: f.code, Order: i + 1}
 		if f.hi > f.lo {
@@ -141,6 +142,13 @@ func permitAmounts(list string) []telemetry.Limit {
 		})
 	}
 	return out
+}
+
+// follows reports whether the code tables name a code as the successor of one of
+// 2005; without that, what a logger of 2005 sends is not taken for it.
+func follows(code, old string) bool {
+	f, ok := hj212.LookupFactor(old)
+	return ok && f.Note == "successor "+code
 }
 
 // sectionPlaces holds the surface-water sections, which do not lie at a county
