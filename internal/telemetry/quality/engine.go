@@ -267,8 +267,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			continue
 		}
 		// Frames come in all the time; judging them together costs less.
-		rest := e.o.Every - e.o.Now().Sub(start)
-		if rest > 0 {
+		if rest := e.o.Every - e.passed(start); rest > 0 {
 			select {
 			case <-ctx.Done():
 			case <-time.After(rest):
@@ -279,6 +278,15 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// passed is the time since an instant; a clock that was set back since says
+// nothing of it, and must not make anybody wait until it has caught up.
+func (e *Engine) passed(since time.Time) time.Duration {
+	if d := e.o.Now().Sub(since); d >= 0 {
+		return d
+	}
+	return e.o.Every
 }
 
 // keepBefore counts the states of yesterday when their time has come. With many
@@ -349,7 +357,7 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 	e.retry()
 	// Old history takes turns with what arrives, a bounded stretch at a time. As
 	// without it, frames are judged together when Every has gone by.
-	fresh := !e.waiting() || e.sliced && e.o.Now().Sub(e.collected) >= e.o.Every
+	fresh := !e.waiting() || e.sliced && e.passed(e.collected) >= e.o.Every
 	work, seq, frames, seen := dirtySet{}, e.cursor, 0, map[telemetry.OutletID]int64(nil)
 	if fresh {
 		if snap, work, seq, frames, seen, err = e.collect(snap, e.o.Batch); err != nil {
