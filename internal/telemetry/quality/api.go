@@ -171,7 +171,7 @@ func shownMeans(mean, folded, judged Opt, basis Basis) (Opt, Opt) {
 		mean = judged
 	case BasisReportedFolded:
 		folded = judged
-	case BasisNone, BasisMean, BasisFolded: // as recomputed
+	case BasisNone, BasisMean, BasisFolded, BasisValidated: // as recomputed
 	}
 	return mean, folded
 }
