@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,6 +59,7 @@ func proxy(ctx context.Context, t *testing.T, to string, mutate func(string) str
 		t.Fatal(err)
 	}
 	context.AfterFunc(ctx, func() { _ = l.Close() })
+	var one sync.Mutex // mutate remembers
 	go func() {
 		for {
 			in, err := l.Accept()
@@ -71,7 +73,7 @@ func proxy(ctx context.Context, t *testing.T, to string, mutate func(string) str
 			}
 			context.AfterFunc(ctx, func() { _, _ = in.Close(), out.Close() })
 			go func() { _, _ = io.Copy(in, out) }()
-			go func() {
+			go func() { // a logger that dials again has two of these for a moment
 				r := bufio.NewReader(in)
 				for {
 					line, err := r.ReadBytes('\n')
@@ -82,7 +84,9 @@ func proxy(ctx context.Context, t *testing.T, to string, mutate func(string) str
 					if err != nil {
 						continue
 					}
+					one.Lock()
 					s := mutate(string(seg))
+					one.Unlock()
 					switch {
 					case s == "":
 					case strings.HasPrefix(s, "RAW"):
