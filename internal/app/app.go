@@ -26,6 +26,7 @@ import (
 	"plateau/internal/telemetry/alarm"
 	"plateau/internal/telemetry/backfill"
 	"plateau/internal/telemetry/dialogue"
+	"plateau/internal/telemetry/events"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/handover"
 	"plateau/internal/telemetry/quality"
@@ -65,6 +66,7 @@ type App struct {
 	registry *telemetry.Registry
 	engine   *quality.Engine
 	alarms   *alarm.Service
+	events   *events.Log
 	gateway  *gateway.Gateway
 	asks     *dialogue.Service
 	gaps     *backfill.Service // nil while unknown loggers are registered by themselves
@@ -186,7 +188,10 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.gateway, err = gateway.New(o); err != nil {
 		return err
 	}
-	if a.alarms, err = alarm.New(alarm.Options{DB: a.db, Engine: a.engine, Live: a.engine, Loggers: a.gateway, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
+	if a.events, err = events.New(events.Options{DB: a.db, Registry: a.registry, Now: a.now, Logger: a.log, Keep: time.Duration(c.Events.Keep)}); err != nil {
+		return err
+	}
+	if a.alarms, err = alarm.New(alarm.Options{Changed: a.events.Alarms, DB: a.db, Engine: a.engine, Live: a.engine, Loggers: a.gateway, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
 	}
 	return a.openDialogues(ctx)
@@ -361,6 +366,7 @@ func (a *App) Serve(ctx context.Context) error {
 	run("pages", a.http.Serve)
 	run("judgement", a.engine.Run)
 	run("alarms", a.alarms.Run)
+	run("events", func(ctx context.Context) error { return a.events.Follow(ctx, a.engine, eventsEvery) })
 	run("passwords", func(ctx context.Context) error { return a.asks.WatchPasswords(ctx, settlePasswords) })
 	if a.gaps != nil {
 		run("back-fill", a.backfill)
@@ -403,6 +409,9 @@ func (a *App) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// eventsEvery is how often states of outlets are compared with the last ones told.
+const eventsEvery = 15 * time.Second
 
 // partHistory is what a fresh demonstration is not ready without.
 const partHistory = "history"

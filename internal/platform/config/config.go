@@ -20,6 +20,9 @@ type Config struct {
 	HTTP     HTTP     `toml:"http"`
 	HJ212    HJ212    `toml:"hj212"`
 	Public   Public   `toml:"public"`
+	API      API      `toml:"api"`
+	Events   Events   `toml:"events"`
+	Webhooks Webhooks `toml:"webhooks"`
 	Database Database `toml:"database"`
 	Log      Log      `toml:"log"`
 }
@@ -27,6 +30,26 @@ type Config struct {
 // HTTP is the side of browsers and API clients.
 type HTTP struct {
 	Addr string `toml:"addr"`
+	URL  string `toml:"url"` // under which people reach the program, for links in what is sent out; "" = links are paths
+}
+
+// API is the JSON interface. Each token has a bucket of its own.
+type API struct {
+	Rate  int `toml:"rate"`  // requests a second that a token gets back; 0 = no limit
+	Burst int `toml:"burst"` // requests that it may make at once
+}
+
+// Events is the log of what happened, for programs.
+type Events struct {
+	Keep Duration `toml:"keep"` // 0s = for ever
+}
+
+// Webhooks is how events are sent to other programs.
+type Webhooks struct {
+	AllowPrivate bool     `toml:"allow_private"` // addresses of this machine and of private networks, and http instead of https
+	Timeout      Duration `toml:"timeout"`       // of one delivery
+	GiveUp       Duration `toml:"give_up"`       // an event is tried for so long
+	Workers      int      `toml:"workers"`       // deliveries at one time
 }
 
 // HJ212 is the side of the loggers.
@@ -77,11 +100,14 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 // Default returns the settings of an installation that sets nothing.
 func Default() Config {
 	return Config{
-		Data:   "data",
-		HTTP:   HTTP{Addr: ":8080"},
-		HJ212:  HJ212{Addr: ":9212", SetClock: true, MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
-		Public: Public{Enabled: true, Licence: "CC BY 4.0", LicenceURL: "https://creativecommons.org/licenses/by/4.0/"},
-		Log:    Log{Level: "info", Format: "text"},
+		Data:     "data",
+		HTTP:     HTTP{Addr: ":8080"},
+		HJ212:    HJ212{Addr: ":9212", SetClock: true, MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
+		Public:   Public{Enabled: true, Licence: "CC BY 4.0", LicenceURL: "https://creativecommons.org/licenses/by/4.0/"},
+		API:      API{Rate: 50, Burst: 500},
+		Events:   Events{Keep: Duration(90 * 24 * time.Hour)},
+		Webhooks: Webhooks{Timeout: Duration(10 * time.Second), GiveUp: Duration(72 * time.Hour), Workers: 8},
+		Log:      Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -227,6 +253,14 @@ func (c Config) Validate() error {
 		return fmt.Errorf("hj212.max_connections is %d; write 1 or more", c.HJ212.MaxConns)
 	case time.Duration(c.HJ212.IdleTimeout) < time.Minute:
 		return fmt.Errorf("hj212.idle_timeout is %s; loggers may be silent for minutes, write 1m or more", time.Duration(c.HJ212.IdleTimeout))
+	case c.HTTP.URL != "" && !strings.HasPrefix(c.HTTP.URL, "https://") && !strings.HasPrefix(c.HTTP.URL, "http://"):
+		return fmt.Errorf("http.url is %q; write it like https://example.org", c.HTTP.URL)
+	case c.API.Rate < 0 || c.API.Rate > 0 && c.API.Burst < 1:
+		return fmt.Errorf("api.rate is %d with api.burst %d; write a rate of 1 or more with a burst of 1 or more, or rate 0 for no limit", c.API.Rate, c.API.Burst)
+	case c.Events.Keep < 0 || c.Events.Keep > 0 && time.Duration(c.Events.Keep) < time.Hour:
+		return fmt.Errorf("events.keep is %s; write 1h or more, or 0s to keep all", time.Duration(c.Events.Keep))
+	case time.Duration(c.Webhooks.Timeout) < time.Second || time.Duration(c.Webhooks.GiveUp) < time.Minute || c.Webhooks.Workers < 1:
+		return errors.New("webhooks: write a timeout of 1s or more, give_up of 1m or more and 1 or more workers")
 	case c.Public.Enabled && c.Public.Licence == "":
 		return errors.New("public.licence is empty; say under which terms the published data may be used, or set public.enabled to false")
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):

@@ -97,7 +97,7 @@ func (s *Service) act(ctx context.Context, id, action, note string, by auth.Prin
 		if err := change(&e, Note{By: by.ID, Post: Post(by.Post), At: at, Text: note}); err != nil {
 			return err
 		}
-		if err := put(ctx, tx, []Episode{e}); err != nil {
+		if err := s.store(ctx, tx, []Episode{e}, nil); err != nil {
 			return err
 		}
 		return tx.Insert(ctx, "alarm_log", []string{"id", "alarm", "at", "by_id", "by_post", "action", "note"},

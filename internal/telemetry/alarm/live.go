@@ -95,7 +95,7 @@ func (s *Service) watchLive(ctx context.Context) error {
 				return err
 			}
 		}
-		return put(ctx, tx, write)
+		return s.store(ctx, tx, write, nil)
 	})
 }
 

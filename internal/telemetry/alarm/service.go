@@ -41,6 +41,9 @@ type Options struct {
 	Now      func() time.Time // must be given
 	Logger   *slog.Logger     // nil = discard
 	Every    time.Duration    // between two looks; 0 = one second
+	// Changed is told of every change of an episode inside the transaction that
+	// writes it; what it writes there is kept or lost together with the change.
+	Changed func(ctx context.Context, tx *db.Tx, changes []Change) error
 }
 
 // Service keeps the alarms. All methods may be called from any goroutine.
@@ -339,12 +342,7 @@ func (s *Service) derive(ctx context.Context, id telemetry.OutletID, from int64)
 		return 0, nil
 	}
 	return len(write) + len(drop), s.o.DB.Tx(ctx, func(tx *db.Tx) error {
-		for _, id := range drop {
-			if _, err := tx.Exec(ctx, `DELETE FROM alarms WHERE id = $1`, id); err != nil {
-				return err
-			}
-		}
-		return put(ctx, tx, write)
+		return s.store(ctx, tx, write, drop)
 	})
 }
 
