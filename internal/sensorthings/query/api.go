@@ -12,9 +12,6 @@ type Error struct {
 	Message string // English, names the place and the remedy
 }
 
-// Error implements error.
-func (e *Error) Error() string { return e.Message }
-
 // Path is a parsed resource path behind the service root.
 type Path struct {
 	Steps    []Step   // empty = the service root
@@ -81,72 +78,3 @@ type Row interface {
 	// Many follows a relation to many, until fn returns false.
 	Many(r sensorthings.Relation, fn func(Row) (bool, error)) error
 }
-
-// Bounds are conditions that every matching row fulfils: an index may use them
-// to pass over the others. The zero value excludes nothing.
-type Bounds struct {
-	ID       *sensorthings.ID           // the identifier itself
-	Parent   map[string]sensorthings.ID // relation name → identifier: Datastream/id eq 1, Thing/@iot.id eq 1
-	From, To *int64                     // phenomenonTime starts in [From, To), Unix microseconds
-	Never    bool                       // nothing can match
-}
-
-// Filter is a compiled $filter.
-type Filter struct{ e *Expr }
-
-// Expr is a compiled expression of $filter or $orderby.
-type Expr struct{}
-
-// Value is a value of an expression: null, boolean, number, text, instant,
-// period, geometry or other JSON.
-type Value struct{}
-
-// ParsePath reads an escaped resource path behind the service root, such as
-// "/Things(1)/Datastreams". The error is an *Error.
-func ParsePath(escaped string) (*Path, error) { panic("not written yet") }
-
-// ParseOptions reads the raw query of a request for entities of set; ";" in it
-// separates nothing outside of parentheses. The error is an *Error.
-func ParseOptions(set sensorthings.Set, rawQuery string) (*Options, error) {
-	panic("not written yet")
-}
-
-// ParseFilter compiles a decoded $filter.
-func ParseFilter(set sensorthings.Set, text string) (*Filter, error) { panic("not written yet") }
-
-// Match reports whether the filter is true of a row; unknown is not true.
-func (f *Filter) Match(r Row) (bool, error) { panic("not written yet") }
-
-// Bounds returns what every matching row fulfils.
-func (f *Filter) Bounds() Bounds { panic("not written yet") }
-
-// Eval computes the expression for a row.
-func (e *Expr) Eval(r Row) (Value, error) { panic("not written yet") }
-
-// Null is the missing value.
-func Null() Value { panic("not written yet") }
-
-// JSON is a property's value as it is stored: scalars become typed values,
-// GeoJSON stays usable by geo functions, other JSON by member paths.
-func JSON(raw []byte) Value { panic("not written yet") }
-
-// Number, Text and Time make values of their kind; Time of an instant or period.
-func Number(f float64) Value { panic("not written yet") }
-
-// Text makes a text value.
-func Text(s string) Value { panic("not written yet") }
-
-// Time makes an instant or a period.
-func Time(s sensorthings.Span) Value { panic("not written yet") }
-
-// Compare orders values for $orderby: null < boolean < number < text < others,
-// periods by start, then end.
-func Compare(a, b Value) int { panic("not written yet") }
-
-// ParseSpan reads an ISO 8601 instant or period with zone as clients write them
-// (Z, +02:00, -0700, any fraction).
-func ParseSpan(text string) (sensorthings.Span, error) { panic("not written yet") }
-
-// FormatSpan writes an instant or period in UTC with Z, without needless zeros
-// in the fraction.
-func FormatSpan(s sensorthings.Span) string { panic("not written yet") }
