@@ -14,7 +14,7 @@ import (
 
 func cmdBench(args []string, std stdio) int {
 	var c bench.Config
-	fs := newFlags(std, "bench", "bench parse|ingest|query|judge|recompute [--runs N] [--table] [--dir DIR] …",
+	fs := newFlags(std, "bench", "bench parse|ingest|query|judge|recompute|growth [--runs N] [--table] [--dir DIR] …",
 		`Measures the program on this machine and prints one JSON object with the median, minimum
 and maximum of several runs, or a table.
 
@@ -24,7 +24,8 @@ and maximum of several runs, or a table.
   judge      whether one worker's judgement keeps up with 20,000 frames/s while they are
              received, and what it costs (about 2 minutes a run)
   recompute  judging anew: a month of one outlet, a year of 300 outlets, with records
-             received beside (about 15 minutes in all, 3 GB of disk meanwhile)`,
+             received beside (about 15 minutes in all, 3 GB of disk meanwhile)
+  growth     how cost grows with outlets, history and readers (about 3 minutes with --runs 3)`,
 		"plateau bench judge --runs 3 --seconds 10 --table")
 	fs.IntVar(&c.Runs, "runs", 5, "runs of each measurement")
 	table := fs.Bool("table", false, "print a table instead of JSON")
@@ -33,6 +34,7 @@ and maximum of several runs, or a table.
 	fs.IntVar(&c.Rate, "rate", 0, "frames/s received beside (default: of judge 20,000, of recompute 1,000)")
 	fs.IntVar(&c.Seconds, "seconds", 30, "length of each stretch of steady receiving of judge and recompute")
 	fs.IntVar(&c.Days, "days", 365, "days of history of recompute")
+	fs.StringVar(&c.Plots, "plots", "", "folder for the plots of growth (SVG)")
 	fs.StringVar(&c.Dir, "dir", "", "folder to write to (default: the system's temporary folder)")
 	what := ""
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
@@ -59,8 +61,10 @@ and maximum of several runs, or a table.
 		r, err = bench.Judge(ctx, c)
 	case "recompute":
 		r, err = bench.Recompute(ctx, c)
+	case "growth":
+		r, err = bench.Growth(ctx, c)
 	default:
-		fmt.Fprintln(std.Err, "plateau bench: say what to measure: parse, ingest, query, judge or recompute")
+		fmt.Fprintln(std.Err, "plateau bench: say what to measure: parse, ingest, query, judge, recompute or growth")
 		return 2
 	}
 	if err != nil {

@@ -1,6 +1,10 @@
 package bench
 
 import (
+	"bytes"
+	"encoding/xml"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -39,6 +43,30 @@ func TestRecomputeSmall(t *testing.T) {
 	}
 	if r.Figures["all_outlets"].Median <= 0 || r.Figures["all_outlets"].Runs != 2 || r.Figures["month_of_one_outlet"].Median <= 0 || r.Figures["acknowledged_p99_beside"].Median <= 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestGrowthSmall(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, err := Growth(t.Context(), Config{Dir: t.TempDir(), Runs: 1, Frames: 5000, Rate: 500, Seconds: 1, Days: 10, Plots: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"outlets_01000_frame", "history_010_day", "readers_32_ack_p99"} {
+		if r.Figures[name].Median <= 0 {
+			t.Errorf("%s: %+v", name, r.Figures[name])
+		}
+	}
+	plots, err := filepath.Glob(filepath.Join(dir, "growth-*.svg"))
+	if err != nil || len(plots) != 3 {
+		t.Fatalf("%v, %v", plots, err)
+	}
+	for _, p := range plots {
+		b, err := os.ReadFile(p)
+		if err != nil || xml.Unmarshal(b, new(struct{})) != nil || bytes.Contains(b, []byte("NaN")) || bytes.Count(b, []byte("<path")) < 5 {
+			t.Errorf("%s: %v\n%s", p, err, b)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type Config struct {
 	Rate    int    // frames/s received beside; 0 = 20,000, of recompute 1,000
 	Seconds int    // of each stretch of steady receiving; 0 = 30
 	Days    int    // of history, of recompute; 0 = 365
+	Plots   string // folder for the plots of growth; "" = none
 	Now     func() time.Time
 }
 
