@@ -166,6 +166,8 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, frame)
 		case strings.HasPrefix(p, "/reports/{scope}"):
 			out = append(out, reportPlaces(id)...)
+		case p == "/webhooks/{id}":
+			out = append(out, webhookPlace(ctx, t))
 		case p == "/gaps/{id}":
 			out = append(out, gap)
 		case p == "/reports/jobs/{id}":

@@ -33,6 +33,7 @@ import (
 	"plateau/internal/telemetry/reportjob"
 	"plateau/internal/telemetry/simulator"
 	"plateau/internal/telemetry/store"
+	"plateau/internal/telemetry/webhook"
 	"plateau/internal/telemetryweb"
 	"plateau/internal/web"
 	"plateau/rules"
@@ -67,6 +68,7 @@ type App struct {
 	engine   *quality.Engine
 	alarms   *alarm.Service
 	events   *events.Log
+	hooks    *webhook.Service
 	gateway  *gateway.Gateway
 	asks     *dialogue.Service
 	gaps     *backfill.Service // nil while unknown loggers are registered by themselves
@@ -191,6 +193,12 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.events, err = events.New(events.Options{DB: a.db, Registry: a.registry, Now: a.now, Logger: a.log, Keep: time.Duration(c.Events.Keep)}); err != nil {
 		return err
 	}
+	if a.hooks, err = webhook.New(webhook.Options{
+		DB: a.db, Log: a.events, Registry: a.registry, Now: a.now, Logger: a.log, BaseURL: c.HTTP.URL, Private: c.Webhooks.AllowPrivate,
+		Timeout: time.Duration(c.Webhooks.Timeout), GiveUp: time.Duration(c.Webhooks.GiveUp), Workers: c.Webhooks.Workers,
+	}); err != nil {
+		return err
+	}
 	if a.alarms, err = alarm.New(alarm.Options{Changed: a.events.Alarms, DB: a.db, Engine: a.engine, Live: a.engine, Loggers: a.gateway, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
 	}
@@ -296,7 +304,7 @@ func (a *App) handler() (http.Handler, error) {
 		Engine: engine, Registry: registry,
 		Editor: &editor{a.registry, a.store}, Quality: a.engine, WhatIf: a.engine, Alarms: &alarmBook{a.alarms}, Journal: a.store, Gateway: a.gateway,
 		Sessions: &sessions{a.auth}, Public: a.c.Public.Enabled, Filling: a.filling, Now: a.now, Logger: a.log,
-		Jobs: a.reports, Handover: handover.New(a.db, a.now), Commands: a.asks,
+		Jobs: a.reports, Handover: handover.New(a.db, a.now), Commands: a.asks, Webhooks: a.hooks,
 	}
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
@@ -373,6 +381,7 @@ func (a *App) Serve(ctx context.Context) error {
 		clocks := dialogue.NewClocks(a.asks, a.gateway, rules.Default(), a.c.HJ212.SetClock)
 		run("clocks", func(ctx context.Context) error { return clocks.Run(ctx, time.Minute) })
 	}
+	run("webhooks", a.hooks.Run)
 	run("reports", a.reports.Run)
 	if a.o.Demo {
 		run("demonstration", a.play)

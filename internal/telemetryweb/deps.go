@@ -37,6 +37,7 @@ type Deps struct {
 	Jobs      Jobs       // nil: every report is made while the reader waits
 	Handover  Handovers  // nil: shifts are shown, nothing is signed
 	Commands  Commands   // nil: the record of a shift goes without them
+	Webhooks  Webhooks   // nil: nobody is told of events
 	// SampleUsers are shown as one-click buttons on the sign-in page of a
 	// demonstration; empty otherwise.
 	SampleUsers []SampleUser

@@ -80,7 +80,7 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), commandRoutes(), totalsRoutes(), recomputeRoutes())
+	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), commandRoutes(), totalsRoutes(), recomputeRoutes(), webhookRoutes())
 }
 
 // interfaces are the addresses for programs, without a language.

@@ -243,6 +243,9 @@ func (c *call) registryTabs(current string) []web.Tab {
 		tabs = append([]web.Tab{{Text: c.l.T("rules.tab_lists"), Href: c.path("/registry"), Current: current == "lists"}}, tabs...)
 		tabs = append(tabs, web.Tab{Text: c.l.T("recompute.title"), Href: c.path("/recompute"), Current: current == "recompute"})
 	}
+	if c.actor.May(EditList) {
+		tabs = append(tabs, web.Tab{Text: c.l.T("webhook.title"), Href: c.path("/webhooks"), Current: current == "webhooks"})
+	}
 	return tabs
 }
 
