@@ -30,6 +30,8 @@ func commands() []command {
 		{"rules", "apply, list, compare and check the rules", cmdRules},
 		{"verify", "prove what a server that is not running holds: journal and judgement", cmdVerify},
 		{"journal", "verify the journal of a server that is not running", cmdJournal},
+		{"backup", "copy everything a server keeps, also while it runs", cmdBackup},
+		{"restore", "fill a data folder from a backup and prove it", cmdRestore},
 		{"config", "check the configuration", cmdConfig},
 		{"bench", "measure this machine", cmdBench},
 		{"version", "print the version", cmdVersion},

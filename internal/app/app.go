@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"plateau/internal/platform/auth"
+	"plateau/internal/platform/backup"
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/httpd"
@@ -77,6 +78,8 @@ type App struct {
 	auth     *auth.Service
 	reports  *reportjob.Service
 	progress progress
+	control  net.Listener // orders of commands on this machine; nil = the folder can have none
+	copying  sync.Mutex   // held while a backup is made
 	ready    obs.Readiness
 	samples  []auth.SampleSignIn
 	real     *simulator.Real  // series of a demonstration; nil = generated ones
@@ -140,6 +143,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
+	a.listenControl(ctx)
 	if o.Demo {
 		a.progress.set(0, 1)
 		a.filled = make(chan struct{})
@@ -154,6 +158,9 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(c.Data, 0o750); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
+	if err := backup.Restored(c.Data); err != nil {
+		return err
+	}
 	if a.db, err = db.Open(ctx, c.DatabaseURL()); err != nil {
 		return err
 	}
@@ -166,6 +173,9 @@ func (a *App) open(ctx context.Context) (err error) {
 			err = fmt.Errorf("%w; stop that one, or choose another folder with --data", err)
 		}
 		return err
+	}
+	if err := os.RemoveAll(filepath.Join(c.Data, backup.StageName)); err != nil { // of a backup that was killed
+		return fmt.Errorf("clear what a broken-off backup left: %w", err)
 	}
 	if a.registry, err = telemetry.Open(ctx, a.db, a.now); err != nil {
 		return err
@@ -383,6 +393,7 @@ func (a *App) Serve(ctx context.Context) error {
 	}
 	run("webhooks", a.hooks.Run)
 	run("reports", a.reports.Run)
+	run("orders", a.serveControl)
 	if a.o.Demo {
 		run("demonstration", a.play)
 	}
@@ -398,6 +409,9 @@ func (a *App) Serve(ctx context.Context) error {
 // Close closes what is open; it may be called after New has failed.
 func (a *App) Close() error {
 	var errs []error
+	if a.control != nil {
+		_ = a.control.Close() // where Serve ran it is closed already
+	}
 	if a.pages != nil {
 		a.pages.Close()
 	}

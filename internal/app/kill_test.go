@@ -267,7 +267,7 @@ func (l *load) check(t *testing.T, dir string) {
 	if diff := gocmp.Diff(anew, kept); diff != "" || len(anew) == 0 {
 		t.Errorf("%d rows; what was judged is not what the journal gives (-anew +kept):\n%.2000s", len(anew), diff)
 	}
-	t.Logf("%d frames acknowledged in ten lives, %d stored, %d rows judged", l.total, r.Frames, len(kept))
+	t.Logf("%d frames acknowledged, %d stored, %d rows judged", l.total, r.Frames, len(kept))
 }
 
 // blank is a store of which nothing has been judged yet.

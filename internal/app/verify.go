@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"plateau/internal/platform/backup"
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
 	"plateau/internal/telemetry"
@@ -21,6 +22,9 @@ import (
 func stopped(o Options) (*store.Store, config.Config, error) {
 	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
 	if err != nil {
+		return nil, c, err
+	}
+	if err := backup.Restored(c.Data); err != nil {
 		return nil, c, err
 	}
 	dir := filepath.Join(c.Data, TelemetryDir)
@@ -105,4 +109,21 @@ func loggerKeys(ctx context.Context, url string) (keys map[string][][]byte, err 
 		keys[snap.Past[i].MN] = append(keys[snap.Past[i].MN], snap.Past[i].Keys...)
 	}
 	return keys, nil
+}
+
+// withRegistry tells how much a registry holds.
+func withRegistry(ctx context.Context, url string, fn func(outlets, loggers int)) (err error) {
+	d, err := db.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	reg, err := telemetry.Open(ctx, d, time.Now) //nolint:forbidigo // nothing is written
+	if err != nil {
+		return err
+	}
+	defer reg.Close()
+	snap := reg.Snapshot()
+	fn(len(snap.Outlets), len(snap.Devices))
+	return nil
 }

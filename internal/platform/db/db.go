@@ -35,6 +35,7 @@ func (d Dialect) String() string {
 // DB is an open, migrated database. It is safe for concurrent use.
 type DB struct {
 	Dialect Dialect
+	path    string // of the SQLite file
 	write   *sql.DB
 	read    *sql.DB // the same pool as write on PostgreSQL
 }
@@ -114,7 +115,7 @@ func open(databaseURL string) (*DB, error) {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(4)
-	return &DB{Dialect: SQLite, write: write, read: read}, nil
+	return &DB{Dialect: SQLite, path: databaseURL, write: write, read: read}, nil
 }
 
 // makeFile creates the file beforehand: SQLite would make it readable by

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"sort"
@@ -81,29 +80,16 @@ func (s *Store) Verify(ctx context.Context, decode Decode) (Report, error) {
 	}
 	defer it.Close()
 	shapes := map[string]uint32{}
-	want := uint64(1)
+	var c chain
 	for it.First(); it.Valid(); it.Next() {
 		if err := ctx.Err(); err != nil {
 			return r, err
 		}
 		seq := binary.BigEndian.Uint64(it.Key()[1:])
-		if seq != want {
-			r.fault("group %d is missing", want)
-		}
-		want = seq + 1
-		content, hash, err := openGroup(it.Value())
-		if err != nil {
-			r.fault("group %d: %v", seq, err)
+		content := c.next(&r, seq, it.Value())
+		if content == nil {
 			continue
 		}
-		h := sha256.New()
-		h.Write(r.Head[:])
-		h.Write(content)
-		if [hashLen]byte(h.Sum(nil)) != hash {
-			r.fault("group %d does not follow from the one before: it or an earlier one was changed", seq)
-		}
-		r.Head = hash
-		r.Groups++
 		es, err := parseContent(content, true)
 		if err != nil {
 			r.fault("group %d: %v", seq, err)
@@ -111,7 +97,7 @@ func (s *Store) Verify(ctx context.Context, decode Decode) (Report, error) {
 		}
 		for i := range es {
 			r.Frames++
-			if err := s.verifyEntry(snap, &r, shapes, telemetry.Locator{Seq: seq, Index: uint16(i)}, &es[i], hash, decode); err != nil {
+			if err := s.verifyEntry(snap, &r, shapes, telemetry.Locator{Seq: seq, Index: uint16(i)}, &es[i], r.Head, decode); err != nil {
 				return r, err
 			}
 		}

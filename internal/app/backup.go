@@ -1,0 +1,181 @@
+package app
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"plateau/internal/platform/backup"
+	"plateau/internal/platform/config"
+	"plateau/internal/platform/db"
+	"plateau/internal/telemetry/store"
+)
+
+const dbName = "plateau.db"
+
+// notKept are the names in a data folder that a backup leaves out.
+var notKept = []string{ControlName}
+
+// orders are what a running server does for commands.
+func (a *App) orders() map[string]order {
+	return map[string]order{"backup": a.orderBackup}
+}
+
+// trees are the folders that are written to while the server runs.
+func (a *App) trees() []backup.Tree {
+	return []backup.Tree{{Name: TelemetryDir, Copy: a.store.Checkpoint}}
+}
+
+func (a *App) orderBackup(ctx context.Context, q url.Values, progress func(done, total int64)) (any, error) {
+	if !a.copying.TryLock() {
+		return nil, errors.New("a backup is being made already; wait for its end")
+	}
+	defer a.copying.Unlock()
+	o := backup.Options{Data: a.c.Data, To: q.Get("to"), Trees: a.trees(), DBName: dbName, Skip: notKept, Now: a.now, Progress: progress}
+	o.Manifest = backup.Manifest{Program: a.o.Version, Running: true, Database: a.db.Dialect.String()}
+	if a.db.Dialect == db.SQLite {
+		o.Database = a.db.Snapshot
+	}
+	var err error
+	if o.Manifest.Schema, err = a.db.Version(ctx); err != nil {
+		return nil, err
+	}
+	if o.Manifest.Journal, err = reached(a.store); err != nil {
+		return nil, err
+	}
+	return backup.Make(ctx, o)
+}
+
+// reached is how far a journal is durable.
+func reached(s *store.Store) (backup.Journal, error) {
+	tail := s.Tail()
+	if tail == 0 {
+		return backup.Journal{}, nil
+	}
+	hash, err := s.GroupHash(tail)
+	return backup.Journal{Sequence: tail, Hash: hex.EncodeToString(hash[:])}, err
+}
+
+// Backup copies everything a server keeps to the folder to: the running server
+// does it, or, when there is none, this process. Of o it takes the configuration
+// and the version. progress (may be nil) gets bytes.
+func Backup(ctx context.Context, o Options, to string, progress func(done, total int64)) (m backup.Manifest, err error) {
+	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	if err != nil {
+		return m, err
+	}
+	if to, err = filepath.Abs(to); err != nil {
+		return m, err
+	}
+	err = command(ctx, c.Data, "backup", url.Values{"to": {to}}, &m, progress)
+	if !errors.Is(err, errNoServer) {
+		return m, err
+	}
+	s, c, err := stopped(o) // holds the folder's lock until the copy is made
+	if err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = fmt.Errorf("%w, which takes no orders at %s; stop it first", err, filepath.Join(c.Data, ControlName))
+		}
+		return m, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	b := backup.Options{
+		Data: c.Data, To: to, DBName: dbName, Skip: notKept, Now: time.Now, Progress: progress, //nolint:forbidigo // the command's own clock
+		// The tree has its own goroutines, and files that come and go, even now.
+		Trees: []backup.Tree{{Name: TelemetryDir, Copy: s.Checkpoint}},
+	}
+	b.Manifest = backup.Manifest{Program: o.Version, Database: "postgres"}
+	if b.Manifest.Journal, err = reached(s); err != nil {
+		return m, err
+	}
+	if path := c.DatabaseURL(); !db.IsPostgres(path) {
+		b.Manifest.Database = "sqlite"
+		b.Database = func(ctx context.Context, to string, while func() error) error {
+			if err := while(); err != nil {
+				return err
+			}
+			if _, err := os.Stat(path); err != nil {
+				return err
+			}
+			return db.CopySQLite(ctx, path, to)
+		}
+	}
+	return backup.Make(ctx, b)
+}
+
+// RestoreReport tells what a restored folder holds.
+type RestoreReport struct {
+	Manifest backup.Manifest
+	Copied   time.Duration // what copying took
+	Journal  store.Report
+	Outlets  int
+	Loggers  int
+	Faults   []string // beside those of the journal
+}
+
+// OK reports that nothing was found.
+func (r *RestoreReport) OK() bool { return r.Journal.OK() && len(r.Faults) == 0 }
+
+// Restore fills an empty data folder from a backup, checks every file, and then
+// opens what it wrote: the journal's chain is followed from its first group to
+// the one that the manifest names. copied and read (may be nil) get bytes, of
+// the copy and of the journal.
+func Restore(ctx context.Context, o Options, from string, copied func(done, total int64), read func(groups, bytes int64)) (r RestoreReport, err error) {
+	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	if err != nil {
+		return r, err
+	}
+	began := time.Now() //nolint:forbidigo // the command's own clock
+	if r.Manifest, err = backup.Restore(ctx, from, c.Data, copied); err != nil {
+		return r, err
+	}
+	r.Copied = time.Since(began)
+	s, _, err := stopped(o)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if r.Journal, err = s.VerifyChain(ctx, read); err != nil {
+		return r, err
+	}
+	if err := r.compare(s); err != nil {
+		return r, err
+	}
+	if r.Manifest.Database == "sqlite" {
+		return r, r.registry(ctx, filepath.Join(c.Data, dbName))
+	}
+	return r, nil
+}
+
+// compare holds the journal against what the manifest says was acknowledged.
+func (r *RestoreReport) compare(s *store.Store) error {
+	want := r.Manifest.Journal
+	if want.Sequence == 0 {
+		return nil
+	}
+	hash, err := s.GroupHash(want.Sequence)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		r.Faults = append(r.Faults, fmt.Sprintf("group %d was durable when the backup began and is not in it", want.Sequence))
+		return nil
+	case err != nil:
+		return err
+	case hex.EncodeToString(hash[:]) != want.Hash:
+		r.Faults = append(r.Faults, fmt.Sprintf("group %d is not the one that the manifest names", want.Sequence))
+	}
+	return nil
+}
+
+// registry opens the restored database, which brings it to this program's schema.
+func (r *RestoreReport) registry(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	return withRegistry(ctx, path, func(outlets, loggers int) { r.Outlets, r.Loggers = outlets, loggers })
+}
