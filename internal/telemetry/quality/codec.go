@@ -228,27 +228,34 @@ func ReadHour(outlet telemetry.OutletID, at int64, b []byte) (HourRow, error) {
 	if v := c.byte(); v != codecVersion {
 		return r, fmt.Errorf("version %d: %w", v, ErrRow)
 	}
+	c.hourHead(&r)
+	r.Factors = make([]FactorHour, c.count())
+	for i := range r.Factors {
+		c.hourFactor(&r.Factors[i])
+	}
+	return r, c.done()
+}
+
+func (c *cutter) hourHead(r *HourRow) {
 	r.Source = Source(c.byte())
 	x := c.byte()
 	r.Stopped, r.Revised = x&1 != 0, x&2 != 0
 	r.Rules = c.text()
 	r.FlowBy = FlowSource(c.byte())
 	r.Flow = c.opt()
-	r.Factors = make([]FactorHour, c.count())
-	for i := range r.Factors {
-		f := &r.Factors[i]
-		f.Code, f.Flag = c.text(), c.text()
-		f.NSeen, f.NValid, f.NExpected = int(c.byte()), int(c.byte()), int(c.byte())
-		x := c.byte()
-		f.Valid, f.Over, f.Evidence, f.Mismatch, f.InTime = x&1 != 0, x&2 != 0, x&4 != 0, x&8 != 0, x&16 != 0
-		f.Parts = int(x >> 5)
-		for _, p := range []*Opt{&f.Mean, &f.Min, &f.Max, &f.Cou, &f.Folded, &f.Wet, &f.Rate, &f.Judged, &f.Times, &f.DiffPct} {
-			*p = c.opt()
-		}
-		f.Fold, f.Basis = FoldStatus(c.text()), Basis(c.text())
-		f.Reported, f.Limit, f.Reasons = c.reported(), c.limit(), c.texts()
+}
+
+func (c *cutter) hourFactor(f *FactorHour) {
+	f.Code, f.Flag = c.text(), c.text()
+	f.NSeen, f.NValid, f.NExpected = int(c.byte()), int(c.byte()), int(c.byte())
+	x := c.byte()
+	f.Valid, f.Over, f.Evidence, f.Mismatch, f.InTime = x&1 != 0, x&2 != 0, x&4 != 0, x&8 != 0, x&16 != 0
+	f.Parts = int(x >> 5)
+	for _, p := range []*Opt{&f.Mean, &f.Min, &f.Max, &f.Cou, &f.Folded, &f.Wet, &f.Rate, &f.Judged, &f.Times, &f.DiffPct} {
+		*p = c.opt()
 	}
-	return r, c.done()
+	f.Fold, f.Basis = FoldStatus(c.text()), Basis(c.text())
+	f.Reported, f.Limit, f.Reasons = c.reported(), c.limit(), c.texts()
 }
 
 // rulesOf cuts the digest of the rules out of a row; nil where it cannot be read.
@@ -272,22 +279,29 @@ func ReadDay(outlet telemetry.OutletID, at int64, b []byte) (DayRow, error) {
 	if v := c.byte(); v != codecVersion {
 		return r, fmt.Errorf("version %d: %w", v, ErrRow)
 	}
+	c.dayHead(&r)
+	r.Factors = make([]FactorDay, c.count())
+	for i := range r.Factors {
+		c.dayFactor(&r.Factors[i])
+	}
+	return r, c.done()
+}
+
+func (c *cutter) dayHead(r *DayRow) {
 	r.Revised = c.byte()&1 != 0
 	r.Rules = c.text()
 	r.FlowBy = FlowSource(c.byte())
 	r.Flow = c.opt()
-	r.Factors = make([]FactorDay, c.count())
-	for i := range r.Factors {
-		f := &r.Factors[i]
-		f.Code = c.text()
-		f.NSeen, f.NValid, f.NExpected = int(c.byte()), int(c.byte()), int(c.byte())
-		x := c.byte()
-		f.Valid, f.Over, f.Evidence, f.Mismatch = x&1 != 0, x&2 != 0, x&4 != 0, x&8 != 0
-		for _, p := range []*Opt{&f.Mean, &f.Min, &f.Max, &f.Folded, &f.Flow, &f.Total, &f.Judged, &f.Times, &f.DiffPct} {
-			*p = c.opt()
-		}
-		f.Basis = Basis(c.text())
-		f.Reported, f.Limit, f.Reasons = c.reported(), c.limit(), c.texts()
+}
+
+func (c *cutter) dayFactor(f *FactorDay) {
+	f.Code = c.text()
+	f.NSeen, f.NValid, f.NExpected = int(c.byte()), int(c.byte()), int(c.byte())
+	x := c.byte()
+	f.Valid, f.Over, f.Evidence, f.Mismatch = x&1 != 0, x&2 != 0, x&4 != 0, x&8 != 0
+	for _, p := range []*Opt{&f.Mean, &f.Min, &f.Max, &f.Folded, &f.Flow, &f.Total, &f.Judged, &f.Times, &f.DiffPct} {
+		*p = c.opt()
 	}
-	return r, c.done()
+	f.Basis = Basis(c.text())
+	f.Reported, f.Limit, f.Reasons = c.reported(), c.limit(), c.texts()
 }

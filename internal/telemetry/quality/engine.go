@@ -27,6 +27,8 @@ type Store interface {
 	Cursor(name string) (uint64, error)
 	PutDerived(rows []store.Derived, cursor string, seq uint64) error
 	Derived(table byte, outlet telemetry.OutletID, from, to int64, fn func(at int64, v []byte) bool) error
+	// DerivedNewest is Derived from the last row to the first.
+	DerivedNewest(table byte, outlet telemetry.OutletID, from, to int64, fn func(at int64, v []byte) bool) error
 	Latest(outlet telemetry.OutletID, kind telemetry.Kind) (telemetry.Record, bool)
 	Before(outlet telemetry.OutletID, kind telemetry.Kind, t int64) (telemetry.Record, bool, error)
 	Parts(outlet telemetry.OutletID, kind telemetry.Kind, at int64) ([]telemetry.Record, error)

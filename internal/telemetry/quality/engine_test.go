@@ -231,6 +231,20 @@ func (m *memStore) Derived(table byte, o telemetry.OutletID, from, to int64, fn 
 	return nil
 }
 
+func (m *memStore) DerivedNewest(table byte, o telemetry.OutletID, from, to int64, fn func(int64, []byte) bool) error {
+	var rows []store.Derived
+	_ = m.Derived(table, o, from, to, func(at int64, v []byte) bool {
+		rows = append(rows, store.Derived{At: at, Value: v})
+		return true
+	})
+	for _, r := range slices.Backward(rows) {
+		if !fn(r.At, r.Value) {
+			break
+		}
+	}
+	return nil
+}
+
 // fixed is a registry that holds what it was given.
 type fixed struct{ s *telemetry.Snapshot }
 

@@ -117,14 +117,8 @@ type plan struct {
 }
 
 func newPlan(p *params, src limitSource, o *telemetry.Outlet, date string) *plan {
-	pl := &plan{outlet: o, p: p, date: date, index: map[string]int{}, o2: -1, flow: -1, temp: -1, isNH3: -1, moist: -1, hourRule: &p.gasHour, setup: o.SetupAt(date)}
-	if o.Medium != telemetry.Gas {
-		pl.hourRule = &p.waterHour
-	} else if pl.setup.Profile == telemetry.ProfilePart75 {
-		pl.hourRule = &p.part75Hour
-	} else if pl.setup.Profile == telemetry.ProfileIED {
-		pl.hourRule = &p.iedHour
-	}
+	pl := &plan{outlet: o, p: p, date: date, index: map[string]int{}, o2: -1, flow: -1, temp: -1, isNH3: -1, moist: -1, setup: o.SetupAt(date)}
+	pl.hourRule = p.hourRuleOf(o, pl.setup)
 	e, ok := p.evidence.sources[o.SourceType]
 	if !ok {
 		e = p.evidence.media[string(o.Medium)]
