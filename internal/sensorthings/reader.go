@@ -66,6 +66,11 @@ type Meter struct {
 	Limit int64     // 0 = any number
 	Until time.Time // zero = any time
 	Now   func() time.Time
+
+	// Heavy is called once, when more than HeavyAt rows were read; its error ends
+	// the request. nil = nothing is called.
+	HeavyAt int64
+	Heavy   func() error
 }
 
 // ErrTooMuch is wrapped by what stopped because it read too much.
@@ -84,6 +89,11 @@ func (m *Meter) Read(n int) error {
 	}
 	if m.Rows>>10 != before && !m.Until.IsZero() && m.Now().After(m.Until) {
 		return ErrTooMuch
+	}
+	if m.Heavy != nil && m.Rows > m.HeavyAt {
+		f := m.Heavy
+		m.Heavy = nil
+		return f()
 	}
 	return nil
 }

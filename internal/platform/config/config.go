@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,8 @@ type Config struct {
 	Webhooks Webhooks `toml:"webhooks"`
 	Database Database `toml:"database"`
 	Log      Log      `toml:"log"`
+
+	SensorThings SensorThings `toml:"sensorthings"`
 }
 
 // HTTP is the side of browsers and API clients.
@@ -50,6 +53,12 @@ type Webhooks struct {
 	Timeout      Duration `toml:"timeout"`       // of one delivery
 	GiveUp       Duration `toml:"give_up"`       // an event is tried for so long
 	Workers      int      `toml:"workers"`       // deliveries at one time
+}
+
+// SensorThings bounds what one request to the SensorThings API may read.
+type SensorThings struct {
+	MaxRows int      `toml:"max_rows"`
+	MaxTime Duration `toml:"max_time"`
 }
 
 // HJ212 is the side of the loggers.
@@ -108,6 +117,8 @@ func Default() Config {
 		Events:   Events{Keep: Duration(90 * 24 * time.Hour)},
 		Webhooks: Webhooks{Timeout: Duration(10 * time.Second), GiveUp: Duration(72 * time.Hour), Workers: 8},
 		Log:      Log{Level: "info", Format: "text"},
+
+		SensorThings: SensorThings{MaxRows: 20_000_000, MaxTime: Duration(30 * time.Second)},
 	}
 }
 
@@ -247,14 +258,18 @@ func (c Config) Validate() error {
 		return errors.New("data is empty; name a folder")
 	case c.HTTP.Addr == "":
 		return errors.New("http.addr is empty; write HOST:PORT or :PORT")
+	case !linkBase(c.HTTP.URL):
+		return fmt.Errorf("http.url is %q; write it like https://example.org or https://example.org/plateau", c.HTTP.URL)
+	case c.SensorThings.MaxRows < 1:
+		return fmt.Errorf("sensorthings.max_rows is %d; write 1 or more", c.SensorThings.MaxRows)
+	case time.Duration(c.SensorThings.MaxTime) < time.Second:
+		return fmt.Errorf("sensorthings.max_time is %s; write 1s or more", time.Duration(c.SensorThings.MaxTime))
 	case c.HJ212.Addr == "":
 		return errors.New("hj212.addr is empty; write HOST:PORT or :PORT")
 	case c.HJ212.MaxConns < 1:
 		return fmt.Errorf("hj212.max_connections is %d; write 1 or more", c.HJ212.MaxConns)
 	case time.Duration(c.HJ212.IdleTimeout) < time.Minute:
 		return fmt.Errorf("hj212.idle_timeout is %s; loggers may be silent for minutes, write 1m or more", time.Duration(c.HJ212.IdleTimeout))
-	case c.HTTP.URL != "" && !strings.HasPrefix(c.HTTP.URL, "https://") && !strings.HasPrefix(c.HTTP.URL, "http://"):
-		return fmt.Errorf("http.url is %q; write it like https://example.org", c.HTTP.URL)
 	case c.API.Rate < 0 || c.API.Rate > 0 && c.API.Burst < 1:
 		return fmt.Errorf("api.rate is %d with api.burst %d; write a rate of 1 or more with a burst of 1 or more, or rate 0 for no limit", c.API.Rate, c.API.Burst)
 	case c.Events.Keep < 0 || c.Events.Keep > 0 && time.Duration(c.Events.Keep) < time.Hour:
@@ -269,6 +284,16 @@ func (c Config) Validate() error {
 		return fmt.Errorf("log.format is %q; write text or json", c.Log.Format)
 	}
 	return nil
+}
+
+// linkBase reports whether u can stand before the paths of links; "" means that
+// nothing does.
+func linkBase(u string) bool {
+	if u == "" {
+		return true
+	}
+	p, err := url.Parse(u)
+	return err == nil && (p.Scheme == "http" || p.Scheme == "https") && p.Host != "" && p.RawQuery == "" && p.Fragment == "" && p.User == nil
 }
 
 // redacted returns c without secrets.

@@ -1,0 +1,85 @@
+package sensorthingsweb
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"plateau/internal/sensorthings"
+	"plateau/internal/sensorthings/read"
+)
+
+// Root is where the service root is.
+const Root = "/sta/v1.1"
+
+// Deps are what the handler works with.
+type Deps struct {
+	// Reader is what the sender of a request may see.
+	Reader func(r *http.Request) sensorthings.Reader
+	// ExternalURL is the address under which clients reach the program, such as
+	// https://example.org/plateau; "" = what the request says.
+	ExternalURL string
+	// Conformance lists requirements beyond those of reading, relative to
+	// read.Requirements.
+	Conformance []string
+	// MQTT returns the endpoints of the broker; nil or empty = none.
+	MQTT func() []string
+	// Limits of reading; the zero value is usable.
+	Limits read.Limits
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Handler answers everything under /sta. It must be asked before a ServeMux.
+type Handler struct {
+	d    Deps
+	read *read.Service
+}
+
+// New makes a handler.
+func New(d Deps) *Handler {
+	if d.Now == nil {
+		d.Now = time.Now //nolint:forbidigo // the program's clock, where nobody gave another
+	}
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Handler{d: d, read: read.New(d.Limits, d.Now)}
+}
+
+// ServeHTTP answers a request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	cross(w, r)
+	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), Root)
+	if !ok || rest != "" && rest[0] != '/' {
+		h.fault(w, r, notHere())
+		return
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		h.get(w, r, rest)
+	case http.MethodOptions:
+		w.Header().Set("Allow", methods)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		h.write(w, r, rest)
+	}
+}
+
+// methods that are answered somewhere under the service root.
+const methods = "GET, HEAD, OPTIONS, POST, PATCH, PUT, DELETE"
+
+// cross lets scripts of other sites read: what they get is what anybody without
+// cookies gets, because credentials are not allowed along with "*". A token in
+// Authorization works.
+func cross(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "Location, ETag, Retry-After")
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Methods", methods)
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, If-Match, If-None-Match")
+		h.Set("Access-Control-Max-Age", "3600")
+	}
+}
