@@ -2,28 +2,30 @@ package read
 
 import (
 	"container/heap"
+	"math"
 
 	"plateau/internal/sensorthings"
 )
 
-// merged reads the Observations of all Datastreams in the order of time. What is
-// known of a Datastream without reading it says when its turn may come at the
+// merged reads the Observations of many Datastreams in the order of time. What
+// is known of a Datastream without reading it says when its turn may come at the
 // earliest; until then it is not opened.
-func (e *env) merged(sc sensorthings.Scan, fn func(item) (bool, error)) error {
+func (e *env) merged(p *plan, sc sensorthings.Scan, fn func(item) (bool, error)) error {
 	m := &merge{desc: sc.Order == sensorthings.ByTimeDesc}
-	err := e.entities(sensorthings.Datastreams, 0, func(r *entityRow) (bool, error) {
+	add := func(r *entityRow) (bool, error) {
 		sum, err := e.summary(r.e.ID)
 		if err != nil || sum.Count == 0 || sum.Phenomenon.End < sc.From || sum.Phenomenon.Start >= sc.To {
 			return true, err
 		}
-		st := &stream{datastream: r.e.ID, at: sensorthings.Mark{Start: sum.Phenomenon.Start}, chunk: firstChunk}
-		if m.desc {
-			// The latest end is not before the latest start.
-			st.at = sensorthings.Mark{Start: sum.Phenomenon.End, ID: 1<<63 - 1}
-		}
-		m.streams = append(m.streams, st)
+		m.streams = append(m.streams, &stream{datastream: r.e.ID, at: earliest(sum, sc), chunk: firstChunk})
 		return true, nil
-	})
+	}
+	var err error
+	if p.through != nil {
+		err = e.related(*p.through, 0, add)
+	} else {
+		err = e.entities(sensorthings.Datastreams, 0, add)
+	}
 	if err != nil {
 		return err
 	}
@@ -50,6 +52,23 @@ func (e *env) merged(sc sensorthings.Scan, fn func(item) (bool, error)) error {
 		heap.Fix(m, 0)
 	}
 	return nil
+}
+
+// earliest is a place before the first row of a Datastream in a scan, as close
+// to it as can be told.
+func earliest(sum sensorthings.Summary, sc sensorthings.Scan) sensorthings.Mark {
+	if sc.Order == sensorthings.ByTimeDesc {
+		at := min(sum.Phenomenon.End, sc.To) // the latest end is not before the latest start
+		if sc.After != nil {
+			at = min(at, sc.After.Start)
+		}
+		return sensorthings.Mark{Start: at, ID: math.MaxInt64}
+	}
+	at := max(sum.Phenomenon.Start, sc.From)
+	if sc.After != nil {
+		at = max(at, sc.After.Start)
+	}
+	return sensorthings.Mark{Start: at}
 }
 
 // Rows that are read ahead of a Datastream: few at first, because of most only

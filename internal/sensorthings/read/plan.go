@@ -26,7 +26,8 @@ type plan struct {
 	bounds query.Bounds
 	// Of Observations: what the path and the filter narrow it to; 0 = all.
 	datastream, feature sensorthings.ID
-	none                bool // two conditions exclude each other
+	through             *link // ... to the Datastreams of a Thing, Sensor or ObservedProperty
+	none                bool  // two conditions exclude each other
 }
 
 // plan chooses the cheapest way that the path and the filter allow.
@@ -38,6 +39,12 @@ func (e *env) plan(l listing) (*plan, error) {
 	p.none = p.bounds.Never
 	if l.set == sensorthings.Observations {
 		p.datastream, p.feature = p.bounds.Parent["Datastream"], p.bounds.Parent["FeatureOfInterest"]
+		for _, r := range sensorthings.Datastreams.Relations() {
+			if id, ok := p.bounds.Parent["Datastream/"+r.Name]; ok && !r.Many {
+				back, _ := r.To.Relation(r.Inverse)
+				p.through = &link{r.To, id, back}
+			}
+		}
 		if l.parent != nil {
 			narrow := &p.datastream
 			if l.parent.set == sensorthings.FeaturesOfInterest {
@@ -64,7 +71,7 @@ func (p *plan) orderOf() order {
 	keys := p.o.OrderBy
 	observations := p.set == sensorthings.Observations
 	switch {
-	case len(keys) == 0 && observations && p.datastream != 0:
+	case len(keys) == 0 && observations && p.timely():
 		return byTime
 	case len(keys) == 0:
 		return byID
@@ -83,6 +90,11 @@ func (p *plan) orderOf() order {
 		return byTimeDesc
 	}
 	return byTime
+}
+
+// timely reports whether reading by time reads less than reading by identifier.
+func (p *plan) timely() bool {
+	return p.datastream != 0 || p.feature == 0 && (p.through != nil || p.bounds.From != nil || p.bounds.To != nil)
 }
 
 // each calls fn with what the filter lets through, in order, until it returns
@@ -183,13 +195,13 @@ func (e *env) sourceObservations(p *plan, fn func(item) (bool, error)) error {
 	case byTimeDesc:
 		sc.Order = sensorthings.ByTimeDesc
 	case bySort:
-		if sc.Datastream != 0 {
-			sc.Order = sensorthings.ByTime // the cheapest of one Datastream
+		if p.timely() {
+			sc.Order = sensorthings.ByTime
 		}
 	case byID:
 	}
 	if sc.Datastream == 0 && (sc.Order == sensorthings.ByTime || sc.Order == sensorthings.ByTimeDesc) {
-		return e.merged(sc, fn)
+		return e.merged(p, sc, fn)
 	}
 	return e.observations(sc, func(o *sensorthings.Observation) (bool, error) { return fn(item{env: e, o: o}) })
 }
