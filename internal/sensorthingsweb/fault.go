@@ -77,5 +77,5 @@ func (h *Handler) fault(w http.ResponseWriter, r *http.Request, err error) {
 	body = append(read.AppendString(body, message), '}')
 	head.Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may be gone
+	_, _ = w.Write(body) //nolint:gosec // G705: it is JSON, and said to be; the client may be gone
 }

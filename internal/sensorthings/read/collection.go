@@ -26,7 +26,7 @@ func (e *env) collection(t target, p *query.Path, o *query.Options, out Output) 
 	}
 	switch o.ResultFormat {
 	case formatDataArray:
-		return e.dataArray(l, path, sh, out)
+		return e.dataArray(l, path, out)
 	case formatGeoJSON, formatCSV:
 		pg, err := e.page(l, e.limits.MaxPage)
 		if err != nil {

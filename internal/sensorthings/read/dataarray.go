@@ -12,7 +12,7 @@ var components = []string{"id", "phenomenonTime", "result", "resultTime", "resul
 
 // dataArray writes Observations as one group per Datastream, in the order in
 // which they are first met.
-func (e *env) dataArray(l listing, path string, sh *shape, out Output) error {
+func (e *env) dataArray(l listing, path string, out Output) error {
 	columns := components
 	if l.o.Select != nil {
 		columns = nil

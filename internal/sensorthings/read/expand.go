@@ -58,7 +58,7 @@ func (e *env) appendMany(b []byte, x *expansion, it item, budget int) (_ []byte,
 		if i > 0 {
 			b = append(b, ',')
 		}
-		n := 0
+		var n int
 		if b, n, err = e.appendItem(b, x.shape, child, (budget-used)/(len(pg.items)-i)); err != nil {
 			return b, 0, err
 		}

@@ -25,7 +25,8 @@ func (e *env) features(l listing, sh *shape, pg page, next string, out Output) e
 			w.b = append(w.b, ',')
 		}
 		w.some = true
-		used, err := 0, error(nil)
+		var used int
+		var err error
 		w.b, used, err = e.appendFeature(w.b, sh, it, left/(len(pg.items)-i))
 		if err != nil {
 			return err

@@ -92,6 +92,6 @@ func (i item) appendProperty(b []byte, name string) (_ []byte, ok bool) {
 
 func appendSpan(b []byte, s sensorthings.Span) []byte {
 	b = append(b, '"')
-	b = append(b, query.FormatSpan(s)...)
+	b = query.AppendSpan(b, s)
 	return append(b, '"')
 }

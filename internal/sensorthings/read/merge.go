@@ -58,17 +58,10 @@ func (e *env) merged(p *plan, sc sensorthings.Scan, fn func(item) (bool, error))
 // to it as can be told.
 func earliest(sum sensorthings.Summary, sc sensorthings.Scan) sensorthings.Mark {
 	if sc.Order == sensorthings.ByTimeDesc {
-		at := min(sum.Phenomenon.End, sc.To) // the latest end is not before the latest start
-		if sc.After != nil {
-			at = min(at, sc.After.Start)
-		}
-		return sensorthings.Mark{Start: at, ID: math.MaxInt64}
+		// The latest end is not before the latest start.
+		return sensorthings.Mark{Start: min(sum.Phenomenon.End, sc.To), ID: math.MaxInt64}
 	}
-	at := max(sum.Phenomenon.Start, sc.From)
-	if sc.After != nil {
-		at = max(at, sc.After.Start)
-	}
-	return sensorthings.Mark{Start: at}
+	return sensorthings.Mark{Start: max(sum.Phenomenon.Start, sc.From)}
 }
 
 // Rows that are read ahead of a Datastream: few at first, because of most only

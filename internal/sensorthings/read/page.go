@@ -27,8 +27,14 @@ type page struct {
 // index has, or after a number of entities.
 type position struct {
 	order order
-	mark  sensorthings.Mark
+	mark  mark
 	skip  int64
+}
+
+// mark is a place in an order: behind an entity.
+type mark struct {
+	id         sensorthings.ID
+	start, end int64 // of the phenomenon; orders by time only
 }
 
 // size is how many entities a page may hold.
@@ -90,11 +96,11 @@ func (e *env) walk(l listing, size int, fn func(item) error) (more bool, next po
 	return more, next, err
 }
 
-func markOf(it item) sensorthings.Mark {
+func markOf(it item) mark {
 	if it.o != nil {
-		return sensorthings.Mark{Start: it.o.Phenomenon.Start, ID: it.o.ID}
+		return mark{it.o.ID, it.o.Phenomenon.Start, it.o.Phenomenon.End}
 	}
-	return sensorthings.Mark{ID: it.e.ID}
+	return mark{id: it.e.ID}
 }
 
 // nextLink is the address of the next page: the same options, and where it
@@ -106,31 +112,40 @@ func nextLink(path string, o *query.Options, next position) string {
 	return path + "?" + o.Next(-1, next.token())
 }
 
+// token writes the mark: "id", by time "start.id" or, of a period,
+// "start.id.end".
 func (p position) token() string {
-	id := strconv.FormatInt(p.mark.ID, 10)
+	b := []byte{}
 	if p.order == byTime || p.order == byTimeDesc {
-		return strconv.FormatInt(p.mark.Start, 10) + "." + id
+		b = append(strconv.AppendInt(b, p.mark.start, 10), '.')
 	}
-	return id
+	b = strconv.AppendInt(b, p.mark.id, 10)
+	if p.mark.end != p.mark.start && (p.order == byTime || p.order == byTimeDesc) {
+		b = strconv.AppendInt(append(b, '.'), p.mark.end, 10)
+	}
+	return string(b)
 }
 
 // parseToken reads what token wrote; it must be of the same order.
-func parseToken(token string, o order) (*sensorthings.Mark, error) {
-	bad := fault(http.StatusBadRequest, "$skiptoken", "this is not one of this server's, or of another request; start again without it")
-	var m sensorthings.Mark
-	var err error
-	if o == byTime || o == byTimeDesc {
-		start, id, ok := strings.Cut(token, ".")
-		if !ok {
-			return nil, bad
-		}
-		if m.Start, err = strconv.ParseInt(start, 10, 64); err != nil {
-			return nil, bad
-		}
-		token = id
+func parseToken(token string, o order) (*mark, error) {
+	parts := strings.Split(token, ".")
+	numbers := make([]int64, len(parts))
+	bad := o == bySort || len(parts) > 3
+	for i, part := range parts {
+		var err error
+		numbers[i], err = strconv.ParseInt(part, 10, 64)
+		bad = bad || err != nil
 	}
-	if m.ID, err = strconv.ParseInt(token, 10, 64); err != nil || o == bySort {
-		return nil, bad
+	timely := o == byTime || o == byTimeDesc
+	if bad || timely != (len(parts) > 1) {
+		return nil, fault(http.StatusBadRequest, "$skiptoken", "this is not one of this server's, or of another request; start again without it")
 	}
-	return &m, nil
+	if !timely {
+		return &mark{id: numbers[0]}, nil
+	}
+	m := &mark{start: numbers[0], id: numbers[1], end: numbers[0]}
+	if len(parts) > 2 {
+		m.end = numbers[2]
+	}
+	return m, nil
 }

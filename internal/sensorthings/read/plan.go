@@ -22,7 +22,7 @@ const (
 type plan struct {
 	listing
 	order  order
-	after  *sensorthings.Mark
+	after  *mark
 	bounds query.Bounds
 	// Of Observations: what the path and the filter narrow it to; 0 = all.
 	datastream, feature sensorthings.ID
@@ -56,11 +56,10 @@ func (e *env) plan(l listing) (*plan, error) {
 	}
 	p.order = p.orderOf()
 	if l.o.SkipToken != "" {
-		mark, err := parseToken(l.o.SkipToken, p.order)
-		if err != nil {
+		var err error
+		if p.after, err = parseToken(l.o.SkipToken, p.order); err != nil {
 			return nil, err
 		}
-		p.after = mark
 	}
 	return p, nil
 }
@@ -143,7 +142,7 @@ func (e *env) source(p *plan, fn func(item) (bool, error)) error {
 	}
 	after := sensorthings.ID(0)
 	if p.after != nil {
-		after = p.after.ID
+		after = p.after.id
 	}
 	byRow := func(r *entityRow) (bool, error) { return fn(item{env: e, e: r.e}) }
 	if p.parent != nil {
@@ -180,12 +179,15 @@ func (e *env) sourceOne(p *plan, id sensorthings.ID, fn func(item) (bool, error)
 }
 
 func (e *env) sourceObservations(p *plan, fn func(item) (bool, error)) error {
-	sc := sensorthings.Scan{Datastream: p.datastream, Feature: p.feature, From: math.MinInt64, To: math.MaxInt64, After: p.after}
+	sc := sensorthings.Scan{Datastream: p.datastream, Feature: p.feature, From: math.MinInt64, To: math.MaxInt64}
 	if p.bounds.From != nil {
 		sc.From = *p.bounds.From
 	}
 	if p.bounds.To != nil {
 		sc.To = *p.bounds.To
+	}
+	if p.after != nil && (p.order == byID || p.order == byIDDesc) {
+		sc.After = &sensorthings.Mark{ID: p.after.id}
 	}
 	switch p.order {
 	case byIDDesc:
@@ -200,6 +202,14 @@ func (e *env) sourceObservations(p *plan, fn func(item) (bool, error)) error {
 		}
 	case byID:
 	}
+	if p.order == byTime || p.order == byTimeDesc {
+		return e.timed(p, sc, fn)
+	}
+	return e.scan(p, sc, fn)
+}
+
+// scan reads in the scan's order; by time, of many Datastreams too.
+func (e *env) scan(p *plan, sc sensorthings.Scan, fn func(item) (bool, error)) error {
 	if sc.Datastream == 0 && (sc.Order == sensorthings.ByTime || sc.Order == sensorthings.ByTimeDesc) {
 		return e.merged(p, sc, fn)
 	}

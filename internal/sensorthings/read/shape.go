@@ -107,7 +107,7 @@ func (e *env) appendItem(b []byte, sh *shape, it item, budget int) (_ []byte, us
 		b = append(append(append(b, '/'), name...), '"')
 	}
 	for i := range sh.expand {
-		n := 0
+		var n int
 		if b, n, err = e.appendExpansion(b, &sh.expand[i], it, budget-used); err != nil {
 			return b[:begin], 0, err
 		}

@@ -2,6 +2,7 @@ package sensorthingstest
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,9 +65,9 @@ func observation(id, datastream, feature sensorthings.ID, hour int, result strin
 // props takes names and values in turn; texts become JSON strings.
 func props(list ...any) map[string]string {
 	m := map[string]string{}
-	for i := 0; i < len(list); i += 2 {
-		name, _ := list[i].(string)
-		switch v := list[i+1].(type) {
+	for pair := range slices.Chunk(list, 2) {
+		name, _ := pair[0].(string)
+		switch v := pair[len(pair)-1].(type) {
 		case string:
 			var b strings.Builder
 			enc := json.NewEncoder(&b)
