@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"plateau/internal/platform/lsm"
 	"plateau/internal/telemetry"
 )
 
@@ -32,9 +33,9 @@ func (s *Store) SequenceAt(t time.Time) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer e.release()
+	defer e.Release()
 	us := t.UnixMicro()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: []byte{pClock}, UpperBound: []byte{pClock + 1}})
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: []byte{pClock}, UpperBound: []byte{pClock + 1}})
 	if err != nil {
 		return 0, err
 	}
@@ -60,7 +61,7 @@ func (s *Store) SequenceAt(t time.Time) (uint64, error) {
 
 // lastIn finds the last group of a run before the first frame received after
 // us; one before the run when that is its first group. it walks over the marks.
-func lastIn(e *engine, it *pebble.Iterator, r run, us int64) (uint64, error) {
+func lastIn(e *lsm.Tree, it *pebble.Iterator, r run, us int64) (uint64, error) {
 	from, to := r.begin, r.end
 	mark := func(ok bool) (uint64, bool) {
 		if !ok || binary.BigEndian.Uint64(it.Key()[1:]) != r.begin {
@@ -76,7 +77,7 @@ func lastIn(e *engine, it *pebble.Iterator, r run, us int64) (uint64, error) {
 	if seq, ok := mark(it.SeekGE(clockKey(nil, r.begin, minuteOf(us)+1))); ok {
 		to = min(to, seq)
 	}
-	groups, err := e.db.NewIter(&pebble.IterOptions{LowerBound: journalKey(nil, from), UpperBound: journalKey(nil, to)})
+	groups, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: journalKey(nil, from), UpperBound: journalKey(nil, to)})
 	if err != nil {
 		return 0, err
 	}

@@ -131,7 +131,7 @@ func TestDamagedRow(t *testing.T) {
 		put(t, s, frameOf(t, 1, 2051, t0.Add(time.Duration(m)*time.Minute), "a-Avg=1"))
 	}
 	key := appendLocator(seriesTime(nil, 1, telemetry.KindMinute, t0.Unix()+60), telemetry.Locator{Seq: 2})
-	if err := s.engine.Load().db.Set(key, []byte{0, 99}, nil); err != nil {
+	if err := s.engine.Load().DB.Set(key, []byte{0, 99}, nil); err != nil {
 		t.Fatal(err)
 	}
 	read := func(from, to int64) (n int, err error) {

@@ -17,10 +17,10 @@ func (s *Store) Checkpoint(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer e.release()
+	defer e.Release()
 	var outcome error // a full disk at dir is no fault of the tree
-	err = e.do(func() error {
-		outcome = e.db.Checkpoint(dir)
+	err = e.Do(func() error {
+		outcome = e.DB.Checkpoint(dir)
 		return nil
 	})
 	if err != nil {
@@ -44,8 +44,8 @@ func (s *Store) VerifyChain(ctx context.Context, progress func(groups, bytes int
 	if err != nil {
 		return r, err
 	}
-	defer e.release()
-	snap := e.db.NewSnapshot()
+	defer e.Release()
+	snap := e.DB.NewSnapshot()
 	defer snap.Close()
 	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{pJournal}, UpperBound: []byte{pJournal + 1}})
 	if err != nil {

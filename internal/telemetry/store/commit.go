@@ -14,6 +14,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
 
+	"plateau/internal/platform/lsm"
 	"plateau/internal/telemetry"
 )
 
@@ -119,7 +120,7 @@ func (s *Store) shapeByID(id uint32) *shape {
 
 // group is a prepared batch on its way to the disk.
 type group struct {
-	engine  *engine
+	engine  *lsm.Tree
 	batch   *pebble.Batch
 	frames  []*Frame
 	results []Result
@@ -141,8 +142,8 @@ func (s *Store) prepare() {
 	p.s = s
 	for {
 		buf = s.take(buf)
-		if s.engine.Load().broken() {
-			s.refuse(buf, s.engine.Load().err())
+		if s.engine.Load().Broken() {
+			s.refuse(buf, s.engine.Load().Err())
 			if !p.reopen() {
 				return
 			}
@@ -184,7 +185,7 @@ func (s *Store) write() {
 				s.stats.groups.Add(1)
 				s.setTail(g.seq)
 			}
-			if !g.engine.broken() {
+			if !g.engine.Broken() {
 				s.setHealth(nil)
 			}
 		} else {
@@ -203,9 +204,6 @@ func (s *Store) write() {
 	}
 }
 
-// stallAfter is how long a commit may take before the store says so.
-const stallAfter = 5 * time.Second
-
 var errStalled = errors.New("a commit has been waiting for the disk for seconds")
 
 // sync is how batches are written.
@@ -221,32 +219,7 @@ func (s *Store) apply(g *group) error {
 	if g.batch == nil || g.batch.Empty() {
 		return nil
 	}
-	e := g.engine
-	if e.broken() {
-		return e.err()
-	}
-	if !e.hold() {
-		return ErrClosed
-	}
-	result := e.try(func() error {
-		defer e.release()
-		return e.db.Apply(g.batch, s.sync())
-	})
-	stall := time.NewTimer(stallAfter)
-	defer stall.Stop()
-	for {
-		select {
-		case err := <-result:
-			if err == nil {
-				_ = g.batch.Close()
-			}
-			return err
-		case <-e.fatal:
-			return e.err() // the batch stays in the tree's hands
-		case <-stall.C:
-			s.setHealth(errStalled)
-		}
-	}
+	return g.engine.Apply(g.batch, s.sync(), func() { s.setHealth(errStalled) })
 }
 
 // preparer holds what preparing reuses between groups.
@@ -278,11 +251,11 @@ func (p *preparer) settle() error {
 func (p *preparer) again(cause error) {
 	p.awaitWritten()
 	e := p.s.engine.Load()
-	if e.broken() {
+	if e.Broken() {
 		return
 	}
 	if err := p.s.load(e); err != nil {
-		e.fail(fmt.Errorf("%w; and the state could not be read again: %w", cause, err))
+		e.Fail(fmt.Errorf("%w; and the state could not be read again: %w", cause, err))
 	}
 }
 
@@ -305,7 +278,7 @@ func (p *preparer) reopen() bool {
 	s := p.s
 	p.awaitWritten()
 	old := s.engine.Load()
-	cause := old.err()
+	cause := old.Err()
 	s.setHealth(cause)
 	if n := s.stats.groups.Load(); n > p.groups { // the last instance worked for a while
 		p.pause, p.groups = 0, n
@@ -322,14 +295,14 @@ func (p *preparer) reopen() bool {
 			continue
 		}
 		s.engine.Store(e)
-		old.bury()
+		old.Bury()
 		s.setHealth(nil)
 		return true
 	}
 }
 
-func (s *Store) openAgain() (*engine, error) {
-	if err := s.probe(); err != nil {
+func (s *Store) openAgain() (*lsm.Tree, error) {
+	if err := lsm.Probe(s.dir, s.opt.FS); err != nil {
 		return nil, err
 	}
 	e, err := s.openEngine()
@@ -337,8 +310,8 @@ func (s *Store) openAgain() (*engine, error) {
 		return nil, err
 	}
 	if err := s.load(e); err != nil {
-		e.fail(err)
-		e.bury()
+		e.Fail(err)
+		e.Bury()
 		return nil, err
 	}
 	return e, nil
@@ -348,8 +321,8 @@ func (s *Store) openAgain() (*engine, error) {
 func (p *preparer) group(frames []*Frame) (*group, error) {
 	s := p.s
 	e := s.engine.Load()
-	if e.broken() {
-		return nil, e.err()
+	if e.Broken() {
+		return nil, e.Err()
 	}
 	if p.inFlight != nil { // do not build on a group that has failed already
 		select {
@@ -362,7 +335,7 @@ func (p *preparer) group(frames []*Frame) (*group, error) {
 	}
 	st := &s.state
 	g := &group{
-		engine: e, batch: e.db.NewBatchWithSize(256 * len(frames)), frames: append([]*Frame(nil), frames...),
+		engine: e, batch: e.DB.NewBatchWithSize(256 * len(frames)), frames: append([]*Frame(nil), frames...),
 		results: make([]Result, len(frames)), written: make(chan struct{}),
 	}
 	st.Lock()
@@ -622,7 +595,7 @@ func (p *preparer) message(k msgKey) (first telemetry.Locator, found bool, err e
 		return l, true, nil
 	}
 	key := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32([]byte{pMessage}, k.mn), k.hash)
-	v, closer, err := p.s.engine.Load().db.Get(key)
+	v, closer, err := p.s.engine.Load().DB.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return telemetry.Locator{}, false, nil
 	}

@@ -33,8 +33,8 @@ func (s *Store) Factor(sc FactorScan, fn func(*telemetry.Record) bool) error {
 	if err != nil {
 		return err
 	}
-	defer e.release()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, sc.Outlet, sc.Kind, sc.From), UpperBound: seriesTime(nil, sc.Outlet, sc.Kind, sc.To)})
+	defer e.Release()
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, sc.Outlet, sc.Kind, sc.From), UpperBound: seriesTime(nil, sc.Outlet, sc.Kind, sc.To)})
 	if err != nil {
 		return err
 	}
@@ -206,8 +206,8 @@ func (s *Store) DerivedNewest(table byte, o telemetry.OutletID, from, to int64, 
 	if err != nil {
 		return err
 	}
-	defer e.release()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: derivedKey(table, o, from), UpperBound: derivedKey(table, o, to)})
+	defer e.Release()
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: derivedKey(table, o, from), UpperBound: derivedKey(table, o, to)})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"plateau/internal/platform/lsm"
 	"plateau/internal/telemetry"
 )
 
@@ -21,10 +22,10 @@ var ErrNotFound = errors.New("store: not found")
 
 // use returns the tree's instance of the moment, which stays open until its
 // release; ErrClosed once the store is closed.
-func (s *Store) use() (*engine, error) {
+func (s *Store) use() (*lsm.Tree, error) {
 	for {
 		e := s.engine.Load()
-		if e.hold() {
+		if e.Hold() {
 			return e, nil
 		}
 		if s.engine.Load() == e {
@@ -65,8 +66,8 @@ func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, 
 	if err != nil {
 		return err
 	}
-	defer e.release()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, from), UpperBound: seriesTime(nil, o, k, to)})
+	defer e.Release()
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, from), UpperBound: seriesTime(nil, o, k, to)})
 	if err != nil {
 		return err
 	}
@@ -119,8 +120,8 @@ func (s *Store) parts(o telemetry.OutletID, k telemetry.Kind, at int64, last uin
 	if err != nil {
 		return nil, err
 	}
-	defer e.release()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, at), UpperBound: seriesTime(nil, o, k, at+1)})
+	defer e.Release()
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, at), UpperBound: seriesTime(nil, o, k, at+1)})
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +147,8 @@ func (s *Store) Before(o telemetry.OutletID, k telemetry.Kind, t int64) (telemet
 	if err != nil {
 		return telemetry.Record{}, false, err
 	}
-	defer e.release()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: seriesPrefix(nil, o, k), UpperBound: seriesTime(nil, o, k, t)})
+	defer e.Release()
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: seriesPrefix(nil, o, k), UpperBound: seriesTime(nil, o, k, t)})
 	if err != nil {
 		return telemetry.Record{}, false, err
 	}
@@ -228,8 +229,8 @@ func (s *Store) content(seq uint64, withRaw bool) (es []entry, hash [hashLen]byt
 	if err != nil {
 		return nil, hash, err
 	}
-	defer e.release()
-	v, closer, err := e.db.Get(journalKey(nil, seq))
+	defer e.Release()
+	v, closer, err := e.DB.Get(journalKey(nil, seq))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, hash, ErrNotFound
 	}
@@ -278,8 +279,8 @@ type run struct{ begin, end uint64 } // from the first sequence that can matter 
 
 // runs returns the stretches of the journal that may hold frames received at or
 // after from (zero: any).
-func runs(e *engine, from time.Time) ([]run, error) {
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: []byte{pClock}, UpperBound: []byte{pClock + 1}})
+func runs(e *lsm.Tree, from time.Time) ([]run, error) {
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: []byte{pClock}, UpperBound: []byte{pClock + 1}})
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +322,7 @@ func (s *Store) Frames(mn string, from, to time.Time, cursor string, limit int) 
 	if err != nil {
 		return nil, "", err
 	}
-	defer e.release()
+	defer e.Release()
 	stretches := []run{{0, math.MaxUint64}}
 	if !from.IsZero() || !to.IsZero() {
 		if stretches, err = runs(e, from); err != nil {
@@ -329,7 +330,7 @@ func (s *Store) Frames(mn string, from, to time.Time, cursor string, limit int) 
 		}
 	}
 	prefix := binary.BigEndian.AppendUint32([]byte{pIndex}, id)
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
 		return nil, "", err
 	}
@@ -420,8 +421,8 @@ func (s *Store) LastFrames(mn string, n int) ([]StoredFrame, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer e.release()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	defer e.Release()
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
 		return nil, err
 	}
@@ -456,8 +457,8 @@ func (s *Store) Groups(seq uint64, fn func(GroupMeta) bool) error {
 	if err != nil {
 		return err
 	}
-	defer e.release()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: journalKey(nil, seq+1), UpperBound: journalKey(nil, tail+1)})
+	defer e.Release()
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: journalKey(nil, seq+1), UpperBound: journalKey(nil, tail+1)})
 	if err != nil {
 		return err
 	}
@@ -500,11 +501,11 @@ func (s *Store) PutDerived(rows []Derived, cursor string, seq uint64) error {
 	if err != nil {
 		return err
 	}
-	defer e.release()
-	if e.broken() {
-		return fmt.Errorf("%w: %w", ErrDegraded, e.err())
+	defer e.Release()
+	if e.Broken() {
+		return fmt.Errorf("%w: %w", ErrDegraded, e.Err())
 	}
-	b := e.db.NewBatch()
+	b := e.DB.NewBatch()
 	for i := range rows {
 		key := derivedKey(rows[i].Table, rows[i].Outlet, rows[i].At)
 		var err error
@@ -522,7 +523,7 @@ func (s *Store) PutDerived(rows []Derived, cursor string, seq uint64) error {
 			return err
 		}
 	}
-	if err := e.do(func() error { return b.Commit(s.sync()) }); err != nil {
+	if err := e.Do(func() error { return b.Commit(s.sync()) }); err != nil {
 		return fmt.Errorf("%w: %w", ErrDegraded, err) // the batch may still be in the tree's hands
 	}
 	return b.Close()
@@ -538,8 +539,8 @@ func (s *Store) Derived(table byte, o telemetry.OutletID, from, to int64, fn fun
 	if err != nil {
 		return err
 	}
-	defer e.release()
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: derivedKey(table, o, from), UpperBound: derivedKey(table, o, to)})
+	defer e.Release()
+	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: derivedKey(table, o, from), UpperBound: derivedKey(table, o, to)})
 	if err != nil {
 		return err
 	}
@@ -558,8 +559,8 @@ func (s *Store) Cursor(name string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer e.release()
-	v, closer, err := e.db.Get(append([]byte{pCursor}, name...))
+	defer e.Release()
+	v, closer, err := e.DB.Get(append([]byte{pCursor}, name...))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, nil
 	}
@@ -576,11 +577,11 @@ func (s *Store) Compact(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer e.release()
+	defer e.Release()
 	var outcome error // of the work; it need not mean that the tree has failed
-	err = e.do(func() error {
-		if outcome = e.db.Flush(); outcome == nil {
-			outcome = e.db.Compact(ctx, []byte{0}, []byte{0xFF}, true)
+	err = e.Do(func() error {
+		if outcome = e.DB.Flush(); outcome == nil {
+			outcome = e.DB.Compact(ctx, []byte{0}, []byte{0xFF}, true)
 		}
 		return nil
 	})

@@ -8,16 +8,13 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"plateau/internal/platform/lsm"
 	"plateau/internal/telemetry"
 )
 
@@ -33,15 +30,8 @@ type Options struct {
 	NoSync   bool   // tests of logic only: acknowledged is then not durable
 }
 
-func (o *Options) memTable() int {
-	if o.MemMB <= 0 {
-		return 64 << 20
-	}
-	return o.MemMB << 20
-}
-
 // ErrClosed is returned once the store is closing.
-var ErrClosed = errors.New("store: closed")
+var ErrClosed = lsm.ErrClosed
 
 // ErrDegraded wraps the reason why nothing can be made durable at the moment.
 var ErrDegraded = errors.New("store: nothing can be written")
@@ -75,7 +65,7 @@ type Result struct {
 type Store struct {
 	opt  Options
 	dir  string
-	lock *os.File
+	lock *lsm.Lock
 
 	queue struct {
 		sync.Mutex
@@ -87,7 +77,7 @@ type Store struct {
 	prepared chan *group
 	done     sync.WaitGroup
 
-	engine atomic.Pointer[engine] // replaced when the tree had to be opened again
+	engine atomic.Pointer[lsm.Tree] // replaced when the tree had to be opened again
 
 	health atomic.Pointer[healthState]
 	state  state // of the preparing goroutine and, behind its lock, of readers
@@ -133,23 +123,28 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.CacheMB <= 0 {
 		o.CacheMB = 64
 	}
+	if o.MemMB <= 0 {
+		o.MemMB = 64
+	}
 	s := &Store{opt: o, dir: dir, prepared: make(chan *group, 1)}
 	s.queue.more.L, s.queue.room.L = &s.queue, &s.queue
 	s.tail.changed = make(chan struct{})
 	if o.FS == nil {
-		if err := s.lockDir(); err != nil {
+		lock, err := lsm.LockDir(dir)
+		if err != nil {
 			return nil, err
 		}
+		s.lock = lock
 	}
 	e, err := s.openEngine()
 	if err == nil {
 		s.engine.Store(e)
 		if err = s.load(e); err != nil {
-			_ = e.db.Close()
+			_ = e.DB.Close()
 		}
 	}
 	if err != nil {
-		s.unlockDir()
+		s.lock.Unlock()
 		return nil, fmt.Errorf("open store in %s: %w", dir, err)
 	}
 	s.health.Store(&healthState{})
@@ -158,32 +153,10 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// lockDir holds a lock of our own: the tree may be opened again while an
-// earlier, broken instance still lives in this process.
-func (s *Store) lockDir() error {
-	if err := os.MkdirAll(s.dir, 0o750); err != nil {
-		return fmt.Errorf("make the data folder: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(s.dir, "PLATEAU-LOCK"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("lock the data folder: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("the data folder %s is in use by another process: %w", s.dir, err)
-	}
-	s.lock = f
-	return nil
-}
-
-func (s *Store) unlockDir() {
-	if s.lock != nil {
-		// Closing alone would not do: a child process between fork and exec still
-		// holds a copy of the descriptor, and with it the lock.
-		_ = syscall.Flock(int(s.lock.Fd()), syscall.LOCK_UN)
-		_ = s.lock.Close()
-		s.lock = nil
-	}
+func (s *Store) openEngine() (*lsm.Tree, error) {
+	return lsm.Open(s.dir, lsm.Options{
+		FS: s.opt.FS, Logger: s.opt.Logger, CacheMB: s.opt.CacheMB, MemMB: s.opt.MemMB, BlockKB: 256, OnFail: s.wake,
+	})
 }
 
 // Close commits what is queued, waits for readers and closes the tree. A reader
@@ -201,12 +174,12 @@ func (s *Store) Close() error {
 	s.done.Wait()
 	e := s.engine.Load()
 	var err error
-	if e.broken() {
-		e.bury()
+	if e.Broken() {
+		e.Bury()
 	} else {
-		err = e.close()
+		err = e.Close()
 	}
-	s.unlockDir()
+	s.lock.Unlock()
 	return err
 }
 
@@ -259,7 +232,7 @@ func (s *Store) take(buf []*Frame) []*Frame {
 	q := &s.queue
 	q.Lock()
 	defer q.Unlock()
-	for len(q.frames) == 0 && !q.closed && !s.engine.Load().broken() {
+	for len(q.frames) == 0 && !q.closed && !s.engine.Load().Broken() {
 		q.more.Wait()
 	}
 	return s.pull(buf[:0], s.opt.MaxBatch)
@@ -341,10 +314,10 @@ func (s *Store) Stats() Stats {
 	st.Queue = len(s.queue.frames)
 	s.queue.Unlock()
 	if e, err := s.use(); err == nil {
-		if !e.broken() {
-			st.DiskBytes = e.db.Metrics().DiskSpaceUsage()
+		if !e.Broken() {
+			st.DiskBytes = e.DB.Metrics().DiskSpaceUsage()
 		}
-		e.release()
+		e.Release()
 	}
 	return st
 }
@@ -382,12 +355,12 @@ func (s *Store) Wait(ctx context.Context, seq uint64) error {
 }
 
 // load rebuilds what is kept in memory from the tree.
-func (s *Store) load(e *engine) error {
+func (s *Store) load(e *lsm.Tree) error {
 	st := &s.state
 	st.Lock()
 	defer st.Unlock()
 	st.reset()
-	it, err := e.db.NewIter(nil)
+	it, err := e.DB.NewIter(nil)
 	if err != nil {
 		return err
 	}
@@ -427,4 +400,3 @@ func (s *Store) load(e *engine) error {
 	return nil
 }
 
-var _ pebble.Logger = (*engineLog)(nil)

@@ -365,7 +365,7 @@ func TestVerifyFindsChange(t *testing.T) {
 		put(t, s, frameOf(t, 1, 2011, t0.Add(time.Duration(i)*time.Minute), "a-Rtd=1"))
 	}
 	verified(t, s)
-	db := s.engine.Load().db
+	db := s.engine.Load().DB
 	v, closer, err := db.Get(journalKey(nil, 3))
 	if err != nil {
 		t.Fatal(err)

@@ -71,8 +71,8 @@ func (s *Store) Verify(ctx context.Context, decode Decode) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	defer e.release()
-	snap := e.db.NewSnapshot()
+	defer e.Release()
+	snap := e.DB.NewSnapshot()
 	defer snap.Close()
 	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{pJournal}, UpperBound: []byte{pJournal + 1}})
 	if err != nil {
