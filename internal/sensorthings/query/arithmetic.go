@@ -67,6 +67,7 @@ func computeNumbers(op operator, x, y Value) Value {
 				return Value{}
 			}
 			return Integer(x.a % y.a)
+		default: // may leave the whole numbers
 		}
 	}
 	a, b := x.float(), y.float()
@@ -81,8 +82,9 @@ func computeNumbers(op operator, x, y Value) Value {
 		return Number(a / b) // by zero: infinite or NaN, which is null
 	case opMod:
 		return Number(math.Mod(a, b))
+	default:
+		return Value{}
 	}
-	return Value{}
 }
 
 // negative is unary minus, of numbers and durations.

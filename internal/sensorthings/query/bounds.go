@@ -51,7 +51,7 @@ func (b *Bounds) require(x expr) {
 			b.time(n.op, v)
 		}
 	case *call:
-		b.function(n, x)
+		b.function(n)
 	}
 }
 
@@ -108,6 +108,7 @@ func (b *Bounds) time(op operator, v Value) {
 		b.to(v.a)
 	case opLe:
 		b.to(v.a + 1)
+	default: // says nothing of a range
 	}
 }
 
@@ -124,7 +125,7 @@ func (b *Bounds) to(at int64) {
 }
 
 // function notes functions of phenomenonTime and a constant that stand alone.
-func (b *Bounds) function(c *call, _ expr) {
+func (b *Bounds) function(c *call) {
 	if len(c.args) != 2 {
 		return
 	}

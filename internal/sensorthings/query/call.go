@@ -53,7 +53,7 @@ func (p *parser) apply(name string, fn *function, args []expr, at int) (expr, er
 		if least < most {
 			want = strconv.Itoa(least) + " or " + want
 		}
-		return expr{}, fault(at, "%s takes %s arguments, not %d", name, want, len(args))
+		return expr{}, fault(at, "%s is given %d arguments, it takes %s", name, len(args), want)
 	}
 	if name == "now" {
 		us := p.now.UnixMicro()
@@ -217,8 +217,9 @@ func kindOf(k sensorthings.Kind) (static kind, timed bool) {
 		return kindJSON, false
 	case sensorthings.Instant, sensorthings.Period, sensorthings.Moment:
 		return kindTime, true
+	default:
+		return kindAny, false
 	}
-	return kindAny, false
 }
 
 // any reads any(x: condition) behind a path to many.

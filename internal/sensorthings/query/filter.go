@@ -90,7 +90,7 @@ func newPool(slots int) *sync.Pool {
 
 // start takes an env for a row; done gives it back.
 func start(pool *sync.Pool, r Row) *env {
-	e := pool.Get().(*env) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	e := pool.Get().(*env) //nolint:forcetypeassert // the pool holds nothing else
 	clear(e.slots)
 	e.slots[0] = slot{r, true}
 	return e

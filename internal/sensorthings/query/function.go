@@ -144,6 +144,7 @@ func calendar(f func(time.Time) int, ofDate, ofClock bool) func([]Value) Value {
 			if !ofClock {
 				return Value{}
 			}
+		default:
 		}
 		return Integer(int64(f(time.UnixMicro(us).UTC())))
 	}
@@ -164,8 +165,9 @@ func dateOf(a []Value) Value {
 		return a[0]
 	case kindClock:
 		return Value{}
+	default:
+		return Value{kind: kindDate, a: (a[0].a - floorMod(a[0].a, day)) / day}
 	}
-	return Value{kind: kindDate, a: (a[0].a - floorMod(a[0].a, day)) / day}
 }
 
 func clockOf(a []Value) Value {
@@ -174,8 +176,9 @@ func clockOf(a []Value) Value {
 		return a[0]
 	case kindDate:
 		return Value{}
+	default:
+		return Value{kind: kindClock, a: floorMod(a[0].a, day)}
 	}
-	return Value{kind: kindClock, a: floorMod(a[0].a, day)}
 }
 
 // offsetMinutes is 0: times are kept and answered in UTC.

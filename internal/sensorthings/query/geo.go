@@ -51,6 +51,14 @@ func (s *shape) read() bool {
 	return true
 }
 
+// text is what geometries are sorted by.
+func (s *shape) text() string {
+	if s.raw != "" {
+		return s.raw
+	}
+	return s.geometry.AsText()
+}
+
 // geoJSON makes a geometry of stored JSON; null when it is none.
 func geoJSON(raw string) Value {
 	for range 2 {
@@ -90,15 +98,12 @@ func enclose(b *box, raw string, depth int) bool {
 		if list[0] != '[' {
 			return false
 		}
-		for n := 0; ; n++ {
-			part := element(list, 0, n)
-			if part == "" {
-				return true
-			}
-			if !enclose(b, part, depth+1) {
-				return false
-			}
-		}
+		ok := true
+		each(list, 0, func(part string) bool {
+			ok = enclose(b, part, depth+1)
+			return ok
+		})
+		return ok
 	}
 	positions := member(raw, i, "coordinates")
 	if positions == "" || positions[0] != '[' {
@@ -192,12 +197,8 @@ func geoLength(a []Value) Value {
 }
 
 // guard runs geometry code that may panic on geometries that are not valid.
-func guard(fn func()) (ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
+// What fn was to set then stays as it was.
+func guard(fn func()) {
+	defer func() { _ = recover() }()
 	fn()
-	return true
 }

@@ -33,8 +33,9 @@ func (o operator) mirror() operator {
 		return opGt
 	case opLe:
 		return opGe
+	default:
+		return o
 	}
-	return o
 }
 
 func (o operator) holds(c int) bool {
@@ -119,8 +120,9 @@ func (n *not) truth(e *env) (tri, error) {
 		return no, err
 	case no:
 		return yes, err
+	default:
+		return unknown, err
 	}
-	return unknown, err
 }
 
 // asCondition reads a value that stands where a condition is wanted; what is no
@@ -232,6 +234,7 @@ func compare(op operator, x, y Value) tri {
 				return triOf(op == opNe || (a < b) == (op == opLt || op == opLe) && op != opEq)
 			}
 		}
+	default:
 	}
 	return triOf(op.holds(Compare(x, y)))
 }

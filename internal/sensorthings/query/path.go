@@ -2,6 +2,7 @@ package query
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,10 +88,8 @@ func splitPath(s string) ([]string, error) {
 	if len(parts) > maxSteps {
 		return nil, fault(-1, "the path has more than %d steps", maxSteps)
 	}
-	for _, p := range parts {
-		if p == "" {
-			return nil, missing("the path has an empty step")
-		}
+	if slices.Contains(parts, "") {
+		return nil, missing("the path has an empty step")
 	}
 	return parts, nil
 }

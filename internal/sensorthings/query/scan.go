@@ -89,24 +89,31 @@ func member(raw string, i int, name string) string {
 }
 
 // element finds the n-th element of the list that begins at i.
-func element(raw string, i, n int) string {
+func element(raw string, i, n int) (found string) {
+	each(raw, i, func(part string) bool {
+		if n == 0 {
+			found = part
+		}
+		n--
+		return n >= 0
+	})
+	return found
+}
+
+// each calls fn with the elements of the list that begins at i until it returns false.
+func each(raw string, i int, fn func(part string) bool) {
 	i = blanks(raw, i+1)
 	for i < len(raw) && raw[i] != ']' {
 		end := skip(raw, i)
-		if end < 0 {
-			return ""
+		if end < 0 || !fn(raw[i:end]) {
+			return
 		}
-		if n == 0 {
-			return raw[i:end]
-		}
-		n--
 		i = blanks(raw, end)
 		if i >= len(raw) || raw[i] != ',' {
-			break
+			return
 		}
 		i = blanks(raw, i+1)
 	}
-	return ""
 }
 
 // skip returns the end of the value that begins at i, -1 when there is none.

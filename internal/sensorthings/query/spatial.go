@@ -32,8 +32,9 @@ func disjoint(a, b *shape) tri {
 		return no
 	case no:
 		return yes
+	default:
+		return unknown
 	}
-	return unknown
 }
 
 func equals(a, b *shape) tri {

@@ -223,6 +223,7 @@ func compareTimes(op operator, x, y Value) bool {
 			return x.a >= y.b
 		}
 		return x.a >= y.a && x.b >= y.b
+	default:
+		return false
 	}
-	return false
 }

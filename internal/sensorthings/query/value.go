@@ -63,12 +63,12 @@ func Number(f float64) Value {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return Value{}
 	}
-	return Value{kind: kindNumber, b: int64(math.Float64bits(f))} //nolint:gosec // bits are kept, not a count
+	return Value{kind: kindNumber, b: int64(math.Float64bits(f))}
 }
 
 // Integer makes a whole number that compares exactly with others of its kind.
 func Integer(i int64) Value {
-	return Value{kind: kindNumber, exact: true, a: i, b: int64(math.Float64bits(float64(i)))} //nolint:gosec // bits are kept, not a count
+	return Value{kind: kindNumber, exact: true, a: i, b: int64(math.Float64bits(float64(i)))}
 }
 
 // Text makes a text value.
@@ -81,15 +81,16 @@ func Time(s sensorthings.Span) Value { return Value{kind: kindTime, a: s.Start, 
 // GeoJSON stays usable by geo functions, other JSON by member paths. What is
 // not JSON is null. See Value for how long it lives.
 func JSON(raw []byte) Value {
-	raw = bytes.TrimLeft(raw, " \t\r\n")
+	if n := len(raw); n > 0 && (raw[0] <= ' ' || raw[n-1] <= ' ') {
+		raw = bytes.Trim(raw, " \t\r\n")
+	}
 	if len(raw) == 0 {
 		return Value{}
 	}
 	switch c := raw[0]; {
 	case c == '-' || c >= '0' && c <= '9':
-		return number(bytes.TrimRight(raw, " \t\r\n"))
+		return number(raw)
 	case c == '"':
-		raw = bytes.TrimRight(raw, " \t\r\n")
 		if len(raw) < 2 || raw[len(raw)-1] != '"' {
 			return Value{}
 		}
@@ -113,26 +114,8 @@ func JSON(raw []byte) Value {
 
 // number reads a JSON number. Whole ones keep all their digits.
 func number(raw []byte) Value {
-	if len(raw) <= 15 { // whole and exact in both forms: the most frequent case
-		var n int64
-		digits := raw
-		if raw[0] == '-' {
-			digits = raw[1:]
-		}
-		ok := len(digits) > 0
-		for _, c := range digits {
-			if c < '0' || c > '9' {
-				ok = false
-				break
-			}
-			n = n*10 + int64(c-'0')
-		}
-		if ok {
-			if raw[0] == '-' {
-				n = -n
-			}
-			return Integer(n)
-		}
+	if v, ok := shortNumber(raw); ok {
+		return v
 	}
 	s := view(raw)
 	f, err := strconv.ParseFloat(s, 64)
@@ -148,6 +131,40 @@ func number(raw []byte) Value {
 	}
 	return v
 }
+
+// shortNumber reads numbers of up to 15 digits, without an exponent: nearly all
+// there are. Their digits and the power of ten are both exact in a float64, so
+// that the quotient is rounded once, as it should be.
+func shortNumber(raw []byte) (Value, bool) {
+	digits, negative := raw, raw[0] == '-'
+	if negative {
+		digits = raw[1:]
+	}
+	if len(digits) == 0 || len(digits) > 15 || digits[0] == '.' {
+		return Value{}, false
+	}
+	var n int64
+	point := -1
+	for i, c := range digits {
+		switch {
+		case c >= '0' && c <= '9':
+			n = n*10 + int64(c-'0')
+		case c == '.' && point < 0 && i+1 < len(digits):
+			point = i
+		default:
+			return Value{}, false
+		}
+	}
+	if negative {
+		n = -n
+	}
+	if point < 0 {
+		return Integer(n), true
+	}
+	return Number(float64(n) / tens[len(digits)-1-point]), true
+}
+
+var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14}
 
 // Keep returns the value with memory of its own.
 func (v Value) Keep() Value {
@@ -169,7 +186,7 @@ func (v Value) Span() (sensorthings.Span, bool) {
 // Str returns the value of a text.
 func (v Value) Str() (string, bool) { return v.s, v.kind == kindText }
 
-func (v Value) float() float64 { return math.Float64frombits(uint64(v.b)) } //nolint:gosec // bits are kept, not a count
+func (v Value) float() float64 { return math.Float64frombits(uint64(v.b)) }
 
 // Compare orders values for $orderby: null < boolean < number < text < others,
 // periods by start, then end.
@@ -185,7 +202,8 @@ func Compare(a, b Value) int {
 	case kindDuration:
 		return compareInt(a.length(), b.length())
 	case kindGeo:
-		return strings.Compare(a.g.geometry.AsText(), b.g.geometry.AsText())
+		return strings.Compare(a.g.text(), b.g.text())
+	default:
 	}
 	if c := compareInt(a.a, b.a); c != 0 {
 		return c
