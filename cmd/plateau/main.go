@@ -32,6 +32,7 @@ func commands() []command {
 		{"journal", "verify the journal of a server that is not running", cmdJournal},
 		{"backup", "copy everything a server keeps, also while it runs", cmdBackup},
 		{"restore", "fill a data folder from a backup and prove it", cmdRestore},
+		{"archive", "move old groups of the journal into archive files", cmdArchive},
 		{"config", "check the configuration", cmdConfig},
 		{"bench", "measure this machine", cmdBench},
 		{"version", "print the version", cmdVersion},

@@ -25,11 +25,13 @@ import (
 	"plateau/internal/publicweb"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/alarm"
+	"plateau/internal/telemetry/archive"
 	"plateau/internal/telemetry/backfill"
 	"plateau/internal/telemetry/dialogue"
 	"plateau/internal/telemetry/events"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/handover"
+	"plateau/internal/telemetry/keeping"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/reportjob"
 	"plateau/internal/telemetry/simulator"
@@ -79,7 +81,8 @@ type App struct {
 	reports  *reportjob.Service
 	progress progress
 	control  net.Listener // orders of commands on this machine; nil = the folder can have none
-	copying  sync.Mutex   // held while a backup is made
+	keeping  *keeping.Service
+	copying  sync.Mutex // held while a backup is made
 	ready    obs.Readiness
 	samples  []auth.SampleSignIn
 	real     *simulator.Real  // series of a demonstration; nil = generated ones
@@ -164,7 +167,11 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.db, err = db.Open(ctx, c.DatabaseURL()); err != nil {
 		return err
 	}
-	kept := store.Options{Now: a.now, Logger: a.log}
+	places, err := archivePlaces(c)
+	if err != nil {
+		return err
+	}
+	kept := store.Options{Now: a.now, Logger: a.log, Archive: archive.NewReader(0, places...)}
 	if a.o.Demo { // a month comes at once, and is read again to be judged
 		kept.CacheMB = demoCacheMB
 	}
@@ -177,6 +184,9 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := os.RemoveAll(filepath.Join(c.Data, backup.StageName)); err != nil { // of a backup that was killed
 		return fmt.Errorf("clear what a broken-off backup left: %w", err)
 	}
+	a.keeping = keeping.New(keeping.Options{
+		Store: a.store, Place: places[0], Stage: filepath.Join(c.Data, sealingDir), SealAfter: time.Duration(c.Keeping.SealAfter), Now: a.now, Logger: a.log,
+	})
 	if a.registry, err = telemetry.Open(ctx, a.db, a.now); err != nil {
 		return err
 	}
@@ -394,6 +404,7 @@ func (a *App) Serve(ctx context.Context) error {
 	run("webhooks", a.hooks.Run)
 	run("reports", a.reports.Run)
 	run("orders", a.serveControl)
+	run("keeping", a.keeping.Run)
 	if a.o.Demo {
 		run("demonstration", a.play)
 	}

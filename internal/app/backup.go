@@ -20,11 +20,11 @@ import (
 const dbName = "plateau.db"
 
 // notKept are the names in a data folder that a backup leaves out.
-var notKept = []string{ControlName}
+var notKept = []string{ControlName, sealingDir}
 
 // orders are what a running server does for commands.
 func (a *App) orders() map[string]order {
-	return map[string]order{"backup": a.orderBackup}
+	return map[string]order{"backup": a.orderBackup, "archive": a.orderArchive}
 }
 
 // trees are the folders that are written to while the server runs.

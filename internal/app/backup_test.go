@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"plateau/internal/platform/backup"
+	"plateau/internal/telemetry"
 )
 
 // serving starts the victim's program in this process; end stops it.
@@ -193,5 +195,83 @@ func TestNoOrders(t *testing.T) {
 	}
 	if _, err := New(t.Context(), victimOptions(dir)); err == nil || !strings.Contains(err.Error(), "broken off") {
 		t.Errorf("half a restore: %v", err)
+	}
+}
+
+// TestArchiveOfRunningServer seals while loggers send: frames are reached over
+// the interface as before, a backup with archives restores and verifies, and
+// without the archive only the old frames cannot be shown.
+func TestArchiveOfRunningServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a, end := serving(t, dir)
+	defer end()
+	l := load{acked: map[string]map[string]bool{}, start: time.Now().Add(-5 * 24 * time.Hour).Truncate(time.Hour)}
+	enough := make(chan struct{})
+	l.begin(200, enough)
+	var wg sync.WaitGroup
+	for n := range loggers {
+		wg.Go(func() { l.run(a.hjAddr, n) })
+	}
+	<-enough
+	o := victimOptions(dir)
+	var sealed []SealedFile
+	for waited := time.Now(); len(sealed) == 0; {
+		files, err := Archive(t.Context(), o, time.Nanosecond, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed = append(sealed, files...)
+		if time.Since(waited) > 30*time.Second {
+			t.Fatal("nothing was sealed: the judgement does not go on")
+		}
+	}
+	if sealed[0].First != 1 {
+		t.Errorf("%+v", sealed)
+	}
+	from := filepath.Join(t.TempDir(), "b")
+	if _, err := Backup(t.Context(), o, from, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := a.store.FrameAt(telemetry.Locator{Seq: 1})
+	if err != nil || len(f.Raw) == 0 {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	end()
+	wg.Wait()
+	if _, err := Archive(t.Context(), o, time.Nanosecond, true); err != nil {
+		t.Errorf("stopped: %v", err)
+	}
+	l.check(t, dir)
+	to := filepath.Join(t.TempDir(), "data")
+	r, err := Restore(t.Context(), victimOptions(to), from, nil, nil)
+	if err != nil || !r.OK() || r.Journal.Groups < int64(sealed[0].Last) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if v, err := Verify(t.Context(), victimOptions(to)); err != nil || !v.OK() {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if err := os.RemoveAll(filepath.Join(to, ArchiveDir)); err != nil {
+		t.Fatal(err)
+	}
+	a, end = serving(t, to)
+	defer end()
+	token, err := a.operatorToken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.httpAddr+"/en/frames/1-0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "Frame 1-0 is archived, and the archive cannot be read") {
+		t.Errorf("%s: %.500s", res.Status, body)
 	}
 }

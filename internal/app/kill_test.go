@@ -21,6 +21,7 @@ import (
 	"plateau/hj212"
 	"plateau/internal/platform/db"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/archive"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/store"
 )
@@ -211,7 +212,7 @@ func (l *load) check(t *testing.T, dir string) {
 	if err != nil || !r.OK() {
 		t.Fatalf("verify: %v %v", err, r.Faults)
 	}
-	s, err := store.Open(filepath.Join(dir, TelemetryDir), store.Options{})
+	s, err := store.Open(filepath.Join(dir, TelemetryDir), store.Options{Archive: archive.NewReader(0, archive.Folder(filepath.Join(dir, ArchiveDir)))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/archive"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/store"
 )
@@ -31,7 +32,11 @@ func stopped(o Options) (*store.Store, config.Config, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, c, fmt.Errorf("%s holds no journal: %w", c.Data, err)
 	}
-	s, err := store.Open(dir, store.Options{CacheMB: 256})
+	places, err := archivePlaces(&c)
+	if err != nil {
+		return nil, c, err
+	}
+	s, err := store.Open(dir, store.Options{CacheMB: 256, Archive: archive.NewReader(0, places...)})
 	return s, c, err
 }
 

@@ -1,6 +1,7 @@
 package telemetryweb
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -8,8 +9,10 @@ import (
 	"time"
 
 	"plateau/hj212"
+	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/archive"
 	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/store"
@@ -463,6 +466,9 @@ func (h *Handler) frame(c *call) error {
 		return notFound()
 	}
 	f, err := h.Journal.FrameAt(loc)
+	if errors.Is(err, archive.ErrUnreachable) {
+		return &errs.Error{Kind: errs.Busy, Key: "keeping.unreachable", Args: []any{"frame", loc.String()}, Err: err}
+	}
 	if err != nil {
 		return notFound()
 	}

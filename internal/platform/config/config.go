@@ -24,6 +24,7 @@ type Config struct {
 	API      API      `toml:"api"`
 	Events   Events   `toml:"events"`
 	Webhooks Webhooks `toml:"webhooks"`
+	Keeping  Keeping  `toml:"keeping"`
 	Database Database `toml:"database"`
 	Log      Log      `toml:"log"`
 
@@ -53,6 +54,16 @@ type Webhooks struct {
 	Timeout      Duration `toml:"timeout"`       // of one delivery
 	GiveUp       Duration `toml:"give_up"`       // an event is tried for so long
 	Workers      int      `toml:"workers"`       // deliveries at one time
+}
+
+// Keeping is where old groups of the journal go.
+type Keeping struct {
+	Archive     string   `toml:"archive"`    // a folder, s3://BUCKET/PREFIX, or "" for DATA/archive
+	SealAfter   Duration `toml:"seal_after"` // age from which groups go there; 0s = never
+	S3Endpoint  string   `toml:"s3_endpoint"`
+	S3Region    string   `toml:"s3_region"`
+	S3AccessKey string   `toml:"s3_access_key"`
+	S3SecretKey string   `toml:"s3_secret_key"`
 }
 
 // SensorThings bounds what one request to the SensorThings API may read.
@@ -116,6 +127,7 @@ func Default() Config {
 		API:      API{Rate: 50, Burst: 500},
 		Events:   Events{Keep: Duration(90 * 24 * time.Hour)},
 		Webhooks: Webhooks{Timeout: Duration(10 * time.Second), GiveUp: Duration(72 * time.Hour), Workers: 8},
+		Keeping:  Keeping{SealAfter: Duration(90 * 24 * time.Hour), S3Region: "us-east-1"},
 		Log:      Log{Level: "info", Format: "text"},
 
 		SensorThings: SensorThings{MaxRows: 20_000_000, MaxTime: Duration(30 * time.Second)},
@@ -129,6 +141,9 @@ func (c Config) DatabaseURL() string {
 	}
 	return filepath.Join(c.Data, "plateau.db")
 }
+
+// ArchiveInStore reports whether archives go into an object store.
+func (c Config) ArchiveInStore() bool { return strings.HasPrefix(c.Keeping.Archive, "s3://") }
 
 // Source is where settings come from.
 type Source struct {
@@ -278,6 +293,10 @@ func (c Config) Validate() error {
 		return errors.New("webhooks: write a timeout of 1s or more, give_up of 1m or more and 1 or more workers")
 	case c.Public.Enabled && c.Public.Licence == "":
 		return errors.New("public.licence is empty; say under which terms the published data may be used, or set public.enabled to false")
+	case c.Keeping.SealAfter < 0:
+		return fmt.Errorf("keeping.seal_after is %s; write an age such as 2160h, or 0s for never", time.Duration(c.Keeping.SealAfter))
+	case c.ArchiveInStore() && c.Keeping.S3Endpoint == "":
+		return errors.New("keeping.archive is in an object store; write its address into keeping.s3_endpoint, such as https://HOST:PORT")
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
 		return fmt.Errorf("log.level is %q; write debug, info, warn or error", c.Log.Level)
 	case !slices.Contains([]string{"text", "json"}, c.Log.Format):
@@ -299,5 +318,8 @@ func linkBase(u string) bool {
 // redacted returns c without secrets.
 func (c Config) redacted() Config {
 	c.Database.URL = db.Redact(c.Database.URL)
+	if c.Keeping.S3SecretKey != "" {
+		c.Keeping.S3SecretKey = "xxxxx"
+	}
 	return c
 }

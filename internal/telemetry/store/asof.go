@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -47,7 +48,7 @@ func (s *Store) SequenceAt(t time.Time) (uint64, error) {
 			end = min(end, start)
 			continue
 		}
-		seq, err := lastIn(e, it, run{start, end}, us)
+		seq, err := s.lastIn(e, it, run{start, end}, us)
 		if err != nil {
 			return 0, err
 		}
@@ -61,7 +62,7 @@ func (s *Store) SequenceAt(t time.Time) (uint64, error) {
 
 // lastIn finds the last group of a run before the first frame received after
 // us; one before the run when that is its first group. it walks over the marks.
-func lastIn(e *lsm.Tree, it *pebble.Iterator, r run, us int64) (uint64, error) {
+func (s *Store) lastIn(e *lsm.Tree, it *pebble.Iterator, r run, us int64) (uint64, error) {
 	from, to := r.begin, r.end
 	mark := func(ok bool) (uint64, bool) {
 		if !ok || binary.BigEndian.Uint64(it.Key()[1:]) != r.begin {
@@ -77,28 +78,26 @@ func lastIn(e *lsm.Tree, it *pebble.Iterator, r run, us int64) (uint64, error) {
 	if seq, ok := mark(it.SeekGE(clockKey(nil, r.begin, minuteOf(us)+1))); ok {
 		to = min(to, seq)
 	}
-	groups, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: journalKey(nil, from), UpperBound: journalKey(nil, to)})
-	if err != nil {
-		return 0, err
-	}
-	defer groups.Close()
-	for groups.First(); groups.Valid(); groups.Next() {
-		content, _, err := openGroup(groups.Value())
+	found := to - 1
+	err := s.walk(context.Background(), e.DB, from, to-1, func(seq uint64, value []byte) (bool, error) {
+		content, _, err := openGroup(value)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
 		es, err := parseContent(content, false)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
 		for i := range es {
 			if es[i].received > us {
-				return binary.BigEndian.Uint64(groups.Key()[1:]) - 1, nil
+				found = seq - 1
+				return false, nil
 			}
 		}
-	}
-	if err := groups.Error(); err != nil {
+		return true, nil
+	})
+	if err != nil {
 		return 0, fmt.Errorf("look for the group of an instant: %w", err)
 	}
-	return to - 1, nil
+	return found, nil
 }

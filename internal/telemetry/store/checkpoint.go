@@ -4,9 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // Checkpoint makes a consistent copy of the tree in dir, which must not exist,
@@ -45,25 +44,14 @@ func (s *Store) VerifyChain(ctx context.Context, progress func(groups, bytes int
 		return r, err
 	}
 	defer e.Release()
-	snap := e.DB.NewSnapshot()
-	defer snap.Close()
-	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{pJournal}, UpperBound: []byte{pJournal + 1}})
-	if err != nil {
-		return r, err
-	}
-	defer it.Close()
 	var c chain
 	bytes, told := int64(0), s.opt.Now()
-	for it.First(); it.Valid(); it.Next() {
-		if err := ctx.Err(); err != nil {
-			return r, err
-		}
-		bytes += int64(len(it.Value()))
-		content := c.next(&r, binary.BigEndian.Uint64(it.Key()[1:]), it.Value())
-		if content != nil {
+	err = s.walk(ctx, e.DB, 1, math.MaxUint64, func(seq uint64, value []byte) (bool, error) {
+		bytes += int64(len(value))
+		if content := c.next(&r, seq, value); content != nil {
 			n, k := binary.Uvarint(content)
 			if k <= 0 || n > uint64(len(content)) {
-				r.fault("group %d: %v", c.last, errGroup)
+				r.fault("group %d: %v", seq, errGroup)
 			}
 			r.Frames += int64(n)
 		}
@@ -71,8 +59,9 @@ func (s *Store) VerifyChain(ctx context.Context, progress func(groups, bytes int
 			progress(r.Groups, bytes)
 			told = now
 		}
-	}
-	return r, it.Error()
+		return true, nil
+	})
+	return r, err
 }
 
 // chain follows the groups of a journal.

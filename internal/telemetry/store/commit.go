@@ -531,7 +531,7 @@ func (p *preparer) compare(g *group, f *Frame) (v telemetry.Verdict, first telem
 const maxSought = 16
 
 // sameFrame finds the part of a record that came in the very bytes of f, among
-// the first and the last maxSought parts. The request number is among the bytes:
+// the first and the last maxSought parts that are not sealed. The request number is among the bytes:
 // a logger that sends an old value anew, with a number of its own, does mean it.
 func (p *preparer) sameFrame(g *group, sr *series, parts []telemetry.Locator, f *Frame) (telemetry.Locator, error) {
 	if sr.group == g.seq {
@@ -547,7 +547,10 @@ func (p *preparer) sameFrame(g *group, sr *series, parts []telemetry.Locator, f 
 		if l.Seq == g.seq || i >= maxSought && i < len(parts)-maxSought {
 			continue
 		}
-		es, _, err := p.s.content(l.Seq, true)
+		es, _, err := p.s.local(l.Seq, true)
+		if errors.Is(err, ErrNotFound) {
+			continue // sealed: receiving waits for no archive
+		}
 		if err != nil {
 			return telemetry.Locator{}, err
 		}

@@ -17,6 +17,7 @@ const (
 	pMessage = 'k' // mn4 hash8 -> locator
 	pDerived = 'x' // table1 outlet4 at8 -> value
 	pCursor  = 'c' // name -> seq8
+	pArchive = 'a' // last seq8 -> record of the archive file that ends there
 )
 
 // at keeps the order of times before 1970 too.
@@ -25,6 +26,10 @@ func atOf(b []byte) int64    { return int64(binary.BigEndian.Uint64(b) ^ 1<<63) 
 
 func journalKey(dst []byte, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, pJournal), seq)
+}
+
+func archiveKey(dst []byte, last uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, pArchive), last)
 }
 
 func seriesPrefix(dst []byte, o telemetry.OutletID, k telemetry.Kind) []byte {

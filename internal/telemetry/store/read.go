@@ -223,32 +223,6 @@ func (s *Store) latest(o telemetry.OutletID, k telemetry.Kind, sr *series, rec, 
 	return len(sr.latest) > 0
 }
 
-// content returns the entries of a group.
-func (s *Store) content(seq uint64, withRaw bool) (es []entry, hash [hashLen]byte, err error) {
-	e, err := s.use()
-	if err != nil {
-		return nil, hash, err
-	}
-	defer e.Release()
-	v, closer, err := e.DB.Get(journalKey(nil, seq))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, hash, ErrNotFound
-	}
-	if err != nil {
-		return nil, hash, err
-	}
-	defer closer.Close()
-	content, hash, err := openGroup(v)
-	if err != nil {
-		return nil, hash, err
-	}
-	if v[0] == groupPlain {
-		content = bytes.Clone(content)
-	}
-	es, err = parseContent(content, withRaw)
-	return es, hash, err
-}
-
 func (s *Store) frame(l telemetry.Locator, e *entry, hash [hashLen]byte) StoredFrame {
 	s.state.RLock()
 	mn := ""
@@ -458,29 +432,21 @@ func (s *Store) Groups(seq uint64, fn func(GroupMeta) bool) error {
 		return err
 	}
 	defer e.Release()
-	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: journalKey(nil, seq+1), UpperBound: journalKey(nil, tail+1)})
-	if err != nil {
-		return err
-	}
-	defer it.Close()
-	for it.First(); it.Valid(); it.Next() {
-		content, _, err := openGroup(it.Value())
+	return s.walk(context.Background(), e.DB, seq+1, tail, func(seq uint64, value []byte) (bool, error) {
+		content, _, err := openGroup(value)
 		if err != nil {
-			return err
+			return false, err
 		}
 		es, err := parseContent(content, false)
 		if err != nil {
-			return err
+			return false, err
 		}
-		m := GroupMeta{Seq: binary.BigEndian.Uint64(it.Key()[1:]), Entries: make([]EntryMeta, len(es))}
+		m := GroupMeta{Seq: seq, Entries: make([]EntryMeta, len(es))}
 		for i := range es {
 			m.Entries[i] = EntryMeta{es[i].outlet, es[i].kind, es[i].at, es[i].received, es[i].verdict}
 		}
-		if !fn(m) {
-			break
-		}
-	}
-	return it.Error()
+		return fn(m), nil
+	})
 }
 
 // Derived is a row of a projection: table, outlet, time and its bytes.

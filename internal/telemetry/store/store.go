@@ -16,18 +16,20 @@ import (
 
 	"plateau/internal/platform/lsm"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/archive"
 )
 
 // Options configure a Store; the zero value is usable.
 type Options struct {
 	Now      func() time.Time // nil = wall clock
 	Logger   *slog.Logger
-	MaxBatch int    // frames in a group; 0 = 4096
-	MaxQueue int    // frames waiting; 0 = 65536; Submit waits when it is full
-	CacheMB  int    // block cache; 0 = 64
-	FS       vfs.FS // nil = the disk; tests give others
-	MemMB    int    // what a memory table holds before it is written as a file; 0 = 64
-	NoSync   bool   // tests of logic only: acknowledged is then not durable
+	MaxBatch int             // frames in a group; 0 = 4096
+	MaxQueue int             // frames waiting; 0 = 65536; Submit waits when it is full
+	CacheMB  int             // block cache; 0 = 64
+	FS       vfs.FS          // nil = the disk; tests give others
+	MemMB    int             // what a memory table holds before it is written as a file; 0 = 64
+	Archive  *archive.Reader // reads sealed groups; nil = there is no place to read from
+	NoSync   bool            // tests of logic only: acknowledged is then not durable
 }
 
 // ErrClosed is returned once the store is closing.
@@ -75,6 +77,7 @@ type Store struct {
 		closed     bool
 	}
 	prepared chan *group
+	sealing  sync.Mutex
 	done     sync.WaitGroup
 
 	engine atomic.Pointer[lsm.Tree] // replaced when the tree had to be opened again
@@ -119,6 +122,9 @@ func Open(dir string, o Options) (*Store, error) {
 	o.MaxBatch = min(o.MaxBatch, math.MaxUint16) // the index of a locator has 16 bits
 	if o.MaxQueue <= 0 {
 		o.MaxQueue = 1 << 16
+	}
+	if o.Archive == nil {
+		o.Archive = archive.NewReader(0)
 	}
 	if o.CacheMB <= 0 {
 		o.CacheMB = 64

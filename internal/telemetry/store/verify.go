@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"sort"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -74,35 +75,27 @@ func (s *Store) Verify(ctx context.Context, decode Decode) (Report, error) {
 	defer e.Release()
 	snap := e.DB.NewSnapshot()
 	defer snap.Close()
-	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: []byte{pJournal}, UpperBound: []byte{pJournal + 1}})
-	if err != nil {
-		return r, err
-	}
-	defer it.Close()
 	shapes := map[string]uint32{}
 	var c chain
-	for it.First(); it.Valid(); it.Next() {
-		if err := ctx.Err(); err != nil {
-			return r, err
-		}
-		seq := binary.BigEndian.Uint64(it.Key()[1:])
-		content := c.next(&r, seq, it.Value())
+	err = s.walkIn(ctx, snap, 1, math.MaxUint64, func(seq uint64, value []byte) (bool, error) {
+		content := c.next(&r, seq, value)
 		if content == nil {
-			continue
+			return true, nil
 		}
 		es, err := parseContent(content, true)
 		if err != nil {
 			r.fault("group %d: %v", seq, err)
-			continue
+			return true, nil
 		}
 		for i := range es {
 			r.Frames++
 			if err := s.verifyEntry(snap, &r, shapes, telemetry.Locator{Seq: seq, Index: uint16(i)}, &es[i], r.Head, decode); err != nil {
-				return r, err
+				return false, err
 			}
 		}
-	}
-	if err := it.Error(); err != nil {
+		return true, ctx.Err()
+	})
+	if err != nil {
 		return r, err
 	}
 	return r, s.verifyCounts(snap, &r, shapes)
