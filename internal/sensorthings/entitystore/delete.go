@@ -3,6 +3,7 @@ package entitystore
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -31,9 +32,14 @@ func (t *Tx) Delete(s sensorthings.Set, id sensorthings.ID) error {
 			return err
 		}
 		for _, other := range others {
-			if dependent(r) {
-				err = t.Delete(r.To, other)
-			} else {
+			gone := dependent(r)
+			if gone {
+				// What is not kept here (an outlet's) does not go with it.
+				if err = t.Delete(r.To, other); errors.Is(err, sensorthings.ErrNotFound) {
+					gone, err = false, nil
+				}
+			}
+			if !gone {
 				err = t.Unlink(s, id, r.Name, other)
 			}
 			if err != nil {

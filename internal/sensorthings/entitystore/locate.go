@@ -75,12 +75,23 @@ func (v *view) at(id sensorthings.ID, at place) (*sensorthings.Observation, erro
 	return o, nil
 }
 
-// rows reads rows by place; neighbours cost no new search.
+// rows reads rows by place; neighbours cost no new search, and where a search
+// has found a gap in a Datastream, what lies in it costs none either. Without
+// that each place of a deleted observation would pass over all that was deleted
+// behind it, as long as the tree has not been compacted.
 type rows struct {
 	it        *pebble.Iterator
 	key, text []byte
 	desc      bool
+	gaps      map[sensorthings.ID]gap
 	o         sensorthings.Observation
+}
+
+// gap is a stretch of keys without rows: [low, high), high nil = to the end.
+type gap struct{ low, high []byte }
+
+func (g gap) has(key []byte) bool {
+	return g.low != nil && bytes.Compare(key, g.low) >= 0 && (g.high == nil || bytes.Compare(key, g.high) < 0)
 }
 
 func (v *view) rows(ctx context.Context, desc bool) (*rows, error) {
@@ -88,29 +99,54 @@ func (v *view) rows(ctx context.Context, desc bool) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rows{it: it, desc: desc}, nil
+	return &rows{it: it, desc: desc, gaps: map[sensorthings.ID]gap{}}, nil
 }
 
 // at is the observation at a place, nil when it is not there; it is valid until
 // the next call.
 func (r *rows) at(p indexed, usual sensorthings.ID) (*sensorthings.Observation, error) {
 	r.key = timed(r.key[:0], kRow, p.ds, p.start, p.id)
-	found := false
-	if r.it.Valid() {
-		if r.desc {
-			found = r.it.Prev()
-		} else {
-			found = r.it.Next()
-		}
-		found = found && bytes.Equal(r.it.Key(), r.key)
-	}
-	if !found {
-		found = r.it.SeekGE(r.key) && bytes.Equal(r.it.Key(), r.key)
-	}
-	if !found {
-		return nil, r.it.Error()
+	if found, err := r.find(p.ds); err != nil || !found {
+		return nil, err
 	}
 	var err error
 	r.text, err = parseRow(&r.o, r.key, r.it.Value(), r.text, usual)
 	return &r.o, err
+}
+
+func (r *rows) find(ds sensorthings.ID) (bool, error) {
+	if len(r.gaps) > 0 && r.gaps[ds].has(r.key) {
+		return false, nil
+	}
+	if r.it.Valid() && idOf(r.it.Key()[1:]) == ds {
+		ok := false
+		if r.desc {
+			ok = r.it.Prev()
+		} else {
+			ok = r.it.Next()
+		}
+		if ok && bytes.Equal(r.it.Key(), r.key) {
+			return true, nil
+		}
+	}
+	if r.desc {
+		if r.it.SeekLT(append(r.key, 0)) {
+			if bytes.Equal(r.it.Key(), r.key) {
+				return true, nil
+			}
+			r.gaps[ds] = gap{append(bytes.Clone(r.it.Key()), 0), append(bytes.Clone(r.key), 0)}
+		} else {
+			r.gaps[ds] = gap{[]byte{kRow}, append(bytes.Clone(r.key), 0)}
+		}
+		return false, r.it.Error()
+	}
+	if r.it.SeekGE(r.key) {
+		if bytes.Equal(r.it.Key(), r.key) {
+			return true, nil
+		}
+		r.gaps[ds] = gap{bytes.Clone(r.key), bytes.Clone(r.it.Key())}
+	} else {
+		r.gaps[ds] = gap{bytes.Clone(r.key), nil}
+	}
+	return false, r.it.Error()
 }
