@@ -2,7 +2,7 @@
 GO ?= go
 LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
 
-.PHONY: build run test unit e2e lint vuln assets deps bench clean
+.PHONY: build run test unit e2e lint generate generated vuln assets deps bench clean
 
 build: assets
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/plateau ./cmd/plateau
@@ -36,7 +36,15 @@ e2e: assets
 	$(GO) build -trimpath -o bin/plateau ./cmd/plateau
 	$(GO) test -tags e2e -timeout 10m -count=1 ./e2e/...
 
-lint:
+# The client that is generated from the document of the interface.
+generate:
+	$(GO) generate ./internal/apiclient
+
+# Generating anew must change nothing.
+generated: generate
+	git diff --exit-code -- internal/apiclient
+
+lint: generated
 	$(LINT) run ./...
 	$(LINT) run --build-tags e2e ./e2e/...
 

@@ -324,7 +324,8 @@ func (a *App) handler() (http.Handler, error) {
 		Engine: engine, Registry: registry,
 		Editor: &editor{a.registry, a.store}, Quality: a.engine, WhatIf: a.engine, Alarms: &alarmBook{a.alarms}, Journal: a.store, Gateway: a.gateway,
 		Sessions: &sessions{a.auth}, Public: a.c.Public.Enabled, Filling: a.filling, Now: a.now, Logger: a.log,
-		Jobs: a.reports, Handover: handover.New(a.db, a.now), Commands: a.asks, Webhooks: a.hooks,
+		Jobs: a.reports, Handover: handover.New(a.db, a.now), Commands: a.asks, Webhooks: a.hooks, Events: a.events, BaseURL: a.c.HTTP.URL,
+		Limiter: httpd.NewLimiter(a.c.API.Rate, a.c.API.Burst, a.now),
 	}
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})

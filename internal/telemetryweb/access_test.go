@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"plateau/internal/platform/openapi"
 	"plateau/internal/telemetry"
 )
 
@@ -14,8 +15,10 @@ func TestUndeclaredRouteDoesNotStart(t *testing.T) {
 	r := newRig(t, 1)
 	forgotten := []route{{method: "GET", path: "/forgotten", serve: (*Handler).overview}}
 	for name, mount := range map[string]func(){
-		"page":      func() { r.register(http.NewServeMux(), forgotten, nil) },
-		"interface": func() { r.register(http.NewServeMux(), nil, forgotten) },
+		"page": func() { r.register(http.NewServeMux(), forgotten, nil) },
+		"interface": func() {
+			r.register(http.NewServeMux(), nil, []op{{Op: openapi.Op{Method: "GET", Path: "/forgotten"}, serve: (*Handler).apiOutlets}})
+		},
 	} {
 		func() {
 			defer func() {

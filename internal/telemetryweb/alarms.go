@@ -44,10 +44,6 @@ func alarmRoutes() []route {
 	}
 }
 
-func alarmInterfaces() []route {
-	return []route{{"GET", "/api/v1/alarms", View, (*Handler).apiAlarms}}
-}
-
 // alarmFilter is what the query of the list asks for.
 type alarmFilter struct {
 	State    string // open (also ""), closed, all, suppressed
@@ -547,25 +543,4 @@ func (h *Handler) exportAlarms(c *call, list []alarm.Episode, f alarmFilter) exp
 			a.Quiet, a.Parent, a.Rule, a.Version, isoOf(a.Ack.At), by, isoOf(a.False.At), cmp.Or(a.False.Text, a.Ack.Text))
 	}
 	return e
-}
-
-// apiAlarms is the list for programs; the filters are those of the page, and
-// all are given without state.
-func (h *Handler) apiAlarms(c *call) error {
-	f := c.alarmFilter()
-	f.State = cmp.Or(f.State, "all")
-	q, err := f.query(c)
-	if err != nil {
-		return err
-	}
-	list, err := h.Alarms.List(c.ctx(), q)
-	if err != nil {
-		return err
-	}
-	e := h.exportAlarms(c, list, f)
-	body, err := e.json(c)
-	if err != nil {
-		return err
-	}
-	return c.json(body)
 }

@@ -3,13 +3,10 @@ package telemetryweb
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
-	"plateau/hj212"
 	"plateau/internal/platform/errs"
-	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/store"
 )
 
@@ -32,16 +29,9 @@ func (h *Handler) apiFrames(c *call) error {
 		return err
 	}
 	q := c.r.URL.Query()
-	limit := defaultFrames
-	if s := q.Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil && len(s) > 9 && onlyDigits(s) {
-			n, err = maxFramesPage, nil
-		}
-		if err != nil || n < 1 {
-			return errs.New(errs.Malformed, "api.bad_limit")
-		}
-		limit = min(n, maxFramesPage)
+	limit, err := c.limit(defaultFrames, maxFramesPage)
+	if err != nil {
+		return err
 	}
 	cursor := q.Get("cursor")
 	if cursor != "" {
@@ -57,19 +47,14 @@ func (h *Handler) apiFrames(c *call) error {
 	c.w.Header().Set("Cache-Control", "private, no-cache")
 	if next != "" {
 		c.w.Header().Set("Next-Cursor", next)
+		c.link(next)
 	}
 	c.w.WriteHeader(http.StatusOK)
 	enc := json.NewEncoder(c.w)
 	enc.SetEscapeHTML(false)
 	for i := range page {
 		f := &page[i]
-		line := struct {
-			Seq      uint64          `json:"seq"`
-			Index    uint16          `json:"index"`
-			Received string          `json:"received"`
-			Raw      hj212.FrameText `json:"raw"`
-			Verdict  string          `json:"verdict"`
-		}{f.Seq, f.Index, f.Received.UTC().Format(time.RFC3339Nano), f.Raw, f.Verdict.Text(f.Reason)}
+		line := apiFrame{f.Seq, f.Index, f.Received.UTC().Format(time.RFC3339Nano), f.Raw, f.Verdict.Text(f.Reason)}
 		if err := enc.Encode(line); err != nil {
 			return nil //nolint:nilerr // the status is sent and the reader went away
 		}
@@ -111,83 +96,4 @@ func (c *call) known(mn string) bool {
 		}
 	}
 	return false
-}
-
-func (c *call) json(body []byte) error {
-	c.w.Header().Set("Content-Type", "application/json")
-	c.w.Header().Set("Cache-Control", "private, no-cache")
-	c.w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = c.w.Write(body) //nolint:gosec // JSON under nosniff is no page; the reader went away: nothing to do about it
-	return nil
-}
-
-// apiOutlet is an outlet in the interface.
-type apiOutlet struct {
-	ID         telemetry.OutletID `json:"id"`
-	Name       string             `json:"name"`
-	Enterprise string             `json:"enterprise"`
-	Area       string             `json:"area"`
-	Medium     string             `json:"medium"`
-	Lon        float64            `json:"lon"`
-	Lat        float64            `json:"lat"`
-	Sample     bool               `json:"sample"`
-	State      string             `json:"state"`
-	Since      any                `json:"since"`
-	Factor     string             `json:"factor,omitempty"`
-	Value      any                `json:"value"`
-	Devices    []string           `json:"devices"`
-}
-
-func (h *Handler) apiOutlets(c *call) error {
-	list, err := h.states(c, c.filter())
-	if err != nil {
-		return err
-	}
-	mns := map[telemetry.OutletID][]string{}
-	for _, mn := range sortedKeys(c.snap.Devices) {
-		id := c.snap.Devices[mn].Outlet
-		mns[id] = append(mns[id], mn)
-	}
-	out := make([]apiOutlet, 0, len(list))
-	for _, s := range list {
-		o := c.snap.Outlets[s.Outlet]
-		devices := mns[o.ID]
-		if devices == nil {
-			devices = []string{}
-		}
-		out = append(out, apiOutlet{
-			ID: o.ID, Name: o.Name.Zh, Enterprise: o.Enterprise, Area: o.Area, Medium: string(o.Medium), Lon: o.Lon, Lat: o.Lat, Sample: o.Sample,
-			State: s.State.String(), Since: isoOf(s.Since), Factor: s.Factor, Value: plain(s.Value), Devices: devices,
-		})
-	}
-	body, err := json.Marshal(map[string]any{"outlets": out})
-	if err != nil {
-		return err
-	}
-	return c.json(body)
-}
-
-func (h *Handler) apiHours(c *call) error {
-	o, s, err := h.look(c, c.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	from, to, err := c.span(24 * time.Hour)
-	if err != nil {
-		return err
-	}
-	if to.Sub(from) > maxRecordsSpan {
-		return errs.New(errs.Malformed, "api.long_span", "days", int(maxRecordsSpan/(24*time.Hour)))
-	}
-	rows, err := s.Hours(from, to)
-	if err != nil {
-		return err
-	}
-	e := h.exportHours(c, o, rows)
-	e.Name = "hours"
-	body, err := e.json(c)
-	if err != nil {
-		return err
-	}
-	return c.json(body)
 }

@@ -40,14 +40,6 @@ func commandRoutes() []route {
 	}
 }
 
-func commandInterfaces() []route {
-	return []route{
-		{"POST", "/api/v1/devices/{mn}/commands", Devices, (*Handler).apiCommand},
-		{"GET", "/api/v1/devices/{mn}/dialogues", Devices, (*Handler).apiDialogues},
-		{"GET", "/api/v1/dialogues/{id}", Devices, (*Handler).apiDialogue},
-	}
-}
-
 // speaks is the version of the protocol that a logger uses, 2017 when it has
 // not said so.
 func (h *Handler) speaks(mn string) hj212.Version {

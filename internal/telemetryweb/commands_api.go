@@ -14,8 +14,8 @@ import (
 // apiOrder is a command as a program gives it.
 type apiOrder struct {
 	Act     string            `json:"act"`
-	Params  map[string]string `json:"params"`
-	Confirm bool              `json:"confirm"` // needed for acts that change how a logger measures, counts time or is let in
+	Params  map[string]string `json:"params,omitempty"`
+	Confirm bool              `json:"confirm,omitempty"` // needed for acts that change how a logger measures, counts time or is let in
 }
 
 // apiRecord is a dialogue in the interface.
@@ -27,8 +27,8 @@ type apiRecord struct {
 	Params   map[string]string `json:"params"`
 	Origin   string            `json:"origin"`
 	By       string            `json:"by"`
-	Started  any               `json:"started"`
-	Ended    any               `json:"ended"`
+	Started  any               `json:"started" api:"time?"`
+	Ended    any               `json:"ended" api:"time?"`
 	Outcome  string            `json:"outcome"` // running, done, no_answer, …
 	QN       string            `json:"qn,omitempty"`
 	Attempts int               `json:"attempts"`
@@ -49,6 +49,9 @@ func toAPIRecord(r *dialogue.Record) apiRecord {
 	out := apiRecord{
 		ID: r.ID, MN: r.MN, Act: r.Act, CN: r.CN, Params: r.Params, Origin: r.Origin, By: r.By, Started: isoOf(r.Started), Ended: isoOf(r.Ended), Outcome: r.Outcome,
 		QN: r.QN, Attempts: r.Attempts, QnRtn: code(r.QnRtn), ExeRtn: code(r.ExeRtn), Frames: r.Data, Values: r.Values, Steps: r.Steps,
+	}
+	if out.Params == nil {
+		out.Params = map[string]string{}
 	}
 	if out.Steps == nil {
 		out.Steps = []dialogue.Step{}
@@ -149,7 +152,10 @@ func (h *Handler) apiDialogue(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.jsonAs(http.StatusOK, toAPIRecord(&r))
+	if r.Over() {
+		c.modified = r.Ended
+	}
+	return c.answer(toAPIRecord(&r))
 }
 
 // apiDialogues lists the last dialogues with a logger, the newest first.
@@ -165,5 +171,5 @@ func (h *Handler) apiDialogues(c *call) error {
 	for i := range list {
 		out = append(out, toAPIRecord(&list[i]))
 	}
-	return c.jsonAs(http.StatusOK, map[string]any{"dialogues": out})
+	return c.answer(apiDialogues{out})
 }

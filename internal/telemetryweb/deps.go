@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"plateau/internal/platform/httpd"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/dialogue"
 	"plateau/internal/telemetry/gateway"
@@ -32,12 +33,15 @@ type Deps struct {
 	Gaps      Gaps      // nil: gaps are not looked for
 	Dialogues Dialogues // nil: nothing can be asked of loggers
 	Sessions  Sessions
-	Rules     *rules.Set // nil: the embedded ones
-	WhatIf    WhatIfer   // nil: pages do not tell what a rule would change
-	Jobs      Jobs       // nil: every report is made while the reader waits
-	Handover  Handovers  // nil: shifts are shown, nothing is signed
-	Commands  Commands   // nil: the record of a shift goes without them
-	Webhooks  Webhooks   // nil: nobody is told of events
+	Rules     *rules.Set     // nil: the embedded ones
+	WhatIf    WhatIfer       // nil: pages do not tell what a rule would change
+	Jobs      Jobs           // nil: every report is made while the reader waits
+	Handover  Handovers      // nil: shifts are shown, nothing is signed
+	Commands  Commands       // nil: the record of a shift goes without them
+	Webhooks  Webhooks       // nil: nobody is told of events
+	Events    Events         // nil: there is no log of events
+	BaseURL   string         // of the installation, for links in events; "" = they are paths
+	Limiter   *httpd.Limiter // of the interface; nil: programs may ask as often as they like
 	// SampleUsers are shown as one-click buttons on the sign-in page of a
 	// demonstration; empty otherwise.
 	SampleUsers []SampleUser

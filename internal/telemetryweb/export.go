@@ -134,7 +134,8 @@ func cellText(v any) string {
 	return fmt.Sprint(v)
 }
 
-func (e *export) json(c *call) ([]byte, error) {
+// objects are the rows by their columns.
+func (e *export) objects() []map[string]any {
 	list := make([]map[string]any, 0, len(e.Rows))
 	for _, r := range e.Rows {
 		m := make(map[string]any, len(r))
@@ -143,7 +144,11 @@ func (e *export) json(c *call) ([]byte, error) {
 		}
 		list = append(list, m)
 	}
-	body := map[string]any{"rows": list}
+	return list
+}
+
+func (e *export) json(c *call) ([]byte, error) {
+	body := map[string]any{"rows": e.objects()}
 	if !c.knownAt.IsZero() {
 		body["known"] = isoOf(c.knownAt)
 	}

@@ -3,7 +3,6 @@ package telemetryweb
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"path"
@@ -42,13 +41,6 @@ func gapRoutes() []route {
 		{"GET", "/gaps/{id}", View, (*Handler).gap},
 		{"POST", "/gaps/{id}/request", Devices, (*Handler).gapRequest},
 		{"POST", "/gaps/{id}/give-up", Devices, (*Handler).gapGiveUp},
-	}
-}
-
-func gapInterfaces() []route {
-	return []route{
-		{"GET", "/api/v1/gaps", View, (*Handler).apiGaps},
-		{"GET", "/api/v1/gaps/{id}", View, (*Handler).apiGap},
 	}
 }
 
@@ -395,16 +387,16 @@ type apiGap struct {
 	Outlet   telemetry.OutletID `json:"outlet"`
 	MN       string             `json:"mn"`
 	Kind     string             `json:"kind"`
-	From     any                `json:"from"`
-	To       any                `json:"to"`
+	From     any                `json:"from" api:"time?"`
+	To       any                `json:"to" api:"time?"`
 	Due      int                `json:"due"`
 	Missing  int                `json:"missing"`
 	Cause    string             `json:"cause"`
 	Charged  bool               `json:"charged"` // it counts against the enterprise
 	State    string             `json:"state"`
 	How      string             `json:"how,omitempty"`
-	Detected any                `json:"detected"`
-	Closed   any                `json:"closed"`
+	Detected any                `json:"detected" api:"time?"`
+	Closed   any                `json:"closed" api:"time?"`
 	By       string             `json:"by,omitempty"`
 	Reason   string             `json:"reason,omitempty"`
 	Requests int                `json:"requests"`
@@ -413,9 +405,9 @@ type apiGap struct {
 
 type apiAsk struct {
 	Dialogue string `json:"dialogue"`
-	At       any    `json:"at"`
-	From     any    `json:"from"` // first and last DataTime
-	To       any    `json:"to"`
+	At       any    `json:"at" api:"time?"`
+	From     any    `json:"from" api:"time?"` // first and last DataTime
+	To       any    `json:"to" api:"time?"`
 	Outcome  string `json:"outcome"`
 	Gained   int    `json:"gained"`
 }
@@ -442,26 +434,23 @@ func (h *Handler) apiGaps(c *call) error {
 	if f.To, err = c.instant("to", time.Time{}); err != nil {
 		return err
 	}
-	f.After, f.Limit = c.query("after"), 1000
+	f.After = cmp.Or(c.query("cursor"), c.query("after"))
+	if f.Limit, err = c.limit(defaultPage, maxPage); err != nil {
+		return err
+	}
 	list, err := h.Gaps.List(c.ctx(), f)
 	if err != nil {
 		return err
 	}
-	out := struct {
-		Gaps []apiGap `json:"gaps"`
-		Next string   `json:"next,omitempty"`
-	}{Gaps: make([]apiGap, 0, len(list))}
+	out := apiGaps{Gaps: make([]apiGap, 0, len(list))}
 	for i := range list {
 		out.Gaps = append(out.Gaps, toAPIGap(&list[i]))
 	}
 	if len(list) == f.Limit {
 		out.Next = list[len(list)-1].ID
+		c.link(out.Next)
 	}
-	body, err := json.Marshal(out)
-	if err != nil {
-		return err
-	}
-	return c.json(body)
+	return c.answer(out)
 }
 
 func (h *Handler) apiGap(c *call) error {
@@ -473,9 +462,5 @@ func (h *Handler) apiGap(c *call) error {
 	for _, a := range asked {
 		out.Asked = append(out.Asked, apiAsk{Dialogue: a.Dialogue, At: isoOf(a.At), From: isoOf(a.From), To: isoOf(a.To), Outcome: a.Outcome, Gained: a.Gained})
 	}
-	body, err := json.Marshal(out)
-	if err != nil {
-		return err
-	}
-	return c.json(body)
+	return c.answer(out)
 }

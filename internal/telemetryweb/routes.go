@@ -80,21 +80,7 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), commandRoutes(), totalsRoutes(), recomputeRoutes(), webhookRoutes())
-}
-
-// interfaces are the addresses for programs, without a language.
-func interfaces() []route {
-	return slices.Concat(baseInterfaces(), alarmInterfaces(), gapInterfaces(), commandInterfaces())
-}
-
-func baseInterfaces() []route {
-	return []route{
-		{"GET", "/api/v1/devices/{mn}/frames", Frames, (*Handler).apiFrames},
-		{"GET", "/api/v1/outlets", View, (*Handler).apiOutlets},
-		{"GET", "/api/v1/outlets/{id}/hours", View, (*Handler).apiHours},
-		{"GET", "/api/v1/outlets/{id}/records", View, (*Handler).apiRecords},
-	}
+	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), commandRoutes(), totalsRoutes(), recomputeRoutes(), webhookRoutes(), apiDocRoutes())
 }
 
 // Pages lists the patterns that answer GET with a page, below the language;
@@ -111,15 +97,21 @@ func Pages() []string {
 
 // Register adds all routes: pages below each language, the same addresses
 // without one (303 to the reader's), and the interface.
-func (h *Handler) Register(mux *http.ServeMux) { h.register(mux, routes(), interfaces()) }
+func (h *Handler) Register(mux *http.ServeMux) { h.register(mux, routes(), operations()) }
 
 // register panics on a route that does not say who may use it, as on patterns
 // that conflict: the program does not start with such a route.
-func (h *Handler) register(mux *http.ServeMux, pages, programs []route) {
-	for _, rt := range slices.Concat(pages, programs) {
-		if rt.may == "" {
-			panic("telemetryweb: route " + rt.method + " " + rt.path + " does not say who may use it")
+func (h *Handler) register(mux *http.ServeMux, pages []route, programs []op) {
+	declared := func(method, path string, may Permission) {
+		if may == "" {
+			panic("telemetryweb: route " + method + " " + path + " does not say who may use it")
 		}
+	}
+	for _, rt := range pages {
+		declared(rt.method, rt.path, rt.may)
+	}
+	for i := range programs {
+		declared(programs[i].Method, programs[i].Path, programs[i].may)
 	}
 	for _, rt := range pages {
 		for _, lang := range i18n.Langs() {
@@ -129,8 +121,8 @@ func (h *Handler) register(mux *http.ServeMux, pages, programs []route) {
 			mux.HandleFunc("GET "+rt.path, web.RedirectLang)
 		}
 	}
-	for _, rt := range programs {
-		mux.Handle(rt.method+" "+rt.path, h.api(rt))
+	for i := range programs {
+		mux.Handle(programs[i].Method+" "+programs[i].Path, h.operation(&programs[i]))
 	}
 }
 
@@ -146,6 +138,11 @@ type call struct {
 	knownAt time.Time // the page is as known then; zero = now
 	notes   []web.Notice
 	snap    *telemetry.Snapshot
+
+	// Of the interface only.
+	op       *op
+	tag      string    // strong ETag of the answer; "" = a weak one is made from it
+	modified time.Time // zero = not known
 }
 
 func (h *Handler) call(w http.ResponseWriter, r *http.Request) *call {
@@ -218,27 +215,6 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 		kind = errs.TooLarge
 	}
 	return errs.Wrap(err, kind, "")
-}
-
-func (h *Handler) api(rt route) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := h.call(w, r)
-		who, in := h.Sessions.Actor(r)
-		c.actor = who
-		var err error
-		switch {
-		case !in:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="plateau"`)
-			err = errs.New(errs.Unauthenticated, "problem.unauthenticated")
-		case !who.May(rt.may):
-			err = refused(c.l, rt.may)
-		default:
-			err = rt.serve(h, c)
-		}
-		if err != nil {
-			httpd.Problem(w, r, err)
-		}
-	})
 }
 
 // render serves a page with what all pages have.

@@ -57,6 +57,9 @@ func Status(err error) int {
 	case errs.NotFound:
 		return http.StatusNotFound
 	case errs.Conflict:
+		if keyOf(err) == Precondition {
+			return http.StatusPreconditionFailed
+		}
 		return http.StatusConflict
 	case errs.Forbidden:
 		return http.StatusForbidden
@@ -65,7 +68,7 @@ func Status(err error) int {
 	case errs.TooLarge:
 		return http.StatusRequestEntityTooLarge
 	case errs.Busy:
-		if e, ok := errors.AsType[*errs.Error](err); ok && e.Key == "err.auth.too_many" {
+		if key := keyOf(err); key == "err.auth.too_many" || key == TooOften {
 			return http.StatusTooManyRequests
 		}
 		return http.StatusServiceUnavailable
@@ -75,12 +78,34 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
+// Keys of errors that have a status of their own.
+const (
+	TooOften     = "err.too_often"    // Busy: 429
+	Precondition = "err.precondition" // Conflict: 412
+)
+
+func keyOf(err error) string {
+	if e, ok := errors.AsType[*errs.Error](err); ok {
+		return e.Key
+	}
+	return ""
+}
+
+// Describe words an error for the reader of a request, for answers that have
+// begun already; it is noted in the log as Problem does.
+func Describe(r *http.Request, err error) Details {
+	d := describe(r, err, Status(err))
+	note(r.Context(), slog.String("instance", d.Instance), slog.String("error", err.Error()))
+	return d
+}
+
 // kindKeys are the sentences of errors that bring none.
 var kindKeys = map[int]string{
 	http.StatusUnprocessableEntity:   "err.invalid",
 	http.StatusNotFound:              "err.not_found",
 	http.StatusMethodNotAllowed:      "err.method",
 	http.StatusConflict:              "err.conflict",
+	http.StatusPreconditionFailed:    Precondition,
 	http.StatusForbidden:             "err.forbidden",
 	http.StatusUnauthorized:          "err.unauthenticated",
 	http.StatusRequestEntityTooLarge: "err.too_large",
