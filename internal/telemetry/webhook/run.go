@@ -35,6 +35,9 @@ func (s *Service) Run(ctx context.Context) error {
 			select {
 			case slots <- struct{}{}:
 			case <-ctx.Done():
+				for k := i; k < len(due); k++ { // taken, and not begun
+					s.release(due[k].ID)
+				}
 				return nil
 			}
 			wg.Go(func() {
