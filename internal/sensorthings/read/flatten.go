@@ -80,7 +80,8 @@ func (f *flat) split(raw json.RawMessage, path string, entity bool) error {
 			return err
 		}
 	}
-	return nil
+	_, err := dec.Token()
+	return err
 }
 
 // geometryOf returns the geometry in a member of an entity, nil when it holds
