@@ -14,7 +14,7 @@ func isNotFound(err error) bool { return errors.Is(err, sensorthings.ErrNotFound
 func (e *env) entities(s sensorthings.Set, after sensorthings.ID, fn func(*entityRow) (bool, error)) error {
 	var fault error
 	err := e.r.Entities(e.ctx, s, after, func(found *sensorthings.Entity) bool {
-		if fault = e.tick(1); fault != nil {
+		if fault = e.tick(); fault != nil {
 			return false
 		}
 		var more bool
@@ -51,7 +51,7 @@ func (e *env) count(l listing) (n int64, err error) {
 		var fault error
 		err = e.r.Related(e.ctx, l.parent.set, l.parent.id, l.parent.relation.Name, func(sensorthings.ID) bool {
 			n++
-			fault = e.tick(1)
+			fault = e.tick()
 			return fault == nil
 		})
 		return n, errors.Join(fault, err)

@@ -104,7 +104,7 @@ func (e *env) find(s sensorthings.Set, id sensorthings.ID) (target, error) {
 		row, err := e.entity(s, id)
 		return target{set: s, entity: row}, err
 	}
-	if err := e.tick(1); err != nil {
+	if err := e.tick(); err != nil {
 		return target{}, err
 	}
 	o, err := e.r.Observation(e.ctx, id)
@@ -122,7 +122,7 @@ func (e *env) belongs(t target, l *link) (bool, error) {
 	found := false
 	var fault error
 	err := e.r.Related(e.ctx, l.set, l.id, l.relation.Name, func(id sensorthings.ID) bool {
-		fault = e.tick(1)
+		fault = e.tick()
 		found = id == t.id()
 		return fault == nil && id < t.id()
 	})

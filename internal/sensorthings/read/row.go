@@ -29,10 +29,10 @@ type key struct {
 // cacheMax bounds the entities that a request remembers.
 const cacheMax = 50_000
 
-// tick counts rows that were read, and ends a request whose sender is gone.
-func (e *env) tick(n int) error {
+// tick counts a row that was read, and ends a request whose sender is gone.
+func (e *env) tick() error {
 	before := e.meter.Rows >> 10
-	if err := e.meter.Read(n); err != nil {
+	if err := e.meter.Read(1); err != nil {
 		return err
 	}
 	if e.meter.Rows>>10 != before {
@@ -47,7 +47,7 @@ func (e *env) entity(s sensorthings.Set, id sensorthings.ID) (*entityRow, error)
 	if row, ok := e.cache[k]; ok {
 		return row, nil
 	}
-	if err := e.tick(1); err != nil {
+	if err := e.tick(); err != nil {
 		return nil, err
 	}
 	found, err := e.r.Entity(e.ctx, s, id)
@@ -68,7 +68,7 @@ func (e *env) related(l link, after sensorthings.ID, fn func(*entityRow) (bool, 
 	var fault error
 	err := e.r.Related(e.ctx, l.set, l.id, l.relation.Name, func(id sensorthings.ID) bool {
 		if id <= after {
-			fault = e.tick(1)
+			fault = e.tick()
 			return fault == nil
 		}
 		row, err := e.entity(l.relation.To, id)
@@ -95,7 +95,7 @@ func (e *env) related(l link, after sensorthings.ID, fn func(*entityRow) (bool, 
 func (e *env) observations(sc sensorthings.Scan, fn func(*sensorthings.Observation) (bool, error)) error {
 	var fault error
 	err := e.r.Observations(e.ctx, sc, func(o *sensorthings.Observation) bool {
-		if fault = e.tick(1); fault != nil {
+		if fault = e.tick(); fault != nil {
 			return false
 		}
 		var more bool
