@@ -185,6 +185,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		return fmt.Errorf("clear what a broken-off backup left: %w", err)
 	}
 	a.keeping = keeping.New(keeping.Options{
+		DB: a.db, Data: c.Data, Folders: a.keptFolders(),
 		Store: a.store, Place: places[0], Stage: filepath.Join(c.Data, sealingDir), SealAfter: time.Duration(c.Keeping.SealAfter), Now: a.now, Logger: a.log,
 	})
 	if a.registry, err = telemetry.Open(ctx, a.db, a.now); err != nil {
@@ -330,7 +331,7 @@ func (a *App) handler() (http.Handler, error) {
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
 	}
-	deps.Dialogues = a.asks
+	deps.Dialogues, deps.Keeping = a.asks, a.keeping
 	if a.gaps != nil {
 		deps.Gaps = a.gaps
 	}
@@ -340,6 +341,9 @@ func (a *App) handler() (http.Handler, error) {
 	a.pages = telemetryweb.New(deps)
 
 	metrics := obs.NewMetrics(a.o.Version)
+	if err := metrics.Register(&keptMetrics{a.keeping}); err != nil {
+		return nil, err
+	}
 	if err := metrics.Register(&collector{a.store, a.gateway, a.engine, a.now}); err != nil {
 		return nil, err
 	}

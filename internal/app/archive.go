@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"plateau/internal/platform/config"
+	"plateau/internal/platform/db"
 	"plateau/internal/telemetry/archive"
 	"plateau/internal/telemetry/keeping"
 )
@@ -97,4 +98,13 @@ func Archive(ctx context.Context, o Options, age time.Duration, partial bool) (f
 	})
 	sealed, err := k.Seal(ctx, age, partial)
 	return sealedFiles(sealed), err
+}
+
+// keptFolders are the kinds of data that lie in folders or files of their own.
+func (a *App) keptFolders() map[string]string {
+	out := map[string]string{"reports": filepath.Join(a.c.Data, ReportsDir), "sensorthings": filepath.Join(a.c.Data, "sensorthings")}
+	if url := a.c.DatabaseURL(); !db.IsPostgres(url) {
+		out["database"] = url
+	}
+	return out
 }

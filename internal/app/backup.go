@@ -14,6 +14,7 @@ import (
 	"plateau/internal/platform/backup"
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
+	"plateau/internal/telemetry/keeping"
 	"plateau/internal/telemetry/store"
 )
 
@@ -49,7 +50,16 @@ func (a *App) orderBackup(ctx context.Context, q url.Values, progress func(done,
 	if o.Manifest.Journal, err = reached(a.store); err != nil {
 		return nil, err
 	}
-	return backup.Make(ctx, o)
+	m, err := backup.Make(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return m, noteBackup(a.c.Data, o.To, &m)
+}
+
+// noteBackup remembers a backup for the page.
+func noteBackup(data, to string, m *backup.Manifest) error {
+	return keeping.NoteBackup(data, keeping.Backup{At: m.Began, Bytes: m.Bytes, To: to})
 }
 
 // reached is how far a journal is durable.
@@ -106,7 +116,10 @@ func Backup(ctx context.Context, o Options, to string, progress func(done, total
 			return db.CopySQLite(ctx, path, to)
 		}
 	}
-	return backup.Make(ctx, b)
+	if m, err = backup.Make(ctx, b); err != nil {
+		return m, err
+	}
+	return m, noteBackup(c.Data, to, &m)
 }
 
 // RestoreReport tells what a restored folder holds.

@@ -13,6 +13,7 @@ import (
 	"plateau/internal/telemetry/dialogue"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/handover"
+	"plateau/internal/telemetry/keeping"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/report"
 	"plateau/internal/telemetry/reportjob"
@@ -38,6 +39,7 @@ type Deps struct {
 	Jobs      Jobs           // nil: every report is made while the reader waits
 	Handover  Handovers      // nil: shifts are shown, nothing is signed
 	Commands  Commands       // nil: the record of a shift goes without them
+	Keeping   Keeping        // nil: there is no page of what is kept
 	Webhooks  Webhooks       // nil: nobody is told of events
 	Events    Events         // nil: there is no log of events
 	BaseURL   string         // of the installation, for links in events; "" = they are paths
@@ -221,4 +223,9 @@ func New(d Deps) *Handler {
 func (h *Handler) Close() {
 	h.stop()
 	h.wait.Wait()
+}
+
+// Keeping tells what is kept and how long there is room.
+type Keeping interface {
+	Status(ctx context.Context) (keeping.Status, error)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,6 +25,7 @@ import (
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/gateway"
+	"plateau/internal/telemetry/keeping"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/store"
 	"plateau/internal/web"
@@ -72,7 +74,7 @@ func newRig(tb testing.TB, outlets int) *rig {
 	r.alarms = newAlarms()
 	r.gaps, r.dialogues = newGaps(), &fakeDialogues{}
 	r.Handler = New(Deps{
-		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Alarms: r.alarms, Journal: r.journal, Gateway: r.gateway, Gaps: r.gaps, Dialogues: r.dialogues, Webhooks: newWebhooks(), Sessions: fakeSessions{},
+		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Alarms: r.alarms, Journal: r.journal, Gateway: r.gateway, Gaps: r.gaps, Dialogues: r.dialogues, Webhooks: newWebhooks(), Keeping: fakeKeeping{}, Sessions: fakeSessions{},
 		SampleUsers: []SampleUser{{"officer", "officer-sample", telemetry.Name{Zh: "值班员（示例）", En: "Duty officer (sample)"}}}, Now: func() time.Time { return testNow },
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -84,6 +86,17 @@ func newRig(tb testing.TB, outlets int) *rig {
 	}
 	r.edge = httpd.Wrap(httpd.Mux(r.mux), edge, slog.New(slog.DiscardHandler), func() time.Time { return testNow })
 	return r
+}
+
+// fakeKeeping tells of a disk that is nearly full.
+type fakeKeeping struct{}
+
+func (fakeKeeping) Status(context.Context) (keeping.Status, error) {
+	return keeping.Status{
+		At: testNow, Kinds: []keeping.KindSize{{Kind: "frames", Bytes: 12_345_678, PerDay: 1_500_000, Known: true, Years: 5}, {Kind: "archive", Bytes: 999}},
+		Used: 95e9, Free: 5e9, PerDay: 1e8, Known: true, Days: 50, Fills: true, Place: "s3://journal/a", Files: 2, Sealed: 99, SealedTo: testNow.AddDate(0, -3, 0),
+		SealAfter: 90 * 24 * time.Hour, Fault: errors.New("connection refused"), Warnings: []string{"disk_soon", "disk_low", "no_backup", "old_backup", "not_sealed"},
+	}, nil
 }
 
 // ask sends a request as a role ("" = nobody).

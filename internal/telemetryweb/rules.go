@@ -241,7 +241,7 @@ func (c *call) registryTabs(current string) []web.Tab {
 	}
 	if c.actor.May(ReadList) {
 		tabs = append([]web.Tab{{Text: c.l.T("rules.tab_lists"), Href: c.path("/registry"), Current: current == "lists"}}, tabs...)
-		tabs = append(tabs, web.Tab{Text: c.l.T("recompute.title"), Href: c.path("/recompute"), Current: current == "recompute"})
+		tabs = append(tabs, web.Tab{Text: c.l.T("recompute.title"), Href: c.path("/recompute"), Current: current == "recompute"}, web.Tab{Text: c.l.T("keeping.title"), Href: c.path("/keeping"), Current: current == "keeping"})
 	}
 	if c.actor.May(EditList) {
 		tabs = append(tabs, web.Tab{Text: c.l.T("webhook.title"), Href: c.path("/webhooks"), Current: current == "webhooks"})

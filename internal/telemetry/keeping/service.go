@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"plateau/internal/platform/db"
 	"plateau/internal/telemetry/archive"
 	"plateau/internal/telemetry/store"
 )
@@ -14,9 +15,12 @@ import (
 // Options configure a Service.
 type Options struct {
 	Store     *store.Store
-	Place     archive.Place // where archive files go
-	Stage     string        // folder in which they are written first
-	SealAfter time.Duration // age from which groups are sealed; 0 = never by itself
+	Place     archive.Place     // where archive files go
+	DB        *db.DB            // for the samples; nil = none are taken
+	Data      string            // the data folder
+	Folders   map[string]string // kinds of Status that lie in folders or files of their own
+	Stage     string            // folder in which they are written first
+	SealAfter time.Duration     // age from which groups are sealed; 0 = never by itself
 	Now       func() time.Time
 	Logger    *slog.Logger
 }
@@ -26,6 +30,9 @@ type Service struct {
 	o    Options
 	mu   sync.Mutex
 	last error // of the latest sealing; nil = it went well
+
+	looking sync.Mutex
+	status  Status
 }
 
 // New makes a Service; Run starts it.
@@ -52,6 +59,9 @@ func (s *Service) Run(ctx context.Context) error {
 			if _, err := s.Seal(ctx, s.o.SealAfter, false); err != nil && ctx.Err() == nil {
 				s.o.Logger.WarnContext(ctx, "old groups could not be sealed", slog.String("place", s.o.Place.String()), slog.String("error", err.Error()))
 			}
+		}
+		if err := s.sample(ctx); err != nil && ctx.Err() == nil {
+			s.o.Logger.WarnContext(ctx, "sizes could not be noted", slog.String("error", err.Error()))
 		}
 		timer.Reset(interval)
 	}
