@@ -136,19 +136,17 @@ func frame(tb testing.TB, outlet telemetry.OutletID, cn int, at time.Time, items
 	}
 }
 
-func (k *kit) sendAll(tb testing.TB, frames ...*store.Frame) []store.Result {
+func (k *kit) sendAll(tb testing.TB, frames ...*store.Frame) {
 	tb.Helper()
-	out := make([]store.Result, len(frames))
 	var wg sync.WaitGroup
 	wg.Add(len(frames))
-	for i, f := range frames {
-		f.Done = func(r store.Result) { out[i] = r; wg.Done() }
+	for _, f := range frames {
+		f.Done = func(store.Result) { wg.Done() }
 	}
 	if err := k.store.SubmitBatch(tb.Context(), frames); err != nil {
 		tb.Fatal(err)
 	}
 	wg.Wait()
-	return out
 }
 
 // fill sends days of minute records of outlets 1 and 2, with some invalid ones.

@@ -1,6 +1,7 @@
 package outlets
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type Store interface {
 	LastAt(o telemetry.OutletID, k telemetry.Kind) (int64, bool)
 	Groups(seq uint64, fn func(store.GroupMeta) bool) error
 	Tail() uint64
+	Wait(ctx context.Context, seq uint64) error
 	PutDerived(rows []store.Derived, cursor string, seq uint64) error
 	Derived(table byte, o telemetry.OutletID, from, to int64, fn func(at int64, v []byte) bool) error
 }
