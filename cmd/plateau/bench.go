@@ -13,8 +13,15 @@ import (
 )
 
 func cmdBench(args []string, std stdio) int {
+	if len(args) > 0 && args[0] == bench.PartCommand {
+		app.RaiseFileLimit()
+		if err := bench.ConnectionsPart(context.Background(), args[1:], std.In, std.Out); err != nil {
+			return fail(std, "bench", err)
+		}
+		return 0
+	}
 	var c bench.Config
-	fs := newFlags(std, "bench", "bench parse|ingest|query|judge|recompute|growth [--runs N] [--table] [--dir DIR] …",
+	fs := newFlags(std, "bench", "bench parse|ingest|query|judge|recompute|growth|connections [--runs N] [--table] [--dir DIR] …",
 		`Measures the program on this machine and prints one JSON object with the median, minimum
 and maximum of several runs, or a table.
 
@@ -25,14 +32,17 @@ and maximum of several runs, or a table.
              received, and what it costs (about 2 minutes a run)
   recompute  judging anew: a month of one outlet, a year of 300 outlets, with records
              received beside (about 15 minutes in all, 3 GB of disk meanwhile)
-  growth     how cost grows with outlets, history and readers (about 3 minutes with --runs 3)`,
+  growth     how cost grows with outlets, history and readers (about 3 minutes with --runs 3)
+  connections  50,000 loggers connected at once that send as all of China's do: wait for the
+             acknowledgement, memory and processor time of the server (about 3 minutes)`,
 		"plateau bench judge --runs 3 --seconds 10 --table")
 	fs.IntVar(&c.Runs, "runs", 5, "runs of each measurement")
 	table := fs.Bool("table", false, "print a table instead of JSON")
 	fs.IntVar(&c.Frames, "frames", 1_000_000, "frames in one run of ingest")
 	fs.IntVar(&c.Outlets, "outlets", 0, "outlets (default: 1,000, of recompute 300)")
-	fs.IntVar(&c.Rate, "rate", 0, "frames/s received beside (default: of judge 20,000, of recompute 1,000)")
-	fs.IntVar(&c.Seconds, "seconds", 30, "length of each stretch of steady receiving of judge and recompute")
+	fs.IntVar(&c.Rate, "rate", 0, "frames/s received beside (default: of judge 20,000, of recompute 1,000, of connections 1,765)")
+	fs.IntVar(&c.Seconds, "seconds", 30, "length of each stretch of steady receiving of judge, recompute and connections")
+	fs.IntVar(&c.Conns, "conns", 50_000, "loggers connected at once of connections")
 	fs.IntVar(&c.Days, "days", 365, "days of history of recompute")
 	fs.StringVar(&c.Plots, "plots", "", "folder for the plots of growth (SVG)")
 	fs.StringVar(&c.Dir, "dir", "", "folder to write to (default: the system's temporary folder)")
@@ -63,8 +73,11 @@ and maximum of several runs, or a table.
 		r, err = bench.Recompute(ctx, c)
 	case "growth":
 		r, err = bench.Growth(ctx, c)
+	case "connections":
+		app.RaiseFileLimit()
+		r, err = bench.Connections(ctx, c)
 	default:
-		fmt.Fprintln(std.Err, "plateau bench: say what to measure: parse, ingest, query, judge, recompute or growth")
+		fmt.Fprintln(std.Err, "plateau bench: say what to measure: parse, ingest, query, judge, recompute, growth or connections")
 		return 2
 	}
 	if err != nil {

@@ -2,12 +2,41 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"plateau/internal/testkit"
 )
+
+// TestMain lets the test binary serve as the parts of Connections.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[2] == PartCommand {
+		if err := ConnectionsPart(context.Background(), os.Args[3:], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(testkit.Main(m))
+}
+
+func TestConnectionsSmall(t *testing.T) {
+	t.Parallel()
+	r, err := Connections(t.Context(), Config{Dir: t.TempDir(), Runs: 1, Conns: 60, Rate: 200, Seconds: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tcp_acknowledged_p99", "tcp_memory", "tcp_cores", "judged_acknowledged_p50"} {
+		if r.Figures[name].Median <= 0 {
+			t.Errorf("%s: %+v", name, r.Figures[name])
+		}
+	}
+}
 
 func TestIngestSmall(t *testing.T) {
 	t.Parallel()

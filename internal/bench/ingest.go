@@ -20,10 +20,11 @@ type Config struct {
 	Runs    int    // 0 = 5
 	Frames  int    // in one ingest run; 0 = 1,000,000
 	Outlets int    // 0 = 1,000; of recompute 300
-	Rate    int    // frames/s received beside; 0 = 20,000, of recompute 1,000
+	Rate    int    // frames/s received beside; 0 = 20,000, of recompute 1,000, of connections 1,765
 	Seconds int    // of each stretch of steady receiving; 0 = 30
 	Days    int    // of history, of recompute; 0 = 365
 	Plots   string // folder for the plots of growth; "" = none
+	Conns   int    // loggers connected at once, of connections; 0 = 50,000
 	Now     func() time.Time
 }
 

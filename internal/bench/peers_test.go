@@ -2,7 +2,6 @@ package bench
 
 import (
 	"database/sql"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -15,8 +14,6 @@ import (
 	"plateau/internal/telemetry"
 	"plateau/internal/testkit"
 )
-
-func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
 
 // BenchmarkIngestPeers does the store's work with other stores: frames decoded,
 // the raw frame and one row of ten values kept, a synced commit for each

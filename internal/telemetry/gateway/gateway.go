@@ -183,6 +183,13 @@ func (g *Gateway) Listen() (string, error) {
 	return l.Addr().String(), nil
 }
 
+// Use takes connections from l instead of a port of its own; Listen is not called then.
+func (g *Gateway) Use(l net.Listener) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.listener = l
+}
+
 // Serve takes connections until ctx ends. Then it accepts no more, waits at
 // most DrainWait until the store has answered what was received, sends those
 // answers and closes. The store must stay open until Serve has returned.

@@ -143,6 +143,7 @@ type loadConn struct {
 	conn        net.Conn
 	now         func() time.Time
 	start       int64 // Unix seconds of the first frame
+	step        int64 // seconds from one frame to the next
 	window      int
 	template    []byte // a frame with CR LF
 	qn, at, crc int    // where QN, DataTime and CRC stand
@@ -159,7 +160,7 @@ type loadConn struct {
 }
 
 func newLoadConn(c net.Conn, o LoadOptions, i int) *loadConn {
-	l := &loadConn{conn: c, now: o.Now, start: o.Start.Unix(), window: o.Window, chance: mix(uint64(i))}
+	l := &loadConn{conn: c, now: o.Now, start: o.Start.Unix(), step: 1, window: o.Window, chance: mix(uint64(i))}
 	b := []byte("##0000QN=")
 	l.qn = len(b)
 	b = append(b, "20000101000000000;ST=31;CN=2011;PW="+o.Password+";MN="+LoadMN(i)+";Flag=5;CP=&&DataTime="...)
@@ -241,11 +242,14 @@ func (l *loadConn) read() error {
 	at := l.now().UnixNano()
 	used := 0
 	for {
-		size, ok := l.ack(l.in[used:l.filled], at)
+		size, ns, ok := l.ack(l.in[used:l.filled], at)
 		if !ok {
 			break
 		}
 		used += size
+		if ns > 0 {
+			l.hist.add(ns)
+		}
 	}
 	copy(l.in, l.in[used:l.filled])
 	l.filled -= used
@@ -256,28 +260,29 @@ func (l *loadConn) read() error {
 }
 
 // ack looks at one frame from the host. Its length field tells where it ends;
-// CN=9014 in it makes it an ack, and its QN whose.
-func (l *loadConn) ack(b []byte, at int64) (size int, ok bool) {
+// CN=9014 in it makes it an ack, and its QN whose; ns is how long it took, 0
+// where that is not known.
+func (l *loadConn) ack(b []byte, at int64) (size int, ns int64, ok bool) {
 	skip := 0
 	for skip < len(b) && (b[skip] == '\r' || b[skip] == '\n') {
 		skip++
 	}
 	b = b[skip:]
 	if len(b) < 6 {
-		return skip, skip > 0
+		return skip, 0, skip > 0
 	}
 	n := int(b[2]-'0')*1000 + int(b[3]-'0')*100 + int(b[4]-'0')*10 + int(b[5]-'0')
 	if len(b) < 6+n+4 {
-		return 0, false
+		return 0, 0, false
 	}
 	if f := b[6 : 6+n]; n > 40 && string(f[:3]) == "QN=" && string(f[21:33]) == "ST=91;CN=901" {
 		sec, valid := secondsOf(f[3:17])
-		if k := sec - l.start; valid && k >= l.acked-int64(l.window) && k < l.sent {
-			l.hist.add(at - l.sentAt[k%int64(l.window)])
+		if k := (sec - l.start) / l.step; valid && k >= 0 && k >= l.acked-int64(l.window) && k < l.sent {
+			ns = max(1, at-l.sentAt[k%int64(l.window)])
 		}
 		l.acked++
 	}
-	return skip + 6 + n + 4, true
+	return skip + 6 + n + 4, ns, true
 }
 
 // secondsOf reads the time stamp of a QN.

@@ -79,6 +79,8 @@ type Store struct {
 	prepared chan *group
 	sealing  sync.Mutex
 	done     sync.WaitGroup
+	opened   time.Time     // of the ticks by which small groups are gathered
+	taken    time.Duration // tick of the last group; of the preparing goroutine
 
 	engine atomic.Pointer[lsm.Tree] // replaced when the tree had to be opened again
 
@@ -132,7 +134,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.MemMB <= 0 {
 		o.MemMB = 64
 	}
-	s := &Store{opt: o, dir: dir, prepared: make(chan *group, 1)}
+	s := &Store{opt: o, dir: dir, opened: wallClock(), prepared: make(chan *group, 1)}
 	s.queue.more.L, s.queue.room.L = &s.queue, &s.queue
 	s.tail.changed = make(chan struct{})
 	if o.FS == nil {
@@ -232,6 +234,33 @@ func (s *Store) SubmitBatch(ctx context.Context, fs []*Frame) error {
 	return nil
 }
 
+// wallClock measures spans, whatever clock the options give.
+var wallClock = time.Now //nolint:forbidigo // see above
+
+// A sync costs as much for one frame as for a thousand. Where many loggers send
+// a little each, frames are gathered for a moment: syncs follow each other in
+// gatherSpan at the least, unless gatherEnough frames wait. A frame that comes
+// after a pause does not wait.
+const (
+	gatherSpan   = 4 * time.Millisecond
+	gatherEnough = 32
+)
+
+// gather waits while it pays. The queue is locked.
+func (s *Store) gather() {
+	q := &s.queue
+	for len(q.frames) < gatherEnough && !q.closed {
+		wait := s.taken + gatherSpan - time.Since(s.opened)
+		if wait <= 0 || s.opt.NoSync {
+			break
+		}
+		q.Unlock()
+		time.Sleep(min(wait, gatherSpan/4))
+		q.Lock()
+	}
+	s.taken = time.Since(s.opened)
+}
+
 // take waits for frames; none when the tree has failed, or when the store is
 // closing and the queue is empty.
 func (s *Store) take(buf []*Frame) []*Frame {
@@ -240,6 +269,9 @@ func (s *Store) take(buf []*Frame) []*Frame {
 	defer q.Unlock()
 	for len(q.frames) == 0 && !q.closed && !s.engine.Load().Broken() {
 		q.more.Wait()
+	}
+	if len(q.frames) > 0 {
+		s.gather()
 	}
 	return s.pull(buf[:0], s.opt.MaxBatch)
 }
