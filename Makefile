@@ -2,7 +2,7 @@
 GO ?= go
 LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
 
-.PHONY: build run test unit e2e lint generate generated vuln assets deps bench clean
+.PHONY: build run test unit e2e lint generate generated vuln assets deps bench crash soak fuzz clean
 
 build: assets
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/plateau ./cmd/plateau
@@ -49,7 +49,22 @@ lint: generated
 	$(LINT) run --build-tags e2e ./e2e/...
 
 vuln:
-	$(GO) tool -modfile=tools/go.mod govulncheck ./...
+	@GO="$(GO)" sh scripts/vuln.sh
+
+# Kills the program ROUNDS times at random points and counts what is lost.
+ROUNDS ?= 100
+crash: build
+	$(GO) run ./internal/tools/crash -bin bin/plateau -rounds $(ROUNDS)
+
+# Watches memory and handles under a steady load for SPAN.
+SPAN ?= 30m
+soak: build
+	$(GO) run ./internal/tools/soak -bin bin/plateau -for $(SPAN) -svg bin/soak.svg
+
+# Runs each fuzz target for FUZZTIME and counts the executions.
+FUZZTIME ?= 30s
+fuzz:
+	@GO=$(GO) FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
 
 bench: build
 	bin/plateau bench parse

@@ -435,5 +435,4 @@ func checkAcked(t *testing.T, s *Store, acked map[string]bool) {
 			t.Fatalf("an acknowledged frame is there %d times: %.120s", seen[raw], raw)
 		}
 	}
-	t.Logf("%d acknowledged, %d stored", len(acked), len(seen))
 }

@@ -1,0 +1,270 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// script is the same work every time: frames, rows of a projection, and the
+// flushes and compactions that these bring about. acked collects the frames that were acknowledged; errors other
+// than those of a failing disk are reported.
+type script struct {
+	mu     sync.Mutex
+	acked  map[string]bool
+	n      int
+	chance *rand.Rand
+}
+
+func newScript() *script {
+	return &script{acked: map[string]bool{}, chance: rand.New(rand.NewPCG(1, 2))}
+}
+
+func (w *script) run(t *testing.T, s *Store) {
+	t.Helper()
+	for step := range 6 {
+		for range 3 {
+			w.write(t, s, 12) //nolint:errcheck // it may fail; what was acknowledged counts
+		}
+		row := Derived{Table: 'h', Outlet: 1, At: t0.Unix() + int64(step)*3600, Value: fmt.Appendf(nil, "row %d", step)}
+		_ = s.PutDerived([]Derived{row}, "sweep", uint64(step+1)) //nolint:errcheck // it may fail; what was acknowledged counts
+	}
+}
+
+// write hands frames over together. They are large and cannot be compressed, so
+// that memory tables fill and are flushed.
+func (w *script) write(t *testing.T, s *Store, n int) (err error) {
+	t.Helper()
+	frames := make([]*Frame, n)
+	for i := range frames {
+		w.n++
+		noise := make([]byte, 3000)
+		for k := range noise {
+			noise[k] = byte('0' + w.chance.IntN(64))
+		}
+		frames[i] = frameOf(t, 1, 2011, t0.Add(time.Duration(w.n)*time.Second), fmt.Sprintf("a-Rtd=%d.5,b-Info=%x", w.n, noise))
+	}
+	for i, r := range put(t, s, frames...) {
+		switch {
+		case r.Err == nil:
+			w.mu.Lock()
+			w.acked[string(frames[i].Raw)] = true
+			w.mu.Unlock()
+		case errors.Is(r.Err, ErrDegraded):
+			err = r.Err
+		default:
+			t.Fatalf("an error of another kind: %v", r.Err)
+		}
+	}
+	return err
+}
+
+// so far is what was acknowledged until now.
+func (w *script) soFar() map[string]bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.acked)
+}
+
+// operations are the kinds of access to the disk that are made to fail.
+var operations = []struct {
+	name  string
+	of    func(errorfs.OpKind) bool
+	fault error
+}{
+	{"write", func(k errorfs.OpKind) bool { return k == errorfs.OpFileWrite || k == errorfs.OpFileWriteAt }, syscall.EIO},
+	{"sync", func(k errorfs.OpKind) bool {
+		return k == errorfs.OpFileSync || k == errorfs.OpFileSyncData || k == errorfs.OpFileSyncTo
+	}, syscall.EIO},
+	{"create", func(k errorfs.OpKind) bool { return k == errorfs.OpCreate || k == errorfs.OpReuseForWrite }, syscall.EIO},
+	{"rename", func(k errorfs.OpKind) bool { return k == errorfs.OpRename || k == errorfs.OpLink }, syscall.EIO},
+	{"remove", func(k errorfs.OpKind) bool { return k == errorfs.OpRemove }, syscall.EIO},
+	{"read", func(k errorfs.OpKind) bool { return k == errorfs.OpFileRead || k == errorfs.OpFileReadAt }, syscall.EIO},
+	{"disk full from then on", func(k errorfs.OpKind) bool {
+		return k.ReadOrWrite() == errorfs.OpIsWrite && k != errorfs.OpFileClose && k != errorfs.OpRemove
+	}, syscall.ENOSPC},
+}
+
+// injector fails the k-th operation of a kind; lasting: every one from then on,
+// until it is healed.
+type injector struct {
+	of      func(errorfs.OpKind) bool
+	fault   error
+	k       int64
+	lasting bool
+
+	seen, injected atomic.Int64
+	healed         atomic.Bool
+}
+
+func (j *injector) MaybeError(op errorfs.Op) error {
+	if !j.of(op.Kind) || j.healed.Load() {
+		return nil
+	}
+	n := j.seen.Add(1)
+	if n == j.k || j.lasting && n > j.k {
+		j.injected.Add(1)
+		return j.fault
+	}
+	return nil
+}
+
+func (j *injector) String() string { return "(sweep)" }
+
+// sweepAll makes the sweeps try every operation instead of a sample.
+const sweepAll = "PLATEAU_TEST_FAULTS"
+
+// sample spreads so many of 1..n evenly.
+func sample(n, most int64) (out []int64) {
+	if os.Getenv(sweepAll) != "" {
+		most = n
+	}
+	for i := range min(n, most) {
+		out = append(out, 1+i*n/min(n, most))
+	}
+	return out
+}
+
+// TestFaultSweep lets every kind of access to the disk fail once, at its first,
+// second, … occurrence in a piece of work that is always the same, and lets the
+// disk be full from each write on. Whatever fails: what was acknowledged is there
+// once, at once after the disk is well again and after the next start, and
+// frames are acknowledged again. With PLATEAU_TEST_FAULTS=all every occurrence is
+// tried, else a sample.
+func TestFaultSweep(t *testing.T) {
+	t.Parallel()
+	for _, kind := range operations {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			lasting := kind.fault == syscall.ENOSPC
+			calm := &injector{of: kind.of}
+			sweepOnce(t, calm)
+			var injected, runs, acked int64
+			for _, k := range sample(calm.seen.Load(), 12) {
+				j := &injector{of: kind.of, fault: kind.fault, k: k, lasting: lasting}
+				acked += int64(sweepOnce(t, j))
+				injected += j.injected.Load()
+				runs++
+			}
+			if injected == 0 && calm.seen.Load() > 0 {
+				t.Error("no fault was injected")
+			}
+			t.Logf("%s: %d runs, %d faults injected, %d occurrences in the work, %d frames acknowledged, 0 lost", kind.name, runs, injected, calm.seen.Load(), acked)
+		})
+	}
+}
+
+// sweepOnce does the work with one fault; it returns the frames acknowledged.
+func sweepOnce(t *testing.T, j *injector) int {
+	t.Helper()
+	disk := vfs.NewMem()
+	fs := errorfs.Wrap(disk, j)
+	w := newScript()
+	s, err := Open("db", Options{FS: fs, MemMB: 1, CacheMB: 1})
+	if err == nil {
+		w.run(t, s)
+	}
+	j.healed.Store(true)
+	if err != nil { // the fault met the start: the next one must succeed
+		if s, err = Open("db", Options{FS: fs, MemMB: 1, CacheMB: 1}); err != nil {
+			t.Fatalf("operation %d: not even opened after the fault was over: %v", j.k, err)
+		}
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for w.write(t, s, 1) != nil {
+		if time.Now().After(deadline) {
+			t.Fatalf("operation %d: did not recover: %v", j.k, s.Health())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	verified(t, s)
+	checkAcked(t, s, w.soFar())
+	if err := s.Close(); err != nil {
+		t.Fatalf("operation %d: close: %v", j.k, err)
+	}
+	again := open(t, "db", Options{FS: disk, MemMB: 1, CacheMB: 1})
+	verified(t, again)
+	checkAcked(t, again, w.soFar())
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return len(w.soFar())
+}
+
+// TestPowerLoss takes the disk as a power failure leaves it before any write,
+// sync, creation, renaming or removal of the work: what was synced, and of the
+// rest a random part. Opened, it has every frame that was acknowledged until then.
+func TestPowerLoss(t *testing.T) {
+	t.Parallel()
+	type loss struct {
+		disk  *vfs.MemFS
+		acked map[string]bool
+		at    int64
+	}
+	var (
+		disk    = vfs.NewCrashableMem()
+		w       = newScript()
+		chance  = rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 7))
+		mu      sync.Mutex
+		losses  []loss
+		seen    int64
+		stopped atomic.Bool
+	)
+	every := int64(5)
+	if os.Getenv(sweepAll) != "" {
+		every = 1
+	}
+	fs := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || stopped.Load() {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if seen++; seen%every == 0 {
+			acked := w.soFar() // before the copy: what is acknowledged later need not be in it
+			percent := []int{0, 0, 25, 50, 75, 100}[chance.IntN(6)]
+			losses = append(losses, loss{disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: chance}), acked, seen})
+		}
+		return nil
+	}))
+	s, err := Open("db", Options{FS: fs, MemMB: 1, CacheMB: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run(t, s)
+	stopped.Store(true)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	most := 0
+	for _, l := range losses {
+		s, err := Open("db", Options{FS: l.disk, MemMB: 1, CacheMB: 1})
+		if err != nil {
+			t.Fatalf("power lost before operation %d: %v", l.at, err)
+		}
+		verified(t, s)
+		checkAcked(t, s, l.acked)
+		most = max(most, len(l.acked))
+		if r := put(t, s, frameOf(t, 2, 2011, t0, "a-Rtd=1"))[0]; r.Err != nil {
+			t.Errorf("power lost before operation %d: %v", l.at, r.Err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if most == 0 {
+		t.Error("nothing was acknowledged before any loss")
+	}
+	t.Logf("power lost at %d of %d operations, at most %d frames acknowledged before, 0 lost", len(losses), seen, most)
+}

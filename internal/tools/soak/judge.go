@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"plateau/internal/tools/server"
+)
+
+// sample is what the server holds at an instant.
+type sample struct {
+	at                             time.Duration // since the start
+	rss, heap, goroutines, handles float64       // MB, MB
+}
+
+// figure is one of what must not grow.
+type figure struct {
+	name, unit string
+	of         func(sample) float64
+	part, much float64 // growth beyond this part of the mean and beyond this much is a leak
+}
+
+var figures = []figure{
+	{"resident memory", "MB", func(s sample) float64 { return s.rss }, 0.10, 24},
+	{"heap after collection", "MB", func(s sample) float64 { return s.heap }, 0.10, 12},
+	{"goroutines", "", func(s sample) float64 { return s.goroutines }, 0.05, 10},
+	{"open files", "", func(s sample) float64 { return s.handles }, 0.05, 10},
+}
+
+// watch samples until ctx ends.
+func watch(ctx context.Context, s *server.Server, every time.Duration) (out []sample) {
+	began := time.Now()
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return out
+		case <-t.C:
+			if one, ok := look(ctx, s); ok {
+				one.at = time.Since(began)
+				out = append(out, one)
+			}
+		}
+	}
+}
+
+// look takes one sample: the process's own metrics, and the system's view of it.
+func look(ctx context.Context, s *server.Server) (one sample, ok bool) {
+	body, _, err := s.Get(ctx, "/metrics")
+	if err != nil {
+		return one, false
+	}
+	// The heap that was live when it was collected last: what is garbage now
+	// says nothing.
+	for name, to := range map[string]*float64{"go_goroutines": &one.goroutines, "go_memstats_next_gc_bytes": &one.heap} {
+		*to = metric(body, name)
+	}
+	one.heap /= 2e6 // the next collection is due at twice what was live
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.PID()))
+	if err != nil {
+		return one, false
+	}
+	if f := strings.Fields(string(statm)); len(f) > 1 {
+		pages, _ := strconv.ParseFloat(f[1], 64)
+		one.rss = pages * float64(os.Getpagesize()) / 1e6
+	}
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.PID()))
+	one.handles = float64(len(files))
+	return one, err == nil
+}
+
+func metric(body []byte, name string) float64 {
+	for in := bufio.NewScanner(bytes.NewReader(body)); in.Scan(); {
+		if v, ok := strings.CutPrefix(in.Text(), name+" "); ok {
+			f, _ := strconv.ParseFloat(v, 64)
+			return f
+		}
+	}
+	return 0
+}
+
+// growth is how one figure went after the warm-up.
+type growth struct {
+	Mean     float64 `json:"mean"`
+	First    float64 `json:"first"` // by the fitted line
+	Last     float64 `json:"last"`
+	PerHour  float64 `json:"per_hour"`
+	Unit     string  `json:"unit,omitempty"`
+	Growing  bool    `json:"growing"`
+	Smallest float64 `json:"smallest"`
+	Largest  float64 `json:"largest"`
+}
+
+type result struct {
+	Seconds      float64           `json:"seconds"`
+	WarmUp       float64           `json:"warm_up_seconds"`
+	Samples      int               `json:"samples"`
+	Frames       int64             `json:"frames_acknowledged"`
+	Connections  int64             `json:"connections"`
+	Requests     int64             `json:"requests"`
+	Observations int64             `json:"observations"`
+	Figures      map[string]growth `json:"figures"`
+}
+
+// judge fits a line to each figure after the first third.
+func judge(taken []sample, span time.Duration) result {
+	r := result{Seconds: span.Seconds(), WarmUp: span.Seconds() / 3, Figures: map[string]growth{}}
+	for len(taken) > 0 && taken[0].at < span/3 {
+		taken = taken[1:]
+	}
+	r.Samples = len(taken)
+	if len(taken) < 3 {
+		return r
+	}
+	for _, f := range figures {
+		r.Figures[f.name] = f.fit(taken)
+	}
+	return r
+}
+
+func meanOf(f figure, taken []sample) float64 {
+	sum := 0.0
+	for _, s := range taken {
+		sum += f.of(s)
+	}
+	return sum / float64(max(1, len(taken)))
+}
+
+// fit is the line of least squares.
+func (f figure) fit(taken []sample) growth {
+	g := growth{Mean: meanOf(f, taken), Unit: f.unit, Smallest: f.of(taken[0]), Largest: f.of(taken[0])}
+	mid := 0.0
+	for _, s := range taken {
+		mid += s.at.Hours() / float64(len(taken))
+	}
+	xy, xx := 0.0, 0.0
+	for _, s := range taken {
+		x := s.at.Hours() - mid
+		xy += x * (f.of(s) - g.Mean)
+		xx += x * x
+		g.Smallest, g.Largest = min(g.Smallest, f.of(s)), max(g.Largest, f.of(s))
+	}
+	g.PerHour = xy / xx
+	g.First = g.Mean + g.PerHour*(taken[0].at.Hours()-mid)
+	g.Last = g.Mean + g.PerHour*(taken[len(taken)-1].at.Hours()-mid)
+	g.Growing = g.Last-g.First > f.part*g.Mean && g.Last-g.First > f.much
+	return g
+}
+
+func (r result) verdict() error {
+	if r.Samples < 3 {
+		return fmt.Errorf("only %d samples after the warm-up; run for longer", r.Samples)
+	}
+	for _, f := range figures {
+		if g := r.Figures[f.name]; g.Growing {
+			return fmt.Errorf("%s grows: %.0f to %.0f %s in %.0f minutes", f.name, g.First, g.Last, f.unit, (r.Seconds-r.WarmUp)/60)
+		}
+	}
+	return nil
+}
