@@ -40,7 +40,7 @@ func Open(dir string, o Options) (*Tree, error) {
 	defer cache.Unref()
 	po := &pebble.Options{
 		Cache:                       cache,
-		FS:                          errorfs.Wrap(ownLock{o.fs()}, t),
+		FS:                          logGuard{errorfs.Wrap(ownLock{o.fs()}, t), t},
 		Logger:                      &treeLog{t, o.Logger},
 		MemTableSize:                uint64(o.MemMB) << 20,
 		MemTableStopWritesThreshold: 4,

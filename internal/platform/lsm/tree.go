@@ -103,9 +103,8 @@ func (t *Tree) Try(fn func() error) <-chan error {
 			}
 			if err != nil {
 				t.Fail(err)
-				err = t.Err() // the first cause tells more than what followed from it
 			}
-			result <- err
+			result <- t.Err() // the first cause tells more than what followed from it; what an ended instance says does not count
 		}()
 		err = fn()
 	}()

@@ -437,4 +437,3 @@ func (s *Store) load(e *lsm.Tree) error {
 	s.setTail(seq)
 	return nil
 }
-

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -151,7 +150,7 @@ func TestFaultSweep(t *testing.T) {
 			calm := &injector{of: kind.of}
 			sweepOnce(t, calm)
 			var injected, runs, acked int64
-			for _, k := range sample(calm.seen.Load(), 12) {
+			for _, k := range sample(calm.seen.Load(), 6) {
 				j := &injector{of: kind.of, fault: kind.fault, k: k, lasting: lasting}
 				acked += int64(sweepOnce(t, j))
 				injected += j.injected.Load()
@@ -221,7 +220,7 @@ func TestPowerLoss(t *testing.T) {
 		seen    int64
 		stopped atomic.Bool
 	)
-	every := int64(5)
+	every := int64(10)
 	if os.Getenv(sweepAll) != "" {
 		every = 1
 	}

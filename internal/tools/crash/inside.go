@@ -12,18 +12,25 @@ import (
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // driver "sqlite"
 
+	"plateau/internal/app"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/archive"
 	"plateau/internal/telemetry/store"
 	"plateau/internal/tools/server"
 	"plateau/migrations"
 )
 
+// archives reads the groups that a server has sealed.
+func archives(data string) *archive.Reader {
+	return archive.NewReader(0, archive.Folder(filepath.Join(data, app.ArchiveDir)))
+}
+
 // compact compacts a folder over and over until it is killed. What the last life
 // left in the write-ahead log makes the tables of the first time.
 func compact(data string) {
-	s, err := store.Open(filepath.Join(data, "telemetry"), store.Options{MemMB: 1})
+	s, err := store.Open(filepath.Join(data, app.TelemetryDir), store.Options{MemMB: 1, Archive: archives(data)})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "compact:", err)
 		os.Exit(1)
@@ -117,7 +124,7 @@ func oldDatabase(ctx context.Context, path string, version int64) error {
 
 // countFrames holds what was acknowledged against what is stored.
 func (h *harness) countFrames() (err error) {
-	s, err := store.Open(filepath.Join(h.data, "telemetry"), store.Options{})
+	s, err := store.Open(filepath.Join(h.data, app.TelemetryDir), store.Options{Archive: archives(h.data)})
 	if err != nil {
 		return err
 	}
