@@ -56,8 +56,12 @@ func run() error {
 	go func() { samples <- watch(load, s, *every) }()
 	loadErr := w.run(load)
 	taken := <-samples
-	if err := errors.Join(loadErr, ctx.Err(), s.Stop()); err != nil {
-		return fmt.Errorf("%w; the server's log ends with: %s", err, s.Log())
+	failed := errors.Join(loadErr, ctx.Err(), s.Stop())
+	if failed != nil { // what was seen until then is told all the same
+		failed = fmt.Errorf("%w; the server's log ends with: %s", failed, s.Log())
+	}
+	if len(taken) == 0 {
+		return errors.Join(failed, errors.New("no samples"))
 	}
 	r := judge(taken, *span)
 	r.Frames, r.Requests, r.Observations, r.Connections = w.frames.Load(), w.requests.Load(), w.observations.Load(), w.connections.Load()
@@ -71,7 +75,7 @@ func run() error {
 			return err
 		}
 	}
-	return r.verdict()
+	return errors.Join(failed, r.verdict())
 }
 
 // plot draws every figure as a ratio to its mean after warm-up.
