@@ -182,7 +182,7 @@ func (s *Store) lookUp(t *lsm.Tree, obs []sensorthings.Observation, changed map[
 		if _, known := s.features[o.Feature]; known {
 			continue
 		}
-		found, err := (&view{r: t.DB}).get(entityKey(nil, sensorthings.FeaturesOfInterest, o.Feature), func([]byte) error { return nil })
+		found, err := (&view{r: t.DB}).get(entityKey(sensorthings.FeaturesOfInterest, o.Feature), func([]byte) error { return nil })
 		if err != nil {
 			return err
 		}

@@ -37,18 +37,18 @@ func (r *readings) next(i int, ds sensorthings.ID) sensorthings.Observation {
 	return observation(ds, at, fmt.Sprintf("%.*f", 1+i%2, r.value[i]))
 }
 
-func streams(b testing.TB, s *Store, n int) (ids []sensorthings.ID) {
-	b.Helper()
+func streams(tb testing.TB, s *Store, n int) (ids []sensorthings.ID) {
+	tb.Helper()
 	for range n {
-		_, ds := stream(b, s)
+		_, ds := stream(tb, s)
 		ids = append(ids, ds)
 	}
 	return ids
 }
 
 // fill stores n observations, in arrays of one Datastream or one of each in turn.
-func fill(b testing.TB, s *Store, ds []sensorthings.ID, n, size int, mixed bool) {
-	b.Helper()
+func fill(tb testing.TB, s *Store, ds []sensorthings.ID, n, size int, mixed bool) {
+	tb.Helper()
 	r := newReadings(len(ds))
 	batch := make([]sensorthings.Observation, 0, 1000)
 	for k := 0; k < n; {
@@ -62,7 +62,7 @@ func fill(b testing.TB, s *Store, ds []sensorthings.ID, n, size int, mixed bool)
 			k++
 		}
 		if _, err := s.Append(context.Background(), batch); err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 }
@@ -128,6 +128,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Fatal(err)
 	}
 	newest := func(b *testing.B, n int) {
+		b.Helper()
 		for b.Loop() {
 			left := n
 			if err := s.Observations(context.Background(), all(ds[0], sensorthings.ByTimeDesc), func(*sensorthings.Observation) bool {

@@ -47,7 +47,7 @@ func (t *Tx) Delete(s sensorthings.Set, id sensorthings.ID) error {
 			}
 		}
 	}
-	switch s {
+	switch s { //nolint:exhaustive // the others have nothing beside
 	case sensorthings.Datastreams:
 		err = t.dropDatastream(id)
 	case sensorthings.FeaturesOfInterest:
@@ -62,7 +62,7 @@ func (t *Tx) Delete(s sensorthings.Set, id sensorthings.ID) error {
 		return err
 	}
 	t.change(s, id, sensorthings.Deleted)
-	return t.w.del(entityKey(nil, s, id))
+	return t.w.del(entityKey(s, id))
 }
 
 // dependent tells whether what a relation leads to goes with its entity: it does

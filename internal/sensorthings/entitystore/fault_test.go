@@ -20,16 +20,15 @@ import (
 )
 
 // verified fails the test when Verify finds anything.
-func verified(t testing.TB, s *Store) Report {
-	t.Helper()
+func verified(tb testing.TB, s *Store) {
+	tb.Helper()
 	r, err := s.Verify(context.Background())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, f := range r.Faults {
-		t.Error(f)
+		tb.Error(f)
 	}
-	return r
 }
 
 func healthy(t *testing.T, s *Store) {

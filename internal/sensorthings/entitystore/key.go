@@ -82,14 +82,14 @@ func timed(dst []byte, kind byte, ds sensorthings.ID, us int64, id sensorthings.
 	return appendID(appendTime(prefix(dst, kind, ds), us), id)
 }
 
-func entityKey(dst []byte, s sensorthings.Set, id sensorthings.ID) []byte {
-	return appendID(append(dst, kEntity, byte(s)), id)
+func entityKey(s sensorthings.Set, id sensorthings.ID) []byte {
+	return appendID([]byte{kEntity, byte(s)}, id)
 }
 
 // reverseKey lists other at the end of a relation, which is named by its place in
 // the set's list.
-func reverseKey(dst []byte, s sensorthings.Set, id sensorthings.ID, relation int, other sensorthings.ID) []byte {
-	return appendID(append(appendID(append(dst, kReverse, byte(s)), id), byte(relation)), other)
+func reverseKey(s sensorthings.Set, id sensorthings.ID, relation int, other sensorthings.ID) []byte {
+	return appendID(append(appendID([]byte{kReverse, byte(s)}, id), byte(relation)), other)
 }
 
 // after is the first key behind all that begin with p.

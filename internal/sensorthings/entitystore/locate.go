@@ -119,13 +119,11 @@ func (r *rows) find(ds sensorthings.ID) (bool, error) {
 		return false, nil
 	}
 	if r.it.Valid() && idOf(r.it.Key()[1:]) == ds {
-		ok := false
+		step := r.it.Next
 		if r.desc {
-			ok = r.it.Prev()
-		} else {
-			ok = r.it.Next()
+			step = r.it.Prev
 		}
-		if ok && bytes.Equal(r.it.Key(), r.key) {
+		if step() && bytes.Equal(r.it.Key(), r.key) {
 			return true, nil
 		}
 	}

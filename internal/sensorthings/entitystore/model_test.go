@@ -71,7 +71,7 @@ func (m *model) remove(set sensorthings.Set, id sensorthings.ID) {
 			}
 		}
 	}
-	switch set {
+	switch set { //nolint:exhaustive // a HistoricalLocation takes nothing with it
 	case sensorthings.Things:
 		each(sensorthings.Datastreams, "Thing")
 		each(sensorthings.HistoricalLocations, "Thing")

@@ -14,29 +14,29 @@ import (
 	"plateau/internal/sensorthings"
 )
 
-func open(t testing.TB, dir string, o Options) *Store {
-	t.Helper()
+func open(tb testing.TB, dir string, o Options) *Store {
+	tb.Helper()
 	s, err := Open(dir, o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil && !errors.Is(err, ErrClosed) {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return s
 }
 
-func inMemory(t testing.TB) *Store {
-	t.Helper()
-	return open(t, "db", Options{FS: vfs.NewMem(), NoSync: true, CacheMB: 8, MemMB: 4})
+func inMemory(tb testing.TB) *Store {
+	tb.Helper()
+	return open(tb, "db", Options{FS: vfs.NewMem(), NoSync: true, CacheMB: 8, MemMB: 4})
 }
 
-func update(t testing.TB, s *Store, fn func(*Tx) error) {
-	t.Helper()
+func update(tb testing.TB, s *Store, fn func(*Tx) error) {
+	tb.Helper()
 	if err := s.Update(context.Background(), fn); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -48,9 +48,9 @@ func entity(set sensorthings.Set, name string, one ...sensorthings.ID) *sensorth
 
 // stream makes a Thing with a Datastream; Sensor and ObservedProperty are those
 // of an outlet.
-func stream(t testing.TB, s *Store) (thing, ds sensorthings.ID) {
-	t.Helper()
-	update(t, s, func(x *Tx) (err error) {
+func stream(tb testing.TB, s *Store) (thing, ds sensorthings.ID) {
+	tb.Helper()
+	update(tb, s, func(x *Tx) (err error) {
 		if thing, err = x.Create(entity(sensorthings.Things, "thing")); err != nil {
 			return err
 		}
@@ -66,22 +66,22 @@ func observation(ds sensorthings.ID, at int64, result string) sensorthings.Obser
 	return sensorthings.Observation{Datastream: ds, Phenomenon: sensorthings.Span{Start: at, End: at}, Result: json.RawMessage(result)}
 }
 
-func add(t testing.TB, s *Store, obs ...sensorthings.Observation) []sensorthings.ID {
-	t.Helper()
+func add(tb testing.TB, s *Store, obs ...sensorthings.Observation) []sensorthings.ID {
+	tb.Helper()
 	ids, err := s.Append(context.Background(), obs)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return ids
 }
 
-func scan(t testing.TB, r sensorthings.Reader, sc sensorthings.Scan) (ids []sensorthings.ID) {
-	t.Helper()
+func scan(tb testing.TB, r sensorthings.Reader, sc sensorthings.Scan) (ids []sensorthings.ID) {
+	tb.Helper()
 	if err := r.Observations(context.Background(), sc, func(o *sensorthings.Observation) bool {
 		ids = append(ids, o.ID)
 		return true
 	}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return ids
 }

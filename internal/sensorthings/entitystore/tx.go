@@ -141,7 +141,7 @@ func (t *Tx) Create(e *sensorthings.Entity) (sensorthings.ID, error) {
 	t.nextEntity++
 	own := *e
 	own.ID = id
-	if err := t.w.set(entityKey(nil, e.Set, id), appendEntity(nil, &own)); err != nil {
+	if err := t.w.set(entityKey(e.Set, id), appendEntity(nil, &own)); err != nil {
 		return 0, err
 	}
 	if err := t.relate(&own, t.w.link); err != nil {
@@ -166,7 +166,7 @@ func (t *Tx) relate(e *sensorthings.Entity, fn func(key []byte) error) error {
 		if n < len(e.One) && e.One[n] != 0 {
 			back, _, err := relationOf(r.To, r.Inverse)
 			if err == nil {
-				err = fn(reverseKey(nil, r.To, e.One[n], back, e.ID))
+				err = fn(reverseKey(r.To, e.One[n], back, e.ID))
 			}
 			if err != nil {
 				return err
@@ -203,7 +203,7 @@ func (t *Tx) Replace(e *sensorthings.Entity) error {
 		}
 	}
 	t.change(e.Set, e.ID, sensorthings.Updated, names...)
-	return t.w.set(entityKey(nil, e.Set, e.ID), appendEntity(nil, e))
+	return t.w.set(entityKey(e.Set, e.ID), appendEntity(nil, e))
 }
 
 // pairKeys are the two rows of a pair of a relation of many to many.
@@ -222,7 +222,7 @@ func pairKeys(s sensorthings.Set, id sensorthings.ID, relation string, other sen
 	if !valid(id) || !valid(other) {
 		return nil, nil, sensorthings.ErrNotFound
 	}
-	return reverseKey(nil, s, id, i, other), reverseKey(nil, r.To, other, j, id), nil
+	return reverseKey(s, id, i, other), reverseKey(r.To, other, j, id), nil
 }
 
 // Link and Unlink add and take away a pair of a relation of many to many:
@@ -264,7 +264,7 @@ func (t *Tx) GeneratedFeature(location sensorthings.ID) (feature sensorthings.ID
 	}); err != nil || feature < sensorthings.FirstClientID {
 		return feature, err
 	}
-	there, err := t.v.get(entityKey(nil, sensorthings.FeaturesOfInterest, feature), func([]byte) error { return nil })
+	there, err := t.v.get(entityKey(sensorthings.FeaturesOfInterest, feature), func([]byte) error { return nil })
 	if !there {
 		return 0, err
 	}

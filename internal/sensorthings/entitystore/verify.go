@@ -47,7 +47,6 @@ type check struct {
 	r    *Report
 	ctx  context.Context //nolint:containedctx // it lives as long as the call
 	list []indexed       // the row of the index looked at last
-	next sensorthings.ID // first of the one behind it
 }
 
 func (c *check) has(key []byte) (bool, error) {
@@ -81,7 +80,7 @@ func (c *check) entities() error {
 			if n < len(e.One) && e.One[n] != 0 {
 				back, _, err := relationOf(rel.To, rel.Inverse)
 				if err == nil {
-					err = c.want(reverseKey(nil, rel.To, e.One[n], back, id), "%s(%d) is not listed at its %s", set, id, rel.Name)
+					err = c.want(reverseKey(rel.To, e.One[n], back, id), "%s(%d) is not listed at its %s", set, id, rel.Name)
 				}
 				if err != nil {
 					return false, err
@@ -107,10 +106,10 @@ func (c *check) pairs() error {
 			return false, err
 		}
 		if inverse.Many {
-			err := c.want(reverseKey(nil, rel.To, other, back, id), "%s(%d)/%s lists %d, which does not list it", set, id, rel.Name, other)
+			err := c.want(reverseKey(rel.To, other, back, id), "%s(%d)/%s lists %d, which does not list it", set, id, rel.Name, other)
 			return err == nil, err
 		}
-		found, err := c.v.get(entityKey(nil, rel.To, other), func(value []byte) error {
+		found, err := c.v.get(entityKey(rel.To, other), func(value []byte) error {
 			e, err := parseEntity(rel.To, other, value)
 			if err == nil && e.To(rel.Inverse) != id {
 				c.r.fault("%s(%d)/%s lists %d, which leads to %d", set, id, rel.Name, other, e.To(rel.Inverse))

@@ -80,7 +80,7 @@ func (v *view) entity(s sensorthings.Set, id sensorthings.ID) (e *sensorthings.E
 	if !valid(id) {
 		return nil, sensorthings.ErrNotFound
 	}
-	found, err := v.get(entityKey(nil, s, id), func(value []byte) (err error) {
+	found, err := v.get(entityKey(s, id), func(value []byte) (err error) {
 		e, err = parseEntity(s, id, value)
 		return err
 	})
@@ -128,7 +128,7 @@ func (v *view) entities(ctx context.Context, s sensorthings.Set, behind sensorth
 	if behind >= maxID {
 		return nil
 	}
-	from := entityKey(nil, s, max(behind+1, 0))
+	from := entityKey(s, max(behind+1, 0))
 	return v.each(ctx, from[:2], from, func(key, value []byte) (bool, error) {
 		e, err := parseEntity(s, idOf(key[2:]), value)
 		if err == nil {
@@ -161,7 +161,7 @@ func (v *view) related(ctx context.Context, s sensorthings.Set, id sensorthings.
 	case !valid(id):
 		return nil
 	}
-	p := reverseKey(nil, s, id, i, 0)
+	p := reverseKey(s, id, i, 0)
 	p = p[:len(p)-idLen]
 	return v.each(ctx, p, p, func(key, _ []byte) (bool, error) { return fn(idOf(key[len(p):])), nil })
 }
