@@ -176,7 +176,7 @@ func (s *Store) lookUp(t *lsm.Tree, obs []sensorthings.Observation, changed map[
 				}
 			}
 		}
-		if sum.hasFeature && o.Feature == sum.feature || o.Feature < sensorthings.FirstClientID {
+		if o.Feature < sensorthings.FirstClientID {
 			continue
 		}
 		if _, known := s.features[o.Feature]; known {

@@ -161,9 +161,8 @@ func (t *Tx) dropFeature(feature sensorthings.ID) error {
 		if err := t.extremes(ds, sum); err != nil {
 			return err
 		}
-		if sum.feature == feature { // nothing is left of it: another may become the usual one
-			sum.hasFeature, sum.feature = false, 0
-		}
+		// Where others are left, it stays the usual one, of no row: were another put
+		// in its place, rows marked as unusual might have just that one.
 	}
 	if err := t.drop(prefix(nil, kFeature, feature)); err != nil {
 		return err

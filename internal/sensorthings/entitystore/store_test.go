@@ -160,3 +160,29 @@ func TestSmoke(t *testing.T) {
 		t.Errorf("appended to a Datastream that is gone: %v", err)
 	}
 }
+
+// TestUsualFeatureGone deletes the feature that a Datastream's first observation
+// set as the usual one, with others left, which say theirs themselves.
+func TestUsualFeatureGone(t *testing.T) {
+	t.Parallel()
+	s := inMemory(t)
+	_, ds := stream(t, s)
+	var feature sensorthings.ID
+	update(t, s, func(x *Tx) (err error) {
+		feature, err = x.Create(entity(sensorthings.FeaturesOfInterest, "feature"))
+		return err
+	})
+	first := observation(ds, t0, "1")
+	first.Feature = feature
+	ids := add(t, s, first, observation(ds, t0+1e6, "2"))
+	update(t, s, func(x *Tx) error { return x.Delete(sensorthings.FeaturesOfInterest, feature) })
+	ids = append(ids[1:], add(t, s, observation(ds, t0+2e6, "3"))...)
+	if got := scan(t, s, all(ds, sensorthings.ByTime)); fmt.Sprint(got) != fmt.Sprint(ids) {
+		t.Errorf("left: %v, want %v", got, ids)
+	}
+	if _, err := s.Append(t.Context(), []sensorthings.Observation{first}); !errors.Is(err, sensorthings.ErrNotFound) {
+		t.Errorf("appended with a feature that is gone: %v", err)
+	}
+	update(t, s, func(x *Tx) error { return x.Delete(sensorthings.Observations, ids[0]) })
+	verified(t, s)
+}

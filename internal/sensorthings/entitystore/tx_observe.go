@@ -122,7 +122,7 @@ func (t *Tx) take(o *sensorthings.Observation) error {
 // extremes looks up the earliest and the latest times of a Datastream.
 func (t *Tx) extremes(ds sensorthings.ID, sum *summary) error {
 	if sum.count == 0 {
-		*sum = summary{change: sum.change, hasFeature: sum.hasFeature, feature: sum.feature, lastFarOff: sum.lastFarOff}
+		*sum = summary{change: sum.change} // the next observation sets the usual feature anew
 		return nil
 	}
 	var err error
