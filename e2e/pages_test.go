@@ -168,6 +168,8 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, reportPlaces(id)...)
 		case p == "/webhooks/{id}":
 			out = append(out, webhookPlace(ctx, t))
+		case strings.HasPrefix(p, "/things"):
+			out = append(out, thingPlaces(ctx, t, p)...)
 		case p == "/gaps/{id}":
 			out = append(out, gap)
 		case p == "/reports/jobs/{id}":

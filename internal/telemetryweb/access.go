@@ -39,12 +39,13 @@ const (
 	EditList  Permission = "edit"     // changes of the registry
 	AckAlarms Permission = "alarms"   // take note of alarms
 	Shifts    Permission = "shifts"   // the record of the duty shifts
+	SeeThings Permission = "things"   // what clients of SensorThings made
 )
 
 var grants = map[Role][]Permission{
-	Officer:         {View, Frames, Devices, ReadList, AckAlarms, Shifts},
+	Officer:         {View, Frames, Devices, ReadList, AckAlarms, Shifts, SeeThings},
 	EnterpriseStaff: {View},
-	Operator:        {View, Frames, Devices, ReadList, EditList, AckAlarms, Shifts},
+	Operator:        {View, Frames, Devices, ReadList, EditList, AckAlarms, Shifts, SeeThings},
 }
 
 // May reports whether the actor holds a permission.

@@ -207,6 +207,7 @@ type alarmsView struct {
 	Path      string
 	ClearHref string
 	Quiet     bool
+	Things    bool // there are pages of what clients made
 }
 
 // alarmShapes are the shapes of urgency: as those of states, so that an officer
@@ -249,7 +250,8 @@ func (h *Handler) alarms(c *call) error {
 		return err
 	}
 	v := &alarmsView{
-		Now: c.now, Filter: f, Words: f.words(c), exported: exported{c.path("/alarms"), c.r.URL.RawQuery}, Path: c.path("/alarms"), ClearHref: c.path("/alarms"),
+		Things: h.hasThings(c),
+		Now:    c.now, Filter: f, Words: f.words(c), exported: exported{c.path("/alarms"), c.r.URL.RawQuery}, Path: c.path("/alarms"), ClearHref: c.path("/alarms"),
 		Counts: open, Quiet: f.State == "suppressed",
 	}
 	v.Answer = c.alarmAnswer(v.Counts)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"plateau/internal/platform/httpd"
+	"plateau/internal/sensorthings"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/dialogue"
 	"plateau/internal/telemetry/gateway"
@@ -44,6 +45,8 @@ type Deps struct {
 	Events    Events         // nil: there is no log of events
 	BaseURL   string         // of the installation, for links in events; "" = they are paths
 	Limiter   *httpd.Limiter // of the interface; nil: programs may ask as often as they like
+	// Things reads what clients of SensorThings made; nil: there are no pages of it.
+	Things sensorthings.Reader
 	// SampleUsers are shown as one-click buttons on the sign-in page of a
 	// demonstration; empty otherwise.
 	SampleUsers []SampleUser

@@ -25,6 +25,7 @@ type outletsView struct {
 	Table       web.Table
 	Heads       []web.SortHead
 	Pager       web.Pager
+	Things      bool // there are pages of what clients made
 	exported
 }
 
@@ -38,6 +39,7 @@ func (h *Handler) outlets(c *call) error {
 		list = slices.DeleteFunc(slices.Clone(list), func(s quality.StateResult) bool { return s.State.String() != f.State })
 	}
 	v := &outletsView{Now: c.now, Filter: f, FilterText: f.words(c), Total: len(list), exported: exported{c.path("/outlets"), c.r.URL.RawQuery}}
+	v.Things = h.hasThings(c)
 	base, format := cutFormat(path.Base(c.r.URL.Path))
 	v.Table = web.Table{Path: c.path("/" + base), Query: c.r.URL.Query(), Default: "state", Swap: "outlet-list"}
 	list = h.sortOutlets(c, list, v.Table)

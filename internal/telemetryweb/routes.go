@@ -80,7 +80,7 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), commandRoutes(), totalsRoutes(), recomputeRoutes(), webhookRoutes(), apiDocRoutes(), keepingRoutes())
+	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), commandRoutes(), totalsRoutes(), recomputeRoutes(), webhookRoutes(), apiDocRoutes(), keepingRoutes(), thingRoutes())
 }
 
 // Pages lists the patterns that answer GET with a page, below the language;

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -97,4 +98,14 @@ func shiftInstant(at int64, d Value, sign int64) (int64, bool) {
 	}
 	at += sign * d.a
 	return at, at >= minTime && at <= maxTime
+}
+
+// ParseDuration reads an ISO 8601 duration such as PT2H or P1D; a month counts
+// as 30 days.
+func ParseDuration(text string) (time.Duration, error) {
+	v, ok := parseDuration(text)
+	if !ok || v.length() > math.MaxInt64/1000 || v.length() < math.MinInt64/1000 {
+		return 0, fmt.Errorf("%q is not an ISO 8601 duration such as PT2H", shorten(text))
+	}
+	return time.Duration(v.length()) * time.Microsecond, nil
 }

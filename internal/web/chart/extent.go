@@ -14,7 +14,7 @@ type Extent struct {
 	From, To   time.Time     // shown
 	Step       time.Duration // that one value stands for
 	Values     []ExtentValue // in order of time
-	Begin, End time.Time     // of the episode
+	Begin, End time.Time     // of the episode; zero = none
 	Lo, Hi     float64       // limits; NaN: none
 	Unit       string
 	Decimals   int
@@ -71,12 +71,15 @@ func (e Extent) svg(b *builder, class string, w, h float64, dates int) {
 	}
 	b.raw(`<svg class="day `, class, `" viewBox="0 0 `, px(w), ` `, px(h), `" role="img"`)
 	b.attr("aria-label", e.Label)
-	b.raw(`><rect class="extent"`)
-	b.at("x", x(e.Begin))
-	b.at("y", top)
-	b.at("width", math.Max(2, x(e.End)-x(e.Begin)))
-	b.at("height", h-top-bottom)
-	b.raw(`/>`)
+	b.raw(`>`)
+	if !e.Begin.IsZero() {
+		b.raw(`<rect class="extent"`)
+		b.at("x", x(e.Begin))
+		b.at("y", top)
+		b.at("width", math.Max(2, x(e.End)-x(e.Begin)))
+		b.at("height", h-top-bottom)
+		b.raw(`/>`)
+	}
 	var grid pen
 	for _, v := range []float64{lo, hi / 1.08} {
 		grid.lift()
