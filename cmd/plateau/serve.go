@@ -38,11 +38,12 @@ func cmdServe(args []string, std stdio) int {
 
 func cmdDemo(args []string, std stdio) int {
 	o := app.Options{Stdout: std.Out, Stderr: std.Err, Demo: true}
-	fs := newFlags(std, "demo", "demo [--data DIR] [--http ADDR] [--hj212 ADDR] [--config FILE] [--series DIR]",
+	fs := newFlags(std, "demo", "demo [--data DIR] [--http ADDR] [--hj212 ADDR] [--config FILE] [--series DIR] [--sta-open]",
 		"Runs the server with a sample region and simulated loggers that send HJ 212 over TCP. Thirty\ndays of history are filled in at start through the same path. Addresses and sign-ins are\nprinted to standard output, the log goes to standard error.",
 		"plateau demo --http 127.0.0.1:8080")
 	serverFlags(fs, &o, "", "folder for everything the program keeps; a later start goes on with it (default a temporary one, removed at the end)")
 	fs.StringVar(&o.SeriesDir, "series", "", "folder with real series to play (cems, wastewater, surface-water); without it PLATEAU_SHARED or ../shared is used where present, else generated series")
+	fs.BoolVar(&o.STAOpen, "sta-open", false, "let everybody read and write SensorThings (/sta/v1.1) without sign-in and without a rate limit, for trials of clients and conformance checks")
 	if code, done := parse(fs, args, std, 0); done {
 		return code
 	}

@@ -16,7 +16,8 @@ func cmdVerify(args []string, std stdio) int {
 		`Proves what a server that is not running holds: first its journal, as "plateau journal verify"
 does, then the judgement. Every hour and every day of every outlet is computed again from the
 series, by the registry and the rules of today, and compared byte for byte with what is stored;
-nothing is written. What was received but not judged when the server stopped, and outlets whose
+nothing is written. Then what SensorThings clients made: every relation has to lead somewhere, and
+every index and count to be right. What was received but not judged when the server stopped, and outlets whose
 registry entry changed since, are counted as waiting. Exit code 0 means nothing was found.`,
 		"plateau verify --data /var/lib/plateau")
 	data := fs.String("data", "", "data folder of the server")
@@ -58,7 +59,15 @@ registry entry changed since, are counted as waiting. Exit code 0 means nothing 
 	if n := judged.FaultCount - int64(len(judged.Faults)); n > 0 {
 		fmt.Fprintf(std.Out, "fault: %d more\n", n)
 	}
-	if !journal.OK() || !judged.OK() {
+	made, err := app.VerifyEntities(ctx, o)
+	if err != nil {
+		return fail(std, "verify", err)
+	}
+	fmt.Fprintf(std.Out, "sensorthings entities: %d\nsensorthings observations: %d\n", made.Entities, made.Observations)
+	for _, f := range made.Faults {
+		fmt.Fprintln(std.Out, "fault:", f)
+	}
+	if !journal.OK() || !judged.OK() || !made.OK() {
 		return 1
 	}
 	fmt.Fprintln(std.Out, "ok")

@@ -23,6 +23,10 @@ import (
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/obs"
 	"plateau/internal/publicweb"
+	"plateau/internal/sensorthings/entitystore"
+	"plateau/internal/sensorthings/outlets"
+	stawrite "plateau/internal/sensorthings/write"
+	"plateau/internal/sensorthingsweb"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/alarm"
 	"plateau/internal/telemetry/archive"
@@ -51,6 +55,7 @@ type Options struct {
 	Env        []string          // as os.Environ gives it
 	Flags      map[string]string // settings given as flags, by key
 	Demo       bool
+	STAOpen    bool   // SensorThings without sign-in and limits; of a demonstration only
 	SeriesDir  string // real series for the demonstration; "" = where they are found, else generated
 	Version    string
 	Stdout     io.Writer // addresses
@@ -67,6 +72,10 @@ type App struct {
 	tempDir  string // removed at the end; "" = the data folder stays
 	db       *db.DB
 	store    *store.Store
+	entities *entitystore.Store // what SensorThings clients made
+	outlets  *outlets.Source
+	writer   *stawrite.Writer
+	sta      *sensorthingsweb.Handler
 	registry *telemetry.Registry
 	engine   *quality.Engine
 	alarms   *alarm.Service
@@ -107,6 +116,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a := &App{o: o, now: o.Now, history: historySpan}
 	if a.now == nil {
 		a.now = time.Now //nolint:forbidigo // the program's one clock starts here
+	}
+	if o.STAOpen && !o.Demo {
+		return nil, errors.New("SensorThings is open to everybody in a demonstration only; give writers a token instead")
 	}
 	defaults := config.Default()
 	temporary := filepath.Join(os.TempDir(), "plateau-demo-*")
@@ -200,6 +212,14 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	if a.engine, err = quality.New(quality.Options{Store: a.store, Registry: a.registry, History: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
+	}
+	if err := a.openEntities(); err != nil {
+		return err
+	}
+	if a.o.Demo {
+		if err := a.sampleEntities(ctx); err != nil {
+			return err
+		}
 	}
 	o := gateway.Options{
 		Addr: c.HJ212.Addr, Store: a.store, Registry: a.registry, Now: a.now, Logger: a.log, AdoptUnknown: c.HJ212.AdoptUnknown,
@@ -340,14 +360,16 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	a.pages = telemetryweb.New(deps)
 
+	a.sta = a.sensorThings()
 	metrics := obs.NewMetrics(a.o.Version)
 	if err := metrics.Register(&keptMetrics{a.keeping}); err != nil {
 		return nil, err
 	}
-	if err := metrics.Register(&collector{a.store, a.gateway, a.engine, a.now}); err != nil {
+	if err := metrics.Register(&collector{a.store, a.gateway, a.engine, a.sta, a.entities, a.now}); err != nil {
 		return nil, err
 	}
 	a.ready.Check("store", a.store.Health)
+	a.ready.Check("sensorthings", a.entities.Health)
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", obs.Healthy)
@@ -363,6 +385,7 @@ func (a *App) handler() (http.Handler, error) {
 		public.Register(mux)
 	}
 	edge := &httpd.Edge{
+		Answer:    sensorThingsFault,
 		Translate: func(r *http.Request) func(string, ...any) string { return catalogue.For(web.RequestLang(r)).T },
 		Page: func(w http.ResponseWriter, r *http.Request, d httpd.Details) bool {
 			if a.c.Public.Enabled && publicweb.Owns(r.URL.Path) {
@@ -371,7 +394,7 @@ func (a *App) handler() (http.Handler, error) {
 			return a.pages.ProblemPage(w, r, d)
 		},
 	}
-	return httpd.Wrap(a.auth.Middleware(httpd.Mux(mux)), edge, a.log, a.now), nil
+	return httpd.Wrap(a.withSensorThings(a.sta, httpd.Mux(mux)), edge, a.log, a.now), nil
 }
 
 func (a *App) filling() (done, total int) {
@@ -436,6 +459,9 @@ func (a *App) Close() error {
 	}
 	if a.registry != nil {
 		a.registry.Close()
+	}
+	if a.entities != nil {
+		errs = append(errs, a.entities.Close())
 	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())

@@ -30,7 +30,7 @@ func (a *App) orders() map[string]order {
 
 // trees are the folders that are written to while the server runs.
 func (a *App) trees() []backup.Tree {
-	return []backup.Tree{{Name: TelemetryDir, Copy: a.store.Checkpoint}}
+	return []backup.Tree{{Name: TelemetryDir, Copy: a.store.Checkpoint}, {Name: SensorThingsDir, Copy: a.entities.Checkpoint}}
 }
 
 func (a *App) orderBackup(ctx context.Context, q url.Values, progress func(done, total int64)) (any, error) {

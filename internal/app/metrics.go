@@ -3,6 +3,8 @@ package app
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"plateau/internal/sensorthings/entitystore"
+	"plateau/internal/sensorthingsweb"
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/store"
@@ -13,6 +15,8 @@ type collector struct {
 	store   *store.Store
 	gateway *gateway.Gateway
 	engine  quality.Queries
+	sta     *sensorthingsweb.Handler
+	things  *entitystore.Store
 	clock   clock
 }
 
@@ -50,6 +54,10 @@ var (
 	mDirty       = gauge("judgement_dirty_hours", "Hours waiting to be computed again.")
 	mFailed      = gauge("judgement_damaged_hours", "Hours and days that cannot be judged because a record of theirs is damaged.")
 	mRecompute   = gauge("recompute_hours", "Clock hours of outlets of the recompute under way: all, and those done.", "part")
+	mWrites      = counter("sensorthings_writes_total", "Requests of SensorThings clients that changed something.")
+	mRefused     = counter("sensorthings_refused_total", "Writes of SensorThings clients that were refused.")
+	mObserved    = counter("sensorthings_observations_total", "Observations that SensorThings clients posted.")
+	mThings      = gauge("sensorthings_healthy", "1 while what SensorThings clients write can be made durable.")
 	mStates      = gauge("outlets", "Outlets in each state.", "state")
 )
 
@@ -58,6 +66,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range []metric{
 		mConnections, mAccepted, mRejected, mBytes, mFrames, mFaults, mThrottled, mUnstored, mGroups, mJournal,
 		mRaw, mQueue, mSync, mDisk, mTail, mHealthy, mBehind, mDirty, mFailed, mRecompute, mStates,
+		mWrites, mRefused, mObserved, mThings,
 	} {
 		ch <- m.desc
 	}
@@ -96,6 +105,16 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		healthy = 0
 	}
 	put(mHealthy, healthy)
+
+	w := c.sta.Stats()
+	put(mWrites, float64(w.Requests))
+	put(mRefused, float64(w.Refused))
+	put(mObserved, float64(w.Observations))
+	durable := 1.0
+	if c.things.Health() != nil {
+		durable = 0
+	}
+	put(mThings, durable)
 
 	b := c.engine.Backlog()
 	put(mBehind, float64(b.Tail-min(b.Tail, b.Cursor)))

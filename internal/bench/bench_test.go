@@ -131,3 +131,16 @@ func BenchmarkIngest(b *testing.B) {
 		b.ReportMetric(r.Figures["disk_per_reading"].Median, "B/reading")
 	}
 }
+
+func TestSTASmall(t *testing.T) {
+	t.Parallel()
+	r, err := STA(t.Context(), Config{Dir: t.TempDir(), Runs: 1, Seconds: 1, History: 20_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"single_post", "single_post_p99", "data_array_1000_rows", "data_array_10000_rows", "newest_1000_of_a_datastream", "latest_of_a_datastream", "disk_per_observation"} {
+		if r.Figures[name].Median <= 0 {
+			t.Errorf("%s: %+v", name, r.Figures[name])
+		}
+	}
+}

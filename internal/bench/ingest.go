@@ -21,10 +21,12 @@ type Config struct {
 	Frames  int    // in one ingest run; 0 = 1,000,000
 	Outlets int    // 0 = 1,000; of recompute 300
 	Rate    int    // frames/s received beside; 0 = 20,000, of recompute 1,000, of connections 1,765
-	Seconds int    // of each stretch of steady receiving; 0 = 30
+	Seconds int    // of each stretch of steady receiving; 0 = 30; of sta of each stretch of posting, 0 = 10
 	Days    int    // of history, of recompute; 0 = 365
 	Plots   string // folder for the plots of growth; "" = none
 	Conns   int    // loggers connected at once, of connections; 0 = 50,000
+	History int    // observations in the Datastream that sta reads; 0 = 1,000,000
+	Program string // the program, for a server in a process of its own; "" = in this one
 	Now     func() time.Time
 }
 

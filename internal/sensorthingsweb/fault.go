@@ -72,10 +72,19 @@ func (h *Handler) fault(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized {
 		head.Set("WWW-Authenticate", `Bearer realm="plateau"`)
 	}
-	body := append([]byte(`{"code":`), strconv.Itoa(status)...)
-	body = append(body, `,"type":"error","message":`...)
-	body = append(read.AppendString(body, message), '}')
-	head.Set("Content-Type", "application/json")
+	Fault(w, status, message)
+}
+
+// Fault writes the body of an error.
+func Fault(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // G705: it is JSON, and said to be; the client may be gone
+	_, _ = w.Write(faultBody(status, message)) //nolint:gosec // G705: it is JSON, and said to be; the client may be gone
+}
+
+// faultBody is an error in the form that clients of FROST know.
+func faultBody(status int, message string) []byte {
+	b := strconv.AppendInt([]byte(`{"code":`), int64(status), 10)
+	b = append(b, `,"type":"error","message":`...)
+	return append(read.AppendString(b, message), '}')
 }

@@ -8,6 +8,7 @@ import (
 
 	"plateau/internal/sensorthings"
 	"plateau/internal/sensorthings/read"
+	"plateau/internal/sensorthings/write"
 )
 
 // Root is where the service root is.
@@ -25,6 +26,12 @@ type Deps struct {
 	Conformance []string
 	// MQTT returns the endpoints of the broker; nil or empty = none.
 	MQTT func() []string
+	// Write changes what clients made; nil = nothing can be changed.
+	Write *write.Writer
+	// Open lets everybody read and write, see access.go.
+	Open bool
+	// Rate is how many writes a second one account may do; 0 = any number.
+	Rate int
 	// Limits of reading; the zero value is usable.
 	Limits read.Limits
 	Now    func() time.Time
@@ -33,8 +40,10 @@ type Deps struct {
 
 // Handler answers everything under /sta. It must be asked before a ServeMux.
 type Handler struct {
-	d    Deps
-	read *read.Service
+	d     Deps
+	read  *read.Service
+	rates rates
+	count counters
 }
 
 // New makes a handler.
@@ -58,6 +67,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
+		if err := h.mayRead(r); err != nil {
+			h.fault(w, r, err)
+			return
+		}
 		h.get(w, r, rest)
 	case http.MethodOptions:
 		w.Header().Set("Allow", methods)

@@ -32,7 +32,7 @@ func TestLinks(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			h := New(Deps{Reader: func(*http.Request) sensorthings.Reader { return sensorthingstest.World() }, ExternalURL: tc.external, Now: noon})
+			h := New(Deps{Open: true, Reader: func(*http.Request) sensorthings.Reader { return sensorthingstest.World() }, ExternalURL: tc.external, Now: noon})
 			r := request(http.MethodGet, "")
 			for k, v := range tc.header {
 				r.Header.Set(k, v)
@@ -102,6 +102,7 @@ func TestEdge(t *testing.T) {
 	t.Run("mqtt endpoints", func(t *testing.T) {
 		t.Parallel()
 		h := New(Deps{
+			Open:   true,
 			Reader: func(*http.Request) sensorthings.Reader { return sensorthingstest.New() }, Now: noon, Conformance: []string{"data-array/data-array"},
 			MQTT: func() []string { return []string{"mqtt://host:1883"} },
 		})
@@ -136,7 +137,7 @@ func TestCost(t *testing.T) {
 	t.Run("time", func(t *testing.T) {
 		t.Parallel()
 		at := noon()
-		h := New(Deps{Reader: func(*http.Request) sensorthings.Reader { return many(5000) }, Now: func() time.Time { at = at.Add(20 * time.Second); return at }})
+		h := New(Deps{Open: true, Reader: func(*http.Request) sensorthings.Reader { return many(5000) }, Now: func() time.Time { at = at.Add(20 * time.Second); return at }})
 		if w := ask(t, h, http.MethodGet, "/Observations?$filter=result eq 77"); w.Code != http.StatusBadRequest {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}

@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func noon() time.Time { return time.Date(2016, 1, 1, 12, 0, 0, 0, time.UTC) }
 
 func handlerOver(r sensorthings.Reader, l read.Limits) *Handler {
-	return New(Deps{Reader: func(*http.Request) sensorthings.Reader { return r }, ExternalURL: "http://host", Limits: l, Now: noon})
+	return New(Deps{Open: true, Reader: func(*http.Request) sensorthings.Reader { return r }, ExternalURL: "http://host", Limits: l, Now: noon})
 }
 
 // ask sends a request to what is behind the service root; target is a raw path

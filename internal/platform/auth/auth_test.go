@@ -175,6 +175,9 @@ func TestTokens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if _, err := f.Bearer(ctx, token); err != nil { // found, and remembered for a moment
+				t.Fatal(err)
+			}
 			if err := f.RevokeToken(ctx, id); err != nil {
 				t.Fatal(err)
 			}
@@ -188,8 +191,15 @@ func TestTokens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p, err := f.Bearer(ctx, op); err != nil || p.Role != auth.Operator {
+			p, err = f.Bearer(ctx, op)
+			if err != nil || p.Role != auth.Operator {
 				t.Errorf("%+v, %v", p, err)
+			}
+			if err := f.SetDisabled(ctx, p.ID, true); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Bearer(ctx, op); !errs.Is(err, errs.Unauthenticated) {
+				t.Errorf("token of a closed account: %v", err)
 			}
 		})
 	}

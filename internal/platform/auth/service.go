@@ -33,6 +33,7 @@ type Service struct {
 	decoy  string        // hash checked when the login is unknown
 	checks chan struct{} // bounds the memory of password checks under way
 	limit  *limiter
+	tokens remembered
 }
 
 // Options configure a Service; the zero value is usable.
@@ -147,6 +148,7 @@ func (s *Service) SetPassword(ctx context.Context, userID, password string) erro
 
 // SetDisabled closes or opens an account; closing ends its sessions at once.
 func (s *Service) SetDisabled(ctx context.Context, userID string, disabled bool) error {
+	defer s.tokens.forget()
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
 		if err := one(tx.Exec(ctx, `UPDATE users SET disabled = $2 WHERE id = $1`, userID, db.Bool(disabled))); err != nil {
 			return err
@@ -271,23 +273,30 @@ func (s *Service) CreateToken(ctx context.Context, userID, label string, expires
 
 // RevokeToken ends a token at once; errs.NotFound when there is no such live one.
 func (s *Service) RevokeToken(ctx context.Context, id string) error {
+	defer s.tokens.forget()
 	return one(s.db.Exec(ctx, `UPDATE api_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`, id, db.Micros(s.now())))
 }
 
 // Bearer returns whose token it is; errs.Unauthenticated when it is unknown,
 // over, revoked, or its account is closed.
 func (s *Service) Bearer(ctx context.Context, token string) (Principal, error) {
+	hash, now := hashSecret(token), s.now()
+	p, epoch, ok := s.tokens.get(hash, now)
+	if ok {
+		return p, nil
+	}
 	var u User
 	err := s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM api_tokens t JOIN users u ON u.id = t.user_id
 		WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) AND u.disabled = 0`,
-		hashSecret(token), db.Micros(s.now())).Scan(u.targets()...)
+		hash, db.Micros(now)).Scan(u.targets()...)
 	if err = db.NotFound(err); errs.Is(err, errs.NotFound) {
 		return Principal{}, errs.New(errs.Unauthenticated, "err.auth.token")
 	} else if err != nil {
 		return Principal{}, fmt.Errorf("find token: %w", err)
 	}
-	p := u.principal()
+	p = u.principal()
 	p.Token = true
+	s.tokens.put(hash, p, now, epoch)
 	return p, nil
 }
 

@@ -66,8 +66,9 @@ type Keeping struct {
 	S3SecretKey string   `toml:"s3_secret_key"`
 }
 
-// SensorThings bounds what one request to the SensorThings API may read.
+// SensorThings bounds what clients of the SensorThings API may do.
 type SensorThings struct {
+	Rate    int      `toml:"rate"` // writes a second of one account; 0 = any number
 	MaxRows int      `toml:"max_rows"`
 	MaxTime Duration `toml:"max_time"`
 }
@@ -130,7 +131,7 @@ func Default() Config {
 		Keeping:  Keeping{SealAfter: Duration(90 * 24 * time.Hour), S3Region: "us-east-1"},
 		Log:      Log{Level: "info", Format: "text"},
 
-		SensorThings: SensorThings{MaxRows: 20_000_000, MaxTime: Duration(30 * time.Second)},
+		SensorThings: SensorThings{Rate: 5000, MaxRows: 20_000_000, MaxTime: Duration(30 * time.Second)},
 	}
 }
 
@@ -297,6 +298,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("keeping.seal_after is %s; write an age such as 2160h, or 0s for never", time.Duration(c.Keeping.SealAfter))
 	case c.ArchiveInStore() && c.Keeping.S3Endpoint == "":
 		return errors.New("keeping.archive is in an object store; write its address into keeping.s3_endpoint, such as https://HOST:PORT")
+	case c.SensorThings.Rate < 0:
+		return fmt.Errorf("sensorthings.rate is %d; write how many writes a second one account may do, or 0 for any number", c.SensorThings.Rate)
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
 		return fmt.Errorf("log.level is %q; write debug, info, warn or error", c.Log.Level)
 	case !slices.Contains([]string{"text", "json"}, c.Log.Format):

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzhttp"
@@ -103,11 +104,18 @@ func logged(next http.Handler, log *slog.Logger, now func() time.Time) http.Hand
 			if rec.status == 0 {
 				rec.status = http.StatusOK
 			}
+			lvl := level(r, rec.status)
+			if notes.routine.Load() && rec.status < http.StatusBadRequest {
+				lvl = slog.LevelDebug
+			}
+			if !log.Enabled(r.Context(), lvl) {
+				return
+			}
 			attrs := []slog.Attr{
 				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
 				slog.Int64("bytes", rec.bytes), slog.Duration("took", now().Sub(begin)),
 			}
-			log.LogAttrs(r.Context(), level(r, rec.status), "request", append(attrs, notes.all()...)...)
+			log.LogAttrs(r.Context(), lvl, "request", append(attrs, notes.all()...)...)
 		}()
 		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), notesKey{}, notes)))
 	})
@@ -128,8 +136,17 @@ type notesKey struct{}
 
 // notes are attributes that handlers add to the request's log line.
 type notes struct {
-	mu    sync.Mutex
-	attrs []slog.Attr
+	mu      sync.Mutex
+	attrs   []slog.Attr
+	routine atomic.Bool
+}
+
+// Routine tells that a request is one of very many: when it went well, its line
+// in the log is for debugging, whatever its method. The handler counts it.
+func Routine(ctx context.Context) {
+	if n, ok := ctx.Value(notesKey{}).(*notes); ok {
+		n.routine.Store(true)
+	}
 }
 
 func (n *notes) all() []slog.Attr {

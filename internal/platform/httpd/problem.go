@@ -20,6 +20,9 @@ import (
 type Edge struct {
 	// Translate returns the words for a request, in its language.
 	Translate func(r *http.Request) func(key string, args ...any) string
+	// Answer, when set, writes problems in the form of an interface that has one
+	// of its own, or returns false. It must write p.Status.
+	Answer func(w http.ResponseWriter, r *http.Request, p Details) bool
 	// Page draws a problem for a person, or returns false to leave it to
 	// problem+json. It must write p.Status (401 may become a redirect to the
 	// sign-in).
@@ -170,6 +173,9 @@ func problem(w http.ResponseWriter, r *http.Request, err error, status int) {
 		h.Set("WWW-Authenticate", `Bearer realm="plateau"`)
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", strconv.Itoa(int((10 * time.Second).Seconds())))
+	}
+	if e := edgeOf(r.Context()); e != nil && e.Answer != nil && e.Answer(w, r, d) {
+		return
 	}
 	if e := edgeOf(r.Context()); e != nil && e.Page != nil && WantsPage(r) && e.Page(w, r, d) {
 		return

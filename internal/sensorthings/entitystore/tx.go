@@ -271,8 +271,11 @@ func (t *Tx) GeneratedFeature(location sensorthings.ID) (feature sensorthings.ID
 	return feature, err
 }
 
-// SetGeneratedFeature remembers it.
+// SetGeneratedFeature remembers it; feature 0 forgets it.
 func (t *Tx) SetGeneratedFeature(location, feature sensorthings.ID) error {
+	if feature == 0 && valid(location) {
+		return t.w.del(prefix(nil, kGenerated, location))
+	}
 	if !valid(location) || !valid(feature) {
 		return sensorthings.ErrNotFound
 	}

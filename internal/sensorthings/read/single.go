@@ -115,10 +115,19 @@ func AppendObservation(b []byte, base string, ob *sensorthings.Observation, o *q
 }
 
 func (e *env) plain(b []byte, it item, o *query.Options) []byte {
-	var chosen query.Options
-	if o != nil {
-		chosen.Select = o.Select
+	sh := wholes[it.set()]
+	if o != nil && o.Select != nil {
+		sh = shapeOf(it.set(), &query.Options{Select: o.Select})
 	}
-	b, _, _ = e.appendItem(b, shapeOf(it.set(), &chosen), it, 0) // without expansions nothing can fail
+	b, _, _ = e.appendItem(b, sh, it, 0) // without expansions nothing can fail
 	return b
 }
+
+// wholes are the shapes of entities with everything, which every write answers with.
+var wholes = func() map[sensorthings.Set]*shape {
+	m := map[sensorthings.Set]*shape{}
+	for _, s := range sensorthings.Sets() {
+		m[s] = shapeOf(s, &query.Options{})
+	}
+	return m
+}()

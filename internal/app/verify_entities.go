@@ -1,0 +1,31 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"plateau/internal/platform/config"
+	"plateau/internal/sensorthings/entitystore"
+)
+
+// VerifyEntities reads everything that SensorThings clients made on a server
+// that is not running. Of o it takes the configuration; a folder that never had
+// any has none.
+func VerifyEntities(ctx context.Context, o Options) (r entitystore.Report, err error) {
+	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	if err != nil {
+		return r, err
+	}
+	dir := filepath.Join(c.Data, SensorThingsDir)
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return r, nil
+	}
+	s, err := entitystore.Open(dir, entitystore.Options{})
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return s.Verify(ctx)
+}
