@@ -89,6 +89,13 @@ func (s *Scanner) compact() {
 	}
 }
 
+// Reset forgets what is not consumed, for bytes that do not follow those before;
+// memory and the count of noise stay.
+func (s *Scanner) Reset() {
+	s.buf, s.pos = s.buf[:0], 0
+	s.consume(0, false)
+}
+
 // Buffered returns the number of bytes not yet consumed.
 func (s *Scanner) Buffered() int { return len(s.buf) - s.pos }
 

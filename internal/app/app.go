@@ -100,6 +100,7 @@ type App struct {
 	filled   chan struct{}    // closed when that is there; nil without a demonstration
 
 	httpAddr, hjAddr string
+	udpAddr          string // "" = no datagrams
 }
 
 // Run starts the program, prints its addresses, and serves until ctx ends.
@@ -279,6 +280,11 @@ func (a *App) listen() (err error) {
 	if a.hjAddr, err = a.gateway.Listen(); err != nil {
 		return taken(err, "--hj212")
 	}
+	if a.c.HJ212.UDPAddr != "" {
+		if a.udpAddr, err = a.gateway.ListenUDP(a.c.HJ212.UDPAddr); err != nil {
+			return taken(err, "--hj212-udp")
+		}
+	}
 	return nil
 }
 
@@ -303,6 +309,9 @@ func reachable(addr string) string {
 // announce prints the fixed lines, before anything else is printed.
 func (a *App) announce(ctx context.Context) error {
 	fmt.Fprintf(a.o.Stdout, "http: http://%s\nhj212: %s\n", reachable(a.httpAddr), reachable(a.hjAddr))
+	if a.udpAddr != "" {
+		fmt.Fprintf(a.o.Stdout, "hj212-udp: %s\n", reachable(a.udpAddr))
+	}
 	if a.o.Demo || a.c.HJ212.AdoptUnknown {
 		token, err := a.operatorToken(ctx)
 		if err != nil {

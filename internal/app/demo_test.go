@@ -131,6 +131,11 @@ func TestWrongStarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
 	used := t.TempDir()
 	a, err := New(t.Context(), demoOptions(used, io.Discard))
 	if err != nil {
@@ -152,6 +157,7 @@ func TestWrongStarts(t *testing.T) {
 		want []string
 	}{
 		{"pages' port taken", with("http.addr", l.Addr().String()), []string{l.Addr().String(), "in use", "--http"}},
+		{"loggers' port for datagrams taken", with("hj212.udp_addr", pc.LocalAddr().String()), []string{pc.LocalAddr().String(), "in use", "--hj212-udp"}},
 		{"loggers' port taken", with("hj212.addr", l.Addr().String()), []string{l.Addr().String(), "in use", "--hj212"}},
 		{"folder taken", with("data", used), []string{used, "in use", "--data"}},
 		{"no such series", series, []string{"--series", series.SeriesDir, "leave --series out"}},
@@ -167,6 +173,29 @@ func TestWrongStarts(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v does not name %q", c.name, err, want)
 			}
+		}
+	}
+}
+
+// TestDatagramPort: the address for datagrams is told after that for
+// connections, when there is one.
+func TestDatagramPort(t *testing.T) {
+	t.Parallel()
+	for _, addr := range []string{"", "127.0.0.1:0"} {
+		var out bytes.Buffer
+		a, err := New(t.Context(), Options{Version: "test", Stdout: &out, Stderr: io.Discard, Flags: map[string]string{
+			"data": t.TempDir(), "http.addr": "127.0.0.1:0", "hj212.addr": "127.0.0.1:0", "hj212.udp_addr": addr,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = a.Close() })
+		want := "hj212: " + a.hjAddr + "\n"
+		if addr != "" {
+			want += "hj212-udp: " + a.udpAddr + "\n"
+		}
+		if got := out.String(); !strings.HasSuffix(got, want) || addr == "" && strings.Contains(got, "udp") {
+			t.Errorf("with %q printed\n%s", addr, got)
 		}
 	}
 }

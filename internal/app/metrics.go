@@ -42,6 +42,10 @@ var (
 	mFaults      = counter("hj212_faults_total", "Damaged frames and noise, by the name of the fault.", "fault")
 	mThrottled   = counter("hj212_throttled_total", "Times a quota made a peer wait.")
 	mUnstored    = counter("hj212_unstored_total", "Frames the store could not take; they were not acknowledged.")
+	mDatagrams   = counter("hj212_udp_datagrams_total", "Datagrams received from loggers; their bytes and frames count with all others.")
+	mUDPPeers    = gauge("hj212_udp_peers", "Addresses that sent datagrams in the last ten minutes; the state of at most 4,096 is held.")
+	mUDPDropped  = counter("hj212_udp_dropped_total", "Frames in datagrams beyond a quota; they were neither kept nor acknowledged.")
+	mUDPUnsent   = counter("hj212_udp_unanswered_total", "Answers by datagram that were not sent: longer than what was received, or too many waiting.")
 	mGroups      = counter("journal_groups_total", "Groups committed to the journal.")
 	mJournal     = counter("journal_frames_total", "Frames committed to the journal.")
 	mRaw         = counter("journal_raw_bytes_total", "Bytes of the frames committed.")
@@ -64,7 +68,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range []metric{
-		mConnections, mAccepted, mRejected, mBytes, mFrames, mFaults, mThrottled, mUnstored, mGroups, mJournal,
+		mConnections, mAccepted, mRejected, mBytes, mFrames, mFaults, mThrottled, mUnstored, mDatagrams, mUDPPeers, mUDPDropped, mUDPUnsent, mGroups, mJournal,
 		mRaw, mQueue, mSync, mDisk, mTail, mHealthy, mBehind, mDirty, mFailed, mRecompute, mStates,
 		mWrites, mRefused, mObserved, mThings,
 	} {
@@ -91,6 +95,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	put(mThrottled, float64(g.Throttled))
 	put(mUnstored, float64(g.Unstored))
+	put(mDatagrams, float64(g.Datagrams))
+	put(mUDPPeers, float64(g.UDPPeers))
+	put(mUDPDropped, float64(g.UDPDropped))
+	put(mUDPUnsent, float64(g.UDPUnanswered))
 
 	s := c.store.Stats()
 	put(mGroups, float64(s.Groups))

@@ -306,6 +306,10 @@ func (x *shiftHours) add(n map[string]int, code string) {
 	x.N = max(x.N, n[code])
 }
 
+// datagramSilence is after what time a logger that has no connection to lose,
+// because it sends over UDP, counts as silent.
+const datagramSilence = 15 * time.Minute
+
 // shiftLoggers lists strangers that knocked, loggers that fell silent and those
 // whose frames were refused.
 func (h *Handler) shiftLoggers(c *call, f *shiftFacts, s handover.Shift) {
@@ -320,7 +324,8 @@ func (h *Handler) shiftLoggers(c *call, f *shiftFacts, s handover.Shift) {
 		if x := c.snap.Devices[d.MN]; x != nil {
 			outlet = x.Outlet
 		}
-		if !d.Connected && within(d.Last) {
+		speaking := d.Connected || d.Datagrams && f.Until.Sub(d.Last) < datagramSilence
+		if !speaking && within(d.Last) {
 			f.Loggers = append(f.Loggers, shiftLogger{At: d.Last, MN: d.MN, Kind: "silent", Outlet: outlet})
 		}
 		if d.LastError != "" && within(d.LastErrorAt) {

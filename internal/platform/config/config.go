@@ -76,6 +76,7 @@ type SensorThings struct {
 // HJ212 is the side of the loggers.
 type HJ212 struct {
 	Addr         string   `toml:"addr"`
+	UDPAddr      string   `toml:"udp_addr"`      // for loggers that send datagrams; "" = none
 	AdoptUnknown bool     `toml:"adopt_unknown"` // trials and load tests only
 	FirstLink    bool     `toml:"first_link"`    // set clock and intervals when a logger first connects (HJ 212-2017 clause 6.7)
 	SetClock     bool     `toml:"set_clock"`     // set clocks that are off beyond rule clock.drift

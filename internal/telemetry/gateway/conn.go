@@ -17,16 +17,18 @@ import (
 )
 
 // conn is one connection: a goroutine that reads, scans and judges, and one
-// that writes what the store's callbacks and dialogues leave in out.
+// that writes what the store's callbacks and dialogues leave in out. A peer that
+// sends datagrams is one too, without those goroutines; see udpPort.
 type conn struct {
 	g     *Gateway
-	nc    net.Conn
+	nc    net.Conn // nil with udp
+	udp   *udpPeer // nil over TCP
 	peer  netip.AddrPort
 	since time.Time
 
 	// Of the reading goroutine.
 	scan   *hj212.Scanner
-	pkt    hj212.Packet
+	pkt    *hj212.Packet
 	snap   *telemetry.Snapshot
 	ids    map[string]*identity
 	cur    *identity
@@ -34,7 +36,7 @@ type conn struct {
 	lastMN string    // of the last valid frame, for faults that name none
 	batch  *batch
 	rate   bucket
-	faults bucket
+	faults *bucket
 	dull   int       // bytes since the last valid frame
 	retry  time.Time // no adoption before, after one failed
 
@@ -61,7 +63,7 @@ var (
 
 func newConn(g *Gateway, nc net.Conn) *conn {
 	c := &conn{
-		g: g, nc: nc, peer: addrOf(nc), since: g.o.Now(), ids: map[string]*identity{},
+		g: g, nc: nc, peer: addrOf(nc), since: g.o.Now(), ids: map[string]*identity{}, pkt: &hj212.Packet{}, faults: &bucket{},
 		slots: make(chan struct{}, batchesEach), wake: make(chan struct{}, 1), written: make(chan struct{}),
 	}
 	c.rate.set(g.o.ConnRate)
@@ -71,15 +73,19 @@ func newConn(g *Gateway, nc net.Conn) *conn {
 	return c
 }
 
-func (c *conn) keys(mn []byte) [][]byte {
-	if d := c.snap.Devices[string(mn)]; d != nil {
+func (c *conn) keys(mn []byte) [][]byte { return keysOf(c.snap, mn) }
+
+func (c *conn) tolerance(mn []byte) hj212.Tolerance { return toleranceOf(c.snap, mn) }
+
+func keysOf(snap *telemetry.Snapshot, mn []byte) [][]byte {
+	if d := snap.Devices[string(mn)]; d != nil {
 		return d.Keys
 	}
 	return nil
 }
 
-func (c *conn) tolerance(mn []byte) hj212.Tolerance {
-	if d := c.snap.Devices[string(mn)]; d != nil {
+func toleranceOf(snap *telemetry.Snapshot, mn []byte) hj212.Tolerance {
+	if d := snap.Devices[string(mn)]; d != nil {
 		return hj212.Tolerance{BadCRC: d.AcceptBadCRC, BadLength: d.AcceptBadLength}
 	}
 	return hj212.Tolerance{}
@@ -214,25 +220,38 @@ func (c *conn) room(hard context.Context, n int) *batch {
 
 // throttle waits for the quotas of the connection and of the logger (nil for
 // strangers). Waiting, not dropping: the peer feels it by TCP and no data are
-// lost. What has been read goes to the store first.
-func (c *conn) throttle(ctx, hard context.Context, src *source) {
+// lost. What has been read goes to the store first. Nobody feels that a datagram
+// waits, and all would wait with it: false means that the frame is dropped
+// without an answer, so that the logger sends it again.
+func (c *conn) throttle(ctx, hard context.Context, src *source) bool {
 	now := c.g.tick()
+	if c.udp != nil {
+		if c.rate.allow(now) && (src == nil || src.rate.allow(now)) {
+			return true
+		}
+		c.g.stats.udpDropped.Add(1)
+		return false
+	}
 	wait := c.rate.reserve(now)
 	if src != nil {
 		wait = max(wait, src.rate.reserve(now))
 	}
-	if wait == 0 {
-		return
+	if wait > 0 {
+		c.g.stats.throttled.Add(1)
+		c.flush(hard)
+		sleep(ctx, wait)
 	}
-	c.g.stats.throttled.Add(1)
-	c.flush(hard)
-	sleep(ctx, wait)
+	return true
 }
 
 // send leaves bytes for the writer. It never blocks: the store's callbacks come
 // here. A peer that lets too much pile up is left; it will ask again.
 func (c *conn) send(p []byte) {
 	if len(p) == 0 {
+		return
+	}
+	if c.udp != nil {
+		c.udp.port.send(c.udp.addr, p)
 		return
 	}
 	c.out.Lock()

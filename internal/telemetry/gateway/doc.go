@@ -1,4 +1,4 @@
-// Package gateway receives HJ 212 over TCP. It owns the connections of the
+// Package gateway receives HJ 212 over TCP, and over UDP where asked to. It owns the connections of the
 // loggers, their identity (MN, password, networks), the answers they get, the
 // quotas, and the host's side of every dialogue.
 //

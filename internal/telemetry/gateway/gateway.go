@@ -145,6 +145,7 @@ type Gateway struct {
 
 	mu       sync.Mutex
 	listener net.Listener
+	udp      *udpPort // nil when nobody asked for it
 	conns    map[*conn]struct{}
 
 	sources  sources
@@ -209,6 +210,9 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	defer stop()
 	var running sync.WaitGroup
 	running.Go(func() { g.keepHouse(ctx) })
+	if u := g.udpPort(); u != nil {
+		running.Go(func() { u.run(ctx, hard) })
+	}
 	err := g.accept(ctx, hard, l, &running)
 	cancel() // where the listener failed, nothing else ends the connections
 	_ = l.Close()
@@ -316,6 +320,9 @@ func (g *Gateway) tidy(ctx context.Context, now time.Time) {
 			slog.String("data_time", inc.DataTime), slog.Int("got", inc.Got), slog.Int("of", inc.Of))
 	}
 	g.sources.prune(g.o.Registry)
+	if u := g.udpPort(); u != nil {
+		u.expire(g.tick())
+	}
 }
 
 // nextQN returns a request number that this gateway has not given before.

@@ -100,6 +100,12 @@ type site struct {
 
 func newSite(tb testing.TB, reg *registry, change func(*Options, *store.Options)) *site {
 	tb.Helper()
+	return newSiteWith(tb, reg, change, func(*Gateway) {})
+}
+
+// newSiteWith is newSite with something done to the gateway before it serves.
+func newSiteWith(tb testing.TB, reg *registry, change func(*Options, *store.Options), open func(*Gateway)) *site {
+	tb.Helper()
 	s := &site{t: tb, reg: reg, clock: newClock(t0)}
 	o := Options{Addr: "127.0.0.1:0", Registry: reg, Now: s.clock.now, OverTime: 2 * time.Second, DrainWait: 5 * time.Second, Logger: slog.New(slog.DiscardHandler)}
 	so := store.Options{Now: s.clock.now, CacheMB: 1}
@@ -117,6 +123,7 @@ func newSite(tb testing.TB, reg *registry, change func(*Options, *store.Options)
 	if s.addr, err = s.g.Listen(); err != nil {
 		tb.Fatal(err)
 	}
+	open(s.g)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- s.g.Serve(ctx) }()

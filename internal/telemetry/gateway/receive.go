@@ -22,7 +22,7 @@ const (
 
 // frame decides what becomes of a valid frame (c.pkt) and puts it in the batch.
 func (c *conn) frame(ctx, hard context.Context, ev *hj212.Event, now time.Time) {
-	g, p := c.g, &c.pkt
+	g, p := c.g, c.pkt
 	g.stats.frames.Add(1)
 	mn := p.Bytes(p.MN)
 	id := c.identify(mn, c.snap)
@@ -44,8 +44,10 @@ func (c *conn) frame(ctx, hard context.Context, ev *hj212.Event, now time.Time) 
 
 // known takes a frame of a registered logger that may send.
 func (c *conn) known(ctx, hard context.Context, ev *hj212.Event, id *identity, now time.Time) {
-	g, p, src := c.g, &c.pkt, id.src
-	c.throttle(ctx, hard, src)
+	g, p, src := c.g, c.pkt, id.src
+	if !c.throttle(ctx, hard, src) {
+		return
+	}
 	c.logger.Store(true)
 	c.asked = id
 	src.saw(c, p, now)
@@ -82,13 +84,14 @@ func (c *conn) known(ctx, hard context.Context, ev *hj212.Event, id *identity, n
 	if p.PNUM.Len > 0 && clockOK {
 		g.splits.add(p, now)
 	}
-	if x := src.exchange.Load(); x != nil {
+	if x := src.exchange.Load(); x != nil && c.udp == nil {
 		if r, ok := x.match(p, cn, at); ok {
 			e.exchange, e.reply = x, r
 		}
 	}
 	c.answer(b, e, id, clockOK, now)
 	switch {
+	case c.udp != nil: // the host begins no dialogue
 	case g.o.FirstLink && !id.linked:
 		id.linked = true
 		e.after = func() { g.firstLink(ctx, id) }
@@ -100,7 +103,7 @@ func (c *conn) known(ctx, hard context.Context, ev *hj212.Event, id *identity, n
 
 // answer writes what the peer gets when the frame is durable.
 func (c *conn) answer(b *batch, e *entry, id *identity, clockOK bool, now time.Time) {
-	p := &c.pkt
+	p := c.pkt
 	e.from = len(b.acks)
 	acks, ok := hj212.AppendAck(b.acks, p)
 	if !ok && e.exchange != nil && e.exchange.acksAnnounced() {
@@ -111,7 +114,9 @@ func (c *conn) answer(b *batch, e *entry, id *identity, clockOK bool, now time.T
 			e.src.unanswered.Add(1) // an unknown command, or no QN to name in the answer
 		}
 	}
-	if !clockOK && !id.asked && !c.g.o.AdoptUnknown {
+	if c.udp != nil {
+		acks = c.udp.afford(acks, e.from)
+	} else if !clockOK && !id.asked && !c.g.o.AdoptUnknown {
 		id.asked = true
 		peer := hj212.Peer{Version: e.src.speaks(), ST: string(p.Bytes(p.ST)), PW: string(p.Bytes(p.PW)), MN: string(p.Bytes(p.MN))}
 		m := peer.Request(hj212.SetClock("", now), c.g.nextQN())
@@ -166,15 +171,17 @@ func (g *Gateway) place(p *hj212.Packet, cn int, earliest int64, now time.Time) 
 // stranger keeps a valid frame of somebody who may not send (yet). It is never
 // answered, so that the logger keeps its data until an officer has decided.
 func (c *conn) stranger(ctx, hard context.Context, ev *hj212.Event, src *source, reason string, now time.Time) {
-	g, p := c.g, &c.pkt
-	c.throttle(ctx, hard, nil)
+	g, p := c.g, c.pkt
+	if !c.throttle(ctx, hard, nil) {
+		return
+	}
 	mn := readable(p.Bytes(p.MN))
 	if src != nil {
 		src.mu.Lock()
 		src.lastError, src.errorAt = reason, now
 		src.mu.Unlock()
 	}
-	kept := g.evidence.allow(mn, &c.faults, g.tick())
+	kept := g.evidence.allow(mn, c.faults, g.tick())
 	g.knocking.saw(mn, reason, c.peer.String(), p, kept, now)
 	if !kept {
 		g.stats.unkept.Add(1)
@@ -196,7 +203,7 @@ func (c *conn) stranger(ctx, hard context.Context, ev *hj212.Event, src *source,
 // refusal gives a dialogue the 9011 by which a logger says that password or MN
 // are not its own: it then carries its own, which are not those we know.
 func (c *conn) refusal(e *entry, src *source) {
-	p := &c.pkt
+	p := c.pkt
 	r := hj212.ReplyOf(p)
 	if r.CN != hj212.CNRequestAck || r.Code == hj212.QnReady || r.Code < 0 {
 		return
@@ -234,7 +241,7 @@ func (c *conn) damaged(ctx, hard context.Context, ev *hj212.Event, fault *hj212.
 		src.fault(fault.Name, now)
 	}
 	g.log.DebugContext(ctx, "damaged frame", slog.String("peer", c.peer.String()), slog.String("mn", mn), slog.String("fault", fault.Error()))
-	if !g.evidence.allow(mn, &c.faults, g.tick()) {
+	if !g.evidence.allow(mn, c.faults, g.tick()) {
 		g.stats.unkept.Add(1)
 		return
 	}
@@ -250,7 +257,7 @@ func (c *conn) adopt(ctx context.Context, mn []byte, now time.Time) bool {
 	if name == "" || now.Before(c.retry) {
 		return false
 	}
-	p := &c.pkt
+	p := c.pkt
 	if err := c.g.o.Registry.AdoptUnknown(ctx, name, string(p.Bytes(p.ST)), factorCodes(p, nil)); err != nil {
 		c.retry = now.Add(time.Second)
 		c.g.log.WarnContext(ctx, "unknown logger not adopted", slog.String("mn", name), slog.String("error", err.Error()))

@@ -45,7 +45,7 @@ func (s *source) saw(c *conn, p *hj212.Packet, now time.Time) {
 			s.version.Store(n)
 		}
 	}
-	if s.conn.Load() != c {
+	if s.conn.Load() != c && (c.udp == nil || s.live() == nil) { // a datagram takes no connection's place
 		s.mu.Lock()
 		s.peer, s.since = c.peer.String(), c.since
 		s.mu.Unlock()
@@ -232,7 +232,7 @@ func (c *conn) identify(mn []byte, snap *telemetry.Snapshot) *identity {
 	if old != nil {
 		id.asked, id.linked = old.asked, old.linked
 	}
-	if len(c.ids) >= maxIdentities {
+	if len(c.ids) >= maxIdentities || c.udp != nil && len(c.ids) >= maxUDPIdentities {
 		clear(c.ids)
 	}
 	c.ids[dev.MN] = id

@@ -23,6 +23,7 @@ type Incomplete struct {
 type DeviceStatus struct {
 	MN        string
 	Connected bool
+	Datagrams bool      // it sends over UDP and has no connection
 	Peer      string    // of the last connection
 	Since     time.Time // of that connection
 	Last      time.Time // last valid frame
@@ -80,6 +81,9 @@ func (s *source) status() DeviceStatus {
 		Encrypted: s.encrypted.Load(), Unanswered: s.unanswered.Load(), LastError: s.lastError, LastErrorAt: s.errorAt,
 		InDialogue: s.exchange.Load() != nil, Incomplete: append([]Incomplete(nil), s.incomplete...),
 	}
+	if c := s.conn.Load(); c != nil && c.udp != nil {
+		d.Datagrams = true
+	}
 	if ns := s.last.Load(); ns != 0 {
 		d.Last = time.Unix(0, ns).UTC()
 	}
@@ -96,6 +100,7 @@ type counters struct {
 	accepted, rejected, closedIdle, closedGarbage, closedSlow                 atomic.Int64
 	bytes, frames, stored, revisions, repeats, quarantined, tolerated, unkept atomic.Int64
 	unstored, throttled, incomplete, clockSets                                atomic.Int64
+	datagrams, udpDropped, udpUnanswered                                      atomic.Int64
 	mu                                                                        sync.Mutex
 	faults                                                                    map[string]int64
 }
@@ -130,7 +135,13 @@ type Stats struct {
 	Incomplete      int64 // split messages
 	ClockSets       int64 // requests to set the clock sent unasked
 	InFlightBatches int
-	Faults          map[string]int64 // damaged frames and noise by name
+
+	Datagrams     int64 // received over UDP; what they held counts above
+	UDPPeers      int   // addresses remembered now
+	UDPDropped    int64 // frames in datagrams beyond a quota: not kept, not answered
+	UDPUnanswered int64 // answers not sent: longer than what was received, or too many waiting
+
+	Faults map[string]int64 // damaged frames and noise by name
 }
 
 // Stats returns the totals.
@@ -141,11 +152,16 @@ func (g *Gateway) Stats() Stats {
 		ClosedSlow: c.closedSlow.Load(), Bytes: c.bytes.Load(), Frames: c.frames.Load(), Stored: c.stored.Load(), Revisions: c.revisions.Load(),
 		Repeats: c.repeats.Load(), Quarantined: c.quarantined.Load(), Tolerated: c.tolerated.Load(), Unkept: c.unkept.Load(),
 		Unstored: c.unstored.Load(), Throttled: c.throttled.Load(), Incomplete: c.incomplete.Load(), ClockSets: c.clockSets.Load(),
+		Datagrams: c.datagrams.Load(), UDPDropped: c.udpDropped.Load(), UDPUnanswered: c.udpUnanswered.Load(),
 		Faults: map[string]int64{},
 	}
 	c.mu.Lock()
 	maps.Copy(s.Faults, c.faults)
 	c.mu.Unlock()
+	if u := g.udpPort(); u != nil {
+		s.UDPPeers = u.peers()
+		s.InFlightBatches += len(u.slots)
+	}
 	g.each(func(c *conn) { s.Connections++; s.InFlightBatches += len(c.slots) })
 	return s
 }
