@@ -21,7 +21,7 @@ type Limits struct {
 	Time    time.Duration // spent: 30 s
 	// HeavyRows is the number of rows from which a request counts as heavy: 50,000.
 	// Heavy ones run at most Heavy at a time (half the processors), so that readers
-	// do not starve the loggers; others wait for at most HeavyWait (3 s).
+	// do not starve the loggers; others wait for at most HeavyWait (20 s).
 	HeavyRows int64
 	Heavy     int
 	HeavyWait time.Duration
@@ -49,7 +49,7 @@ func New(l Limits, now func() time.Time) *Service {
 	orElse(&l.Time, 30*time.Second)
 	orElse(&l.HeavyRows, 50_000)
 	orElse(&l.Heavy, max(1, runtime.GOMAXPROCS(0)/2))
-	orElse(&l.HeavyWait, 3*time.Second)
+	orElse(&l.HeavyWait, 20*time.Second)
 	return &Service{limits: l, now: now, heavy: make(chan struct{}, l.Heavy)}
 }
 
