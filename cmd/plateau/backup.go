@@ -98,14 +98,15 @@ found. With PostgreSQL restore the dump first.`,
 	return 0
 }
 
-// positional parses a call with one argument, before the flags or behind them.
+// positional parses a call with one argument, before the flags, among them or
+// behind them.
 func positional(fs *flag.FlagSet, args []string, std stdio) (arg string, code int, done bool) {
-	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
-		code, done = parse(fs, args[1:], std, 0)
-		return args[0], code, done
+	if code, done = parse(fs, args, std, len(args)); done || fs.NArg() == 0 {
+		return "", code, done
 	}
-	code, done = parse(fs, args, std, 1)
-	return fs.Arg(0), code, done
+	rest := fs.Args()
+	code, done = parse(fs, rest[1:], std, 0)
+	return rest[0], code, done
 }
 
 // meter tells how long work goes on.

@@ -92,6 +92,7 @@ type App struct {
 	control  net.Listener // orders of commands on this machine; nil = the folder can have none
 	keeping  *keeping.Service
 	copying  sync.Mutex // held while a backup is made
+	exports  sync.Mutex // held while records are exported
 	ready    obs.Readiness
 	samples  []auth.SampleSignIn
 	real     *simulator.Real  // series of a demonstration; nil = generated ones

@@ -59,32 +59,42 @@ func Verify(ctx context.Context, o Options) (r store.Report, err error) {
 // compares with the stored rows; of o it takes the configuration. Nothing is
 // written. progress is as in quality.Engine.Check.
 func VerifyJudgement(ctx context.Context, o Options, progress func(done, total int)) (r quality.CheckReport, err error) {
+	err = judgement(ctx, o, func(_ *store.Store, _ *telemetry.Registry, e *quality.Engine) error {
+		r, err = e.Check(ctx, progress)
+		return err
+	})
+	return r, err
+}
+
+// judgement opens what a stopped server holds, for reading: fn must write
+// nothing, and keep nothing when it returns.
+func judgement(ctx context.Context, o Options, fn func(*store.Store, *telemetry.Registry, *quality.Engine) error) (err error) {
 	s, c, err := stopped(o)
 	if err != nil {
-		return r, err
+		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	if url := c.DatabaseURL(); !db.IsPostgres(url) {
 		if _, err := os.Stat(url); err != nil {
-			return r, fmt.Errorf("there is no registry to judge by: %w", err)
+			return fmt.Errorf("there is no registry to judge by: %w", err)
 		}
 	}
 	d, err := db.Open(ctx, c.DatabaseURL())
 	if err != nil {
-		return r, err
+		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	now := time.Now //nolint:forbidigo // nothing is written, and what is judged does not depend on today
 	reg, err := telemetry.Open(ctx, d, now)
 	if err != nil {
-		return r, err
+		return err
 	}
 	defer reg.Close()
 	e, err := quality.New(quality.Options{Store: s, Registry: reg, Now: now, Workers: runtime.GOMAXPROCS(0)})
 	if err != nil {
-		return r, err
+		return err
 	}
-	return e.Check(ctx, progress)
+	return fn(s, reg, e)
 }
 
 // loggerKeys reads the SM4 keys of every logger, of the past ones too. A

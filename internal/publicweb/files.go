@@ -8,19 +8,16 @@ import (
 	"hash"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/parquet-go/parquet-go"
-
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
+	"plateau/internal/platform/parquetfile"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/quality"
 )
@@ -169,8 +166,8 @@ func read[T any](h *Handler, ask func() (T, error)) (T, error) {
 
 // sheet writes records in a format.
 type sheet interface {
-	write(r *Record) error
-	close() error
+	Write(r *Record) error
+	Close() error
 }
 
 type csvSheet struct {
@@ -193,55 +190,26 @@ func newCSV(w io.Writer) (*csvSheet, error) {
 	return s, s.w.Write(s.line)
 }
 
-func (s *csvSheet) write(r *Record) error {
+// Write implements sheet.
+func (s *csvSheet) Write(r *Record) error {
 	for i, c := range s.cols {
 		s.line[i] = c.text(r)
 	}
 	return s.w.Write(s.line)
 }
 
-func (s *csvSheet) close() error {
+// Close implements sheet.
+func (s *csvSheet) Close() error {
 	s.w.Flush()
 	return s.w.Error()
 }
-
-type parquetSheet struct {
-	w   *parquet.GenericWriter[Record]
-	buf []Record
-}
-
-// groupRows is how many rows a group has: a group is in memory until it is
-// complete.
-const groupRows = 8192
-
-func newParquet(w io.Writer, version string, about map[string]string) *parquetSheet {
-	o := []parquet.WriterOption{parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(groupRows), parquet.CreatedBy("plateau", version, "public")}
-	for _, k := range slices.Sorted(maps.Keys(about)) {
-		o = append(o, parquet.KeyValueMetadata(k, about[k]))
-	}
-	return &parquetSheet{w: parquet.NewGenericWriter[Record](w, o...)}
-}
-
-func (s *parquetSheet) write(r *Record) error {
-	if s.buf = append(s.buf, *r); len(s.buf) < 512 {
-		return nil
-	}
-	return s.flush()
-}
-
-func (s *parquetSheet) flush() error {
-	_, err := s.w.Write(s.buf)
-	s.buf = s.buf[:0]
-	return err
-}
-
-func (s *parquetSheet) close() error { return errors.Join(s.flush(), s.w.Close()) }
 
 func (h *Handler) newSheet(w io.Writer, format string) (sheet, error) {
 	if format == csvFormat {
 		return newCSV(w)
 	}
-	return newParquet(w, h.Version, map[string]string{"licence": h.Licence, "licence_url": h.LicenceURL, "publisher": h.Publisher, "columns": dictionaryPath}), nil
+	about := map[string]string{"licence": h.Licence, "licence_url": h.LicenceURL, "publisher": h.Publisher, "columns": dictionaryPath}
+	return parquetfile.New[Record](w, h.Version, "public", about), nil
 }
 
 // stamps remember what files held, so that whoever has the newest one is told
@@ -273,7 +241,7 @@ func (h *Handler) stamp(c *call, f file, outlets []*telemetry.Outlet) (stamp, er
 	sum := sha256.New()
 	s, err := newCSV(sum)
 	if err == nil {
-		err = errors.Join(h.records(c, f, outlets, s.write), s.close())
+		err = errors.Join(h.records(c, f, outlets, s.Write), s.Close())
 	}
 	if err != nil {
 		return stamp{}, err
@@ -371,10 +339,10 @@ func (h *Handler) stream(w http.ResponseWriter, c *call, f file, outlets []*tele
 	if err != nil {
 		return err
 	}
-	if err := h.records(c, f, outlets, h.patient(w, s.write)); err != nil {
+	if err := h.records(c, f, outlets, h.patient(w, s.Write)); err != nil {
 		return err
 	}
-	return s.close()
+	return s.Close()
 }
 
 // patience is how long a reader may take for what was read of the store at one
