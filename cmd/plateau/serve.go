@@ -13,7 +13,7 @@ import (
 )
 
 // settings maps the flags that serve and demo share to the settings they set.
-var settings = map[string]string{"data": "data", "http": "http.addr", "hj212": "hj212.addr", "hj212-udp": "hj212.udp_addr", "adopt-unknown": "hj212.adopt_unknown"}
+var settings = map[string]string{"data": "data", "http": "http.addr", "hj212": "hj212.addr", "hj212-udp": "hj212.udp_addr", "mqtt": "mqtt.addr", "adopt-unknown": "hj212.adopt_unknown"}
 
 func serverFlags(fs *flag.FlagSet, o *app.Options, data, about string) {
 	d := config.Default()
@@ -21,12 +21,13 @@ func serverFlags(fs *flag.FlagSet, o *app.Options, data, about string) {
 	fs.String("http", d.HTTP.Addr, "address for pages and interfaces; with port 0 a free one is taken")
 	fs.String("hj212", d.HJ212.Addr, "address for loggers (HJ 212 over TCP); with port 0 a free one is taken")
 	fs.String("hj212-udp", d.HJ212.UDPAddr, "address for loggers that send HJ 212 over UDP; none when empty")
+	fs.String("mqtt", d.MQTT.Addr, "address of the MQTT broker, such as :1883; without it there is none")
 	fs.StringVar(&o.ConfigFile, "config", "", "configuration file (TOML); PLATEAU_… variables and flags override it")
 }
 
 func cmdServe(args []string, std stdio) int {
 	o := app.Options{Stdout: std.Out, Stderr: std.Err}
-	fs := newFlags(std, "serve", "serve --data DIR [--http ADDR] [--hj212 ADDR] [--hj212-udp ADDR] [--config FILE] [--adopt-unknown]",
+	fs := newFlags(std, "serve", "serve --data DIR [--http ADDR] [--hj212 ADDR] [--hj212-udp ADDR] [--mqtt ADDR] [--config FILE] [--adopt-unknown]",
 		"Runs the server until it is told to stop (Ctrl-C or SIGTERM). The addresses are printed to\nstandard output, one a line, before anything else; the log goes to standard error.",
 		"plateau serve --data /var/lib/plateau --http :8080 --hj212 :9212")
 	serverFlags(fs, &o, config.Default().Data, "folder for everything the program keeps")
@@ -39,7 +40,7 @@ func cmdServe(args []string, std stdio) int {
 
 func cmdDemo(args []string, std stdio) int {
 	o := app.Options{Stdout: std.Out, Stderr: std.Err, Demo: true}
-	fs := newFlags(std, "demo", "demo [--data DIR] [--http ADDR] [--hj212 ADDR] [--hj212-udp ADDR] [--config FILE] [--series DIR] [--sta-open]",
+	fs := newFlags(std, "demo", "demo [--data DIR] [--http ADDR] [--hj212 ADDR] [--hj212-udp ADDR] [--mqtt ADDR] [--config FILE] [--series DIR] [--sta-open]",
 		"Runs the server with a sample region and simulated loggers that send HJ 212 over TCP. Thirty\ndays of history are filled in at start through the same path. Addresses and sign-ins are\nprinted to standard output, the log goes to standard error.",
 		"plateau demo --http 127.0.0.1:8080")
 	serverFlags(fs, &o, "", "folder for everything the program keeps; a later start goes on with it (default a temporary one, removed at the end)")

@@ -24,6 +24,7 @@ import (
 	"plateau/internal/platform/obs"
 	"plateau/internal/publicweb"
 	"plateau/internal/sensorthings/entitystore"
+	"plateau/internal/sensorthings/mqtt"
 	"plateau/internal/sensorthings/outlets"
 	stawrite "plateau/internal/sensorthings/write"
 	"plateau/internal/sensorthingsweb"
@@ -75,6 +76,7 @@ type App struct {
 	entities *entitystore.Store // what SensorThings clients made
 	outlets  *outlets.Source
 	writer   *stawrite.Writer
+	broker   *mqtt.Broker // nil = no MQTT
 	sta      *sensorthingsweb.Handler
 	registry *telemetry.Registry
 	engine   *quality.Engine
@@ -101,6 +103,7 @@ type App struct {
 	filled   chan struct{}    // closed when that is there; nil without a demonstration
 
 	httpAddr, hjAddr string
+	mqttAddr         string // "" = no broker
 	udpAddr          string // "" = no datagrams
 }
 
@@ -281,6 +284,11 @@ func (a *App) listen() (err error) {
 	if a.hjAddr, err = a.gateway.Listen(); err != nil {
 		return taken(err, "--hj212")
 	}
+	if a.broker != nil {
+		if a.mqttAddr, err = a.broker.Listen(); err != nil {
+			return taken(err, "--mqtt")
+		}
+	}
 	if a.c.HJ212.UDPAddr != "" {
 		if a.udpAddr, err = a.gateway.ListenUDP(a.c.HJ212.UDPAddr); err != nil {
 			return taken(err, "--hj212-udp")
@@ -310,6 +318,9 @@ func reachable(addr string) string {
 // announce prints the fixed lines, before anything else is printed.
 func (a *App) announce(ctx context.Context) error {
 	fmt.Fprintf(a.o.Stdout, "http: http://%s\nhj212: %s\n", reachable(a.httpAddr), reachable(a.hjAddr))
+	if a.broker != nil {
+		fmt.Fprintf(a.o.Stdout, "mqtt: %s\n", reachable(a.mqttAddr))
+	}
 	if a.udpAddr != "" {
 		fmt.Fprintf(a.o.Stdout, "hj212-udp: %s\n", reachable(a.udpAddr))
 	}
@@ -404,7 +415,7 @@ func (a *App) handler() (http.Handler, error) {
 			return a.pages.ProblemPage(w, r, d)
 		},
 	}
-	return httpd.Wrap(a.withSensorThings(a.sta, httpd.Mux(mux)), edge, a.log, a.now), nil
+	return a.withMQTT(httpd.Wrap(a.withSensorThings(a.sta, httpd.Mux(mux)), edge, a.log, a.now)), nil
 }
 
 func (a *App) filling() (done, total int) {
@@ -440,6 +451,9 @@ func (a *App) Serve(ctx context.Context) error {
 		run("clocks", func(ctx context.Context) error { return clocks.Run(ctx, time.Minute) })
 	}
 	run("webhooks", a.hooks.Run)
+	if a.broker != nil {
+		a.serveMQTT(run)
+	}
 	run("reports", a.reports.Run)
 	run("orders", a.serveControl)
 	run("keeping", a.keeping.Run)

@@ -33,7 +33,7 @@ func (a *App) openEntities() (err error) {
 		return err
 	}
 	a.writer = stawrite.New(stawrite.Options{Store: a.entities, Outlets: a.outlets.Reader(everyOutlet), Now: a.now})
-	return nil
+	return a.openMQTT()
 }
 
 func everyOutlet(*telemetry.Outlet) bool { return true }
@@ -54,8 +54,8 @@ func (a *App) sensorThings() *sensorthingsweb.Handler {
 	return sensorthingsweb.New(sensorthingsweb.Deps{
 		Reader: a.visible, Write: a.writer, Open: a.o.STAOpen, Rate: a.c.SensorThings.Rate, ExternalURL: a.c.HTTP.URL,
 		Limits:      read.Limits{Rows: int64(a.c.SensorThings.MaxRows), Time: time.Duration(a.c.SensorThings.MaxTime)},
-		Conformance: sensorthingsweb.WriteConformance(),
-		Now:         a.now, Logger: a.log,
+		Conformance: sensorthingsweb.WriteConformance(), MQTT: a.mqttEndpoints,
+		Now: a.now, Logger: a.log,
 	})
 }
 

@@ -20,6 +20,7 @@ type Config struct {
 	Data     string   `toml:"data"` // folder for everything the program keeps
 	HTTP     HTTP     `toml:"http"`
 	HJ212    HJ212    `toml:"hj212"`
+	MQTT     MQTT     `toml:"mqtt"`
 	Public   Public   `toml:"public"`
 	API      API      `toml:"api"`
 	Events   Events   `toml:"events"`
@@ -84,6 +85,12 @@ type HJ212 struct {
 	IdleTimeout  Duration `toml:"idle_timeout"`
 }
 
+// MQTT is the broker of changes, alarms and states.
+type MQTT struct {
+	Addr       string `toml:"addr"` // "" = off
+	MaxClients int    `toml:"max_clients"`
+}
+
 // Public is what residents see without signing in.
 type Public struct {
 	Enabled    bool   `toml:"enabled"`
@@ -125,6 +132,7 @@ func Default() Config {
 		Data:     "data",
 		HTTP:     HTTP{Addr: ":8080"},
 		HJ212:    HJ212{Addr: ":9212", SetClock: true, MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
+		MQTT:     MQTT{MaxClients: 10_000},
 		Public:   Public{Enabled: true, Licence: "CC BY 4.0", LicenceURL: "https://creativecommons.org/licenses/by/4.0/"},
 		API:      API{Rate: 50, Burst: 500},
 		Events:   Events{Keep: Duration(90 * 24 * time.Hour)},
@@ -283,6 +291,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("sensorthings.max_time is %s; write 1s or more", time.Duration(c.SensorThings.MaxTime))
 	case c.HJ212.Addr == "":
 		return errors.New("hj212.addr is empty; write HOST:PORT or :PORT")
+	case c.MQTT.MaxClients < 1:
+		return fmt.Errorf("mqtt.max_clients is %d; write 1 or more", c.MQTT.MaxClients)
 	case c.HJ212.MaxConns < 1:
 		return fmt.Errorf("hj212.max_connections is %d; write 1 or more", c.HJ212.MaxConns)
 	case time.Duration(c.HJ212.IdleTimeout) < time.Minute:
