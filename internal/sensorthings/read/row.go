@@ -122,6 +122,13 @@ func (r *entityRow) ID() sensorthings.ID { return r.e.ID }
 
 // Property implements query.Row.
 func (r *entityRow) Property(name string) (query.Value, error) {
+	if name == timeOfObservations {
+		e, err := r.env.spanned(r.e)
+		if err != nil {
+			return query.Null(), err
+		}
+		r.e = e
+	}
 	raw := r.e.Get(name)
 	if raw == nil {
 		return query.Null(), nil

@@ -97,6 +97,11 @@ func (e *env) appendItem(b []byte, sh *shape, it item, budget int) (_ []byte, us
 		b = append(e.appendAddress(append(member(b, "@iot.selfLink"), '"'), sh.set, it.id()), '"')
 	}
 	for i := range sh.fields {
+		if it.e != nil && sh.fields[i].Name == timeOfObservations {
+			if it.e, err = e.spanned(it.e); err != nil {
+				return b[:begin], 0, err
+			}
+		}
 		b = appendField(b, it, &sh.fields[i])
 	}
 	for _, name := range sh.links {

@@ -79,6 +79,12 @@ func (e *env) valueAt(it item, names []string) (json.RawMessage, error) {
 		if _, ok := it.set().Property(name); !ok {
 			return nil, notFound("a " + it.set().One() + " has no property " + name)
 		}
+		if it.e != nil && name == timeOfObservations {
+			var err error
+			if it.e, err = e.spanned(it.e); err != nil {
+				return nil, err
+			}
+		}
 		b, ok := it.appendProperty(nil, name)
 		if !ok {
 			b = nil
