@@ -104,6 +104,10 @@ func (v *view) compute(e *sensorthings.Entity) error {
 	}
 	for i, p := range e.Set.Properties() {
 		switch {
+		case p.Name == "observedArea":
+			if e.Properties[i], err = v.area(e.ID, sum); err != nil {
+				return err
+			}
 		case p.Name == "phenomenonTime":
 			e.Properties[i] = period(sum.first, sum.last)
 		case p.Name == "resultTime" && sum.results > 0:
