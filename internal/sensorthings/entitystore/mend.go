@@ -18,7 +18,11 @@ const (
 var errStalled = errors.New("a commit has been waiting for the disk for seconds")
 
 // Health is nil while changes can be made durable, else ErrDegraded with the reason.
+// A tree that broke counts at once, also before mend has taken notice.
 func (s *Store) Health() error {
+	if _, err := s.sound(); err != nil {
+		return err
+	}
 	if h := s.health.Load(); h.err != nil {
 		return fmt.Errorf("%w: %w", ErrDegraded, h.err)
 	}
@@ -82,7 +86,7 @@ func (s *Store) reopen(old *lsm.Tree) error {
 	return nil
 }
 
-// sound returns the tree to write to. write is held.
+// sound returns the tree to write to; who writes holds write.
 func (s *Store) sound() (*lsm.Tree, error) {
 	t := s.tree.Load()
 	if t.Broken() {
