@@ -28,7 +28,7 @@ func (a *App) openEntities() (err error) {
 	if err != nil {
 		return err
 	}
-	a.outlets, err = outlets.New(outlets.Options{Store: a.store, Registry: a.registry, Quality: a.engine, Now: a.now, Logger: a.log})
+	a.outlets, err = outlets.New(outlets.Options{Store: a.store, Registry: a.registry, Quality: a.engine, Now: a.now, Logger: a.log, Link: a.link})
 	if err != nil {
 		return err
 	}
@@ -37,6 +37,9 @@ func (a *App) openEntities() (err error) {
 }
 
 func everyOutlet(*telemetry.Outlet) bool { return true }
+
+// link makes an address of this program absolute where its own is configured.
+func (a *App) link(path string) string { return strings.TrimRight(a.c.HTTP.URL, "/") + path }
 
 // visible is what the sender of a request sees of SensorThings: all that clients
 // made, and the outlets that their permissions show them.
