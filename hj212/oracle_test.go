@@ -297,9 +297,69 @@ func TestParseEqualsGrammar(t *testing.T) {
 	}
 	for range n {
 		seg := []byte("ST=32;CP=&&")
-		for range r.IntN(12) {
+		many := 12
+		if r.IntN(50) == 0 { // beyond what is marked at once
+			many = 1000
+		}
+		for range r.IntN(many) {
 			seg = append(seg, pieces[r.IntN(len(pieces))]...)
 		}
 		checkItems(t, append(seg, "&&"...))
+	}
+}
+
+// TestHeaderEqualsGrammar compares the header with a plain reading: the first
+// '=' ends the name, the last field of an exact name counts, a misspelt one
+// where there was none before.
+func TestHeaderEqualsGrammar(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 6))
+	pieces := []string{"QN=1;", "ST=32;", "CN=2011;", "PW=;", "MN=a-b;", "Flag=5;", "PNUM=2;PNO=1;", "RF=1;", "mn=x;", "MN=;", " ST=31;", "CN=2051 ;", "X=1;", "=", ";", "CP=;", "XCP=&", "QN=2=3;", "\xB8\xDF"}
+	n := 100_000
+	if testing.Short() {
+		n = 10_000
+	}
+	for range n {
+		var h string
+		for range r.IntN(9) {
+			h += pieces[r.IntN(len(pieces))]
+		}
+		var p hj212.Packet
+		if err := p.Parse([]byte(h + "CP=&&a=1&&")); err != nil {
+			t.Fatal(err)
+		}
+		checkFailed(t, h+"CP=&&a=1")
+		h, _, _ = strings.Cut(h+"CP=&&", "CP=&&")
+		want := map[string]string{}
+		for field := range strings.SplitSeq(h, ";") {
+			name, value, ok := strings.Cut(field, "=")
+			if name = strings.TrimFunc(name, blank); !ok {
+				continue
+			}
+			if name == "mn" {
+				if want["MN"] != "" {
+					continue
+				}
+				name = "MN"
+			}
+			want[name] = strings.TrimFunc(value, blank)
+		}
+		for name, s := range map[string]hj212.Span{"QN": p.QN, "ST": p.ST, "CN": p.CN, "PW": p.PW, "MN": p.MN, "Flag": p.Flag, "PNUM": p.PNUM, "PNO": p.PNO, "RF": p.RF} {
+			if got := string(p.Bytes(s)); got != want[name] {
+				t.Fatalf("%q: %s is %q, want %q", h, name, got, want[name])
+			}
+		}
+	}
+}
+
+// checkFailed makes sure that nothing is left of a segment that is refused.
+func checkFailed(tb testing.TB, seg string) {
+	tb.Helper()
+	var p hj212.Packet
+	if err := p.Parse([]byte(seg)); err == nil {
+		tb.Fatalf("%q was taken", seg)
+	}
+	if p.QN.Len+p.ST.Len+p.CN.Len+p.PW.Len+p.MN.Len+p.Flag.Len+p.CP.Len > 0 || len(p.Items) > 0 {
+		tb.Fatalf("%q was refused, and yet fields are set: %+v", seg, p)
 	}
 }

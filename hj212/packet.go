@@ -2,8 +2,6 @@ package hj212
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/bits"
 	"time"
 )
 
@@ -62,11 +60,18 @@ const MaxSegment = 1<<16 - 1
 // (missing_fields), holds no CP=&&…&& (cp_not_closed) or is longer than
 // MaxSegment (malformed). Missing or odd header fields are no error.
 func (p *Packet) Parse(seg []byte) error {
-	*p = Packet{Seg: seg, Items: p.Items[:0]}
+	p.reset(seg)
 	if len(seg) > MaxSegment {
 		return &Error{Name: Malformed, Off: MaxSegment, Detail: "segment too long"}
 	}
-	cp := bytes.Index(seg, cpOpen)
+	var m marks
+	m.set(seg, 0)
+	cp := p.usualHeader(&m)
+	usual := cp >= 0
+	if !usual {
+		p.reset(seg)
+		cp = bytes.Index(seg, cpOpen)
+	}
 	if cp < 0 {
 		if i := bytes.Index(seg, cpOpen[:3]); i >= 0 {
 			return &Error{Name: CPNotClosed, Off: i, Detail: "CP does not begin with &&"}
@@ -81,18 +86,50 @@ func (p *Packet) Parse(seg []byte) error {
 	if end < start || seg[end] != '&' || seg[end+1] != '&' {
 		i := bytes.LastIndex(seg[start:], cpClose)
 		if i < 0 {
+			p.reset(seg)
 			return &Error{Name: CPNotClosed, Off: len(seg), Detail: "no closing &&"}
 		}
 		end = start + i
 	}
 	p.CP = Span{uint16(start), uint16(end - start)}
-	p.header(seg[:cp])
+	if !usual {
+		p.header(seg[:cp])
+	}
 	if bytes.IndexByte(seg[start:end], '/') >= 0 && bytes.Contains(seg[start:end], []byte("//")) {
 		p.itemsWithLogs(start, end)
 	} else {
-		p.items(start, end)
+		p.items(&m, start, end)
 	}
 	return nil
+}
+
+func (p *Packet) reset(seg []byte) { *p = Packet{Seg: seg, Items: p.Items[:0]} }
+
+// usualHeader takes a header whose fields have exact names and values without
+// blanks or marks, in whatever order, and returns where CP=&& begins. It
+// gives up with -1 at anything else.
+func (p *Packet) usualHeader(m *marks) int {
+	seg := p.Seg
+	for i := 0; i < m.to; {
+		w := m.at(i)
+		eq := i + first(w)
+		w &= w - 1
+		end := i + first(w)
+		if w == 0 || end-eq < 2 || seg[eq] != '=' {
+			return -1
+		}
+		name := seg[i:eq]
+		if string(name) == "CP" && seg[eq+1] == '&' && seg[eq+2] == '&' {
+			return i
+		}
+		f := p.exactField(name)
+		if f == nil || seg[end] != ';' || !m.plain && min(seg[eq+1], seg[end-1]) <= ' ' {
+			return -1
+		}
+		*f = Span{uint16(eq + 1), uint16(end - eq - 1)}
+		i = end + 1
+	}
+	return -1
 }
 
 // header splits name=value pairs; empty items are passed over.
@@ -111,10 +148,6 @@ func (p *Packet) header(h []byte) {
 		} else {
 			j += i
 		}
-		if p.setKnown(h, i, j) {
-			i = j + 1
-			continue
-		}
 		a, b := trim(h, i, j)
 		i = j + 1
 		for eq := a; eq < b; eq++ { // names are short
@@ -128,39 +161,6 @@ func (p *Packet) header(h []byte) {
 	}
 }
 
-// setKnown takes a field whose name is exact and that has a value without
-// blanks around it: nearly all of them.
-func (p *Packet) setKnown(h []byte, i, j int) bool {
-	if j-i < 4 || h[i] <= ' ' || h[j-1] <= ' ' {
-		return false
-	}
-	var f *Span
-	n := 2
-	if h[i+2] == '=' {
-		switch uint16(h[i])<<8 | uint16(h[i+1]) {
-		case 'Q'<<8 | 'N':
-			f = &p.QN
-		case 'S'<<8 | 'T':
-			f = &p.ST
-		case 'C'<<8 | 'N':
-			f = &p.CN
-		case 'P'<<8 | 'W':
-			f = &p.PW
-		case 'M'<<8 | 'N':
-			f = &p.MN
-		case 'R'<<8 | 'F':
-			f = &p.RF
-		}
-	} else if j-i > 5 && string(h[i:i+5]) == "Flag=" {
-		f, n = &p.Flag, 4
-	}
-	if f == nil || h[i+n+1] <= ' ' {
-		return false
-	}
-	*f = Span{uint16(i + n + 1), uint16(j - i - n - 1)}
-	return true
-}
-
 func (p *Packet) set(h []byte, na, nb, va, vb int) {
 	if f := p.field(h[na:nb]); f != nil {
 		*f = Span{uint16(va), uint16(vb - va)}
@@ -169,6 +169,23 @@ func (p *Packet) set(h []byte, na, nb, va, vb int) {
 
 // field finds the place of a header field: by its exact name, else whatever the case.
 func (p *Packet) field(name []byte) *Span {
+	if f := p.exactField(name); f != nil {
+		return f
+	}
+	for i, known := range headerNames {
+		if equalFold(name, []byte(known)) {
+			f := [...]*Span{&p.QN, &p.ST, &p.CN, &p.PW, &p.MN, &p.Flag, &p.PNUM, &p.PNO, &p.RF}[i]
+			if f.Len == 0 { // an exact name goes before a misspelt one
+				return f
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// exactField finds the place of a header field by its exact name, else nil.
+func (p *Packet) exactField(name []byte) *Span {
 	switch string(name) {
 	case "QN":
 		return &p.QN
@@ -189,185 +206,11 @@ func (p *Packet) field(name []byte) *Span {
 	case "RF":
 		return &p.RF
 	}
-	for i, known := range headerNames {
-		if equalFold(name, []byte(known)) {
-			f := [...]*Span{&p.QN, &p.ST, &p.CN, &p.PW, &p.MN, &p.Flag, &p.PNUM, &p.PNO, &p.RF}[i]
-			if f.Len == 0 { // an exact name goes before a misspelt one
-				return f
-			}
-			return nil
-		}
-	}
 	return nil
 }
 
 // headerNames in canonical order (section 6.2.2).
 var headerNames = [...]string{"QN", "ST", "CN", "PW", "MN", "Flag", "PNUM", "PNO", "RF"}
-
-// Eight bytes of one value each.
-const (
-	each01 = 0x0101010101010101
-	high   = 0x80 * each01
-)
-
-// separators marks (with the high bit) the bytes of w that are ',' '-' ';' or
-// '=', and also '+' and '<', which are rare. Without their bit 4 all of these
-// lie from 0x2B to 0x2D and nothing else in ASCII does, so one range test of
-// eight bytes at once is enough; no sum carries into the next byte.
-func separators(w uint64) uint64 {
-	x := w & (0x6F * each01)
-	from := x + (0x80-0x2B)*each01  // high bit: 0x2B or above
-	above := x + (0x80-0x2E)*each01 // high bit: beyond 0x2D
-	return from &^ above &^ w & high
-}
-
-// gather brings the high bits of eight bytes together in the highest byte.
-const gather = 0x0002040810204081
-
-// stopsOf gives one bit for each of the first 64 bytes of b that is a
-// separator, or looks like one (see separators). Walking over 64 at once mispredicts the end of the walk less often.
-func stopsOf(b []byte) (stops uint64) {
-	var tail [64]byte
-	if len(b) < len(tail) {
-		copy(tail[:], b)
-		b = tail[:]
-	}
-	q := (*[64]byte)(b)
-	for k := 0; k < 64; k += 8 {
-		stops |= separators(binary.LittleEndian.Uint64(q[k:])) * gather >> 56 << k
-	}
-	return stops
-}
-
-// items splits a CP without logs. It walks from separator to separator; what
-// stands between is not looked at byte by byte.
-func (p *Packet) items(i, end int) {
-	seg := p.Seg
-	var (
-		items = p.Items[:cap(p.Items)] // written in place: no copy of an item
-		n     = 0
-		start = i  // of the item
-		eq    = -1 // its first '=', 0 or less when there was none
-		dash  = -1 // the last '-' of its name
-		group = uint16(0)
-	)
-	for base := i; base < end; base += 64 {
-		for stops := stopsOf(seg[base:end]); stops != 0; stops &= stops - 1 {
-			at := base + bits.TrailingZeros64(stops)
-			switch seg[at] {
-			case '-':
-				if eq < 0 {
-					dash = at
-				}
-			case '=':
-				if eq < 0 {
-					eq = at
-				}
-			case ',', ';':
-				if at > start {
-					if n == len(items) {
-						items = append(items, Item{})
-						items = items[:cap(items)]
-					}
-					it := &items[n]
-					it.Group = group
-					if dash > start && eq > dash && eq+1 < at && min(seg[start], seg[eq-1], seg[eq+1], seg[at-1]) > ' ' {
-						it.Code = Span{uint16(start), uint16(dash - start)} // as nearly all are
-						it.Suffix = Span{uint16(dash + 1), uint16(eq - dash - 1)}
-						it.Value = Span{uint16(eq + 1), uint16(at - eq - 1)}
-						n++
-					} else if fill(seg, it, start, dash, eq, at) {
-						n++
-					}
-				}
-				if seg[at] == ';' {
-					group++
-				}
-				start, eq, dash = at+1, -1, -1
-			}
-		}
-	}
-	p.Items = items[:n]
-	if end > start {
-		it := Item{Group: group}
-		if fill(seg, &it, start, dash, eq, end) {
-			p.Items = append(p.Items, it)
-		}
-	}
-}
-
-// fill describes the item seg[start:end] with its name's last dash and its
-// first '=' (-1 where there is none); false when it is blank.
-func fill(seg []byte, it *Item, start, dash, eq, end int) bool {
-	nameEnd, va := end, end
-	if eq >= 0 {
-		nameEnd, va = eq, eq+1
-	}
-	if seg[start] <= ' ' || seg[end-1] <= ' ' || seg[nameEnd-1] <= ' ' || va < end && seg[va] <= ' ' {
-		if start, end = trim(seg, start, end); start == end {
-			return false
-		}
-		if eq < 0 {
-			nameEnd, va = end, end
-		}
-		start, nameEnd = trim(seg, start, nameEnd)
-		va, end = trim(seg, min(va, end), end)
-	}
-	if dash < 0 {
-		it.Code = Span{uint16(start), uint16(nameEnd - start)}
-		it.Suffix = Span{}
-	} else {
-		it.Code = Span{uint16(start), uint16(dash - start)}
-		it.Suffix = Span{uint16(dash + 1), uint16(nameEnd - dash - 1)}
-	}
-	it.Value = Span{uint16(va), uint16(end - va)}
-	return true
-}
-
-// itemsWithLogs splits a CP that holds //texts//: between the marks, separators
-// are data (section 6.6.5). A mark that is never closed is plain text.
-func (p *Packet) itemsWithLogs(i, end int) {
-	seg := p.Seg
-	group := uint16(0)
-	for i < end {
-		switch seg[i] {
-		case ';':
-			group++
-			i++
-			continue
-		case ',', ' ', '\t', '\r', '\n':
-			i++
-			continue
-		}
-		start, eq, dash := i, -1, -1
-		for i < end {
-			c := seg[i]
-			if c == '/' && i+1 < end && seg[i+1] == '/' {
-				if n := bytes.Index(seg[i+2:end], []byte("//")); n >= 0 {
-					i += 2 + n + 2
-					continue
-				}
-			}
-			if c == ',' || c == ';' {
-				break
-			}
-			if eq < 0 {
-				switch c {
-				case '=':
-					eq = i
-				case '-':
-					dash = i
-				}
-			}
-			i++
-		}
-		var it Item
-		if fill(seg, &it, start, dash, eq, i) {
-			it.Group = group
-			p.Items = append(p.Items, it)
-		}
-	}
-}
 
 // trim takes the blanks off both ends of b[i:j].
 func trim(b []byte, i, j int) (int, int) {
