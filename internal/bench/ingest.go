@@ -89,7 +89,7 @@ func Ingest(ctx context.Context, c Config, tcp func(ctx context.Context, dir str
 	r.Figures["journal_and_series"] = figure("frames/s", ">= 200000", rate)
 	r.Figures["disk_per_reading"] = figure("bytes", "<= 10", perReading)
 	if sockets != nil {
-		r.Figures["tcp_to_durable_ack"] = figure("frames/s", ">= 100000", sockets)
+		r.Figures["tcp_to_durable_ack"] = figure("frames/s", ">= 150000", sockets)
 	}
 	r.Notes = append(r.Notes, fmt.Sprintf("%d ten-factor frames of %d outlets a run; each is decoded with its CRC, compared, filed and synced", c.Frames, c.Outlets))
 	return r, nil

@@ -94,7 +94,7 @@ func Parse(_ context.Context, c Config) (Report, error) {
 		}
 		rate, plain = append(rate, a), append(plain, b)
 	}
-	r.Figures["decode"] = figure("GB/s", ">= 1.0", rate)
+	r.Figures["decode"] = figure("GB/s", ">= 1.2", rate)
 	r.Figures["plain_go_parser"] = figure("GB/s", "", plain)
 	r.Notes = append(r.Notes, "one core; CRC, header and every item split into code, suffix and value; the plain parser uses a CRC table and bytes.Cut")
 	return r, nil
