@@ -78,11 +78,11 @@ func TestRecomputeSmall(t *testing.T) {
 func TestGrowthSmall(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r, err := Growth(t.Context(), Config{Dir: t.TempDir(), Runs: 1, Frames: 5000, Rate: 500, Seconds: 1, Days: 10, Plots: dir})
+	r, err := Growth(t.Context(), Config{Dir: t.TempDir(), Runs: 1, Frames: 5000, Outlets: 10, Rate: 500, Seconds: 1, Days: 30, Plots: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"outlets_01000_frame", "history_010_day", "readers_32_ack_p99"} {
+	for _, name := range []string{"outlets_01000_frame", "history_030_day", "readers_32_ack_p99"} {
 		if r.Figures[name].Median <= 0 {
 			t.Errorf("%s: %+v", name, r.Figures[name])
 		}

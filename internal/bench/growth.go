@@ -159,7 +159,7 @@ func growHistoryOnce(ctx context.Context, c *Config, days int) (day, open []floa
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	const outlets = 100
+	outlets := min(c.Outlets, 100)
 	to := c.Now().Truncate(24 * time.Hour)
 	if err := fillMinutes(ctx, s, outlets, to.AddDate(0, 0, -days), to); err != nil {
 		return nil, nil, err
@@ -201,7 +201,7 @@ func growReaders(ctx context.Context, c *Config, r *Report) (Plot, error) {
 		return p, err
 	}
 	defer func() { _ = s.Close() }()
-	const outlets = 300
+	outlets := min(c.Outlets, 300)
 	days := min(c.Days, 30)
 	to := c.Now().Truncate(24 * time.Hour)
 	if err := fillMinutes(ctx, s, outlets, to.AddDate(0, 0, -days), to); err != nil {

@@ -37,6 +37,9 @@ func (p Plot) SVG() []byte {
 	for _, l := range p.Lines {
 		lo, hi, top = min(lo, slices.Min(l.X)), max(hi, slices.Max(l.X)), max(top, slices.Max(l.Y))
 	}
+	if lo == hi { // one place only
+		hi = lo + 1
+	}
 	step := niceStep(top / 5)
 	top = math.Ceil(top/step) * step
 	px := func(x float64) float64 {

@@ -10,7 +10,9 @@ import (
 
 // as lets a server take every request for one of a principal's.
 func (s *server) as(p auth.Principal) *server {
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.sta.ServeHTTP(w, r.WithContext(auth.With(r.Context(), p))) })
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.sta.ServeHTTP(w, r.WithContext(auth.With(r.Context(), p)))
+	})
 	other := &server{TB: s.TB, sta: s.sta, h: h}
 	return other
 }
