@@ -23,24 +23,20 @@ const greenhouse = `{"name": "温室 1", "description": "番茄",
 // thingPlaces makes a thing and returns its page.
 func thingPlaces(ctx context.Context, t *testing.T, pattern string) []string {
 	t.Helper()
-	send := func(method, path, body string) *http.Response {
-		r, err := http.NewRequestWithContext(ctx, method, demo.http+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+demo.token)
-		r.Header.Set("Content-Type", "application/json")
-		w, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = w.Body.Close()
-		return w
-	}
 	if pattern != "/things/{id}" {
 		return []string{pattern}
 	}
-	w := send("POST", "/sta/v1.1/Things", greenhouse)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, demo.http+"/sta/v1.1/Things", strings.NewReader(greenhouse))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+demo.token)
+	r.Header.Set("Content-Type", "application/json")
+	w, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Body.Close()
 	to, err := url.Parse(w.Header.Get("Location"))
 	if err != nil || w.StatusCode != http.StatusCreated {
 		t.Fatalf("a thing cannot be made: %s %v", w.Status, err)

@@ -140,7 +140,7 @@ func startPart(ctx context.Context, args ...string) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, append([]string{"bench", PartCommand}, args...)...) //nolint:gosec // this very program
+	cmd := exec.CommandContext(ctx, self, append([]string{"bench", PartCommand}, args...)...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

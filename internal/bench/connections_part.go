@@ -73,7 +73,7 @@ type side struct {
 // server is gateway and store, and the judgement where KIND says so, with a
 // registry of its own.
 func (p *side) server(ctx context.Context, dir string) (err error) {
-	now := time.Now //nolint:forbidigo // the clock of a program
+	now := time.Now
 	s, err := store.Open(dir, store.Options{Now: now})
 	if err != nil {
 		return err
@@ -164,11 +164,11 @@ func (p *side) load(ctx context.Context, addr string, rate, seconds int) error {
 				return err
 			}
 			many[i] = newLink(nc, nil)
-			go func() { _ = many[i].run() }() //nolint:errcheck // every connection sees it
+			go func() { _ = many[i].run() }()
 		}
 		dial = func(_ context.Context, i int) (net.Conn, error) { return many[i%links].open(uint32(i)) }
 	}
-	t, err := simulator.OpenTrickle(ctx, simulator.TrickleOptions{Dial: dial, Conns: p.conns, Now: time.Now}) //nolint:forbidigo // the clock of a program
+	t, err := simulator.OpenTrickle(ctx, simulator.TrickleOptions{Dial: dial, Conns: p.conns, Now: time.Now})
 	if err != nil {
 		return err
 	}

@@ -83,8 +83,8 @@ func growOutletsOnce(ctx context.Context, c *Config, n, total int) (cost, heap, 
 	defer func() { err = errors.Join(err, s.Close()) }()
 	used := cpuSeconds()
 	began := c.Now().Truncate(time.Second)
-	made := 0.0
-	if made, err = growFill(ctx, s, n, total, began); err != nil {
+	made, err := growFill(ctx, s, n, total, began)
+	if err != nil {
 		return 0, 0, 0, err
 	}
 	cost = (cpuSeconds() - used - made) / float64(total) * 1e6

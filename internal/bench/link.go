@@ -246,7 +246,7 @@ func newLinkListener(sock net.Listener) *linkListener {
 				return
 			}
 			go func() {
-				_ = newLink(nc, func(c *memConn) { l.conns <- c }).run() //nolint:errcheck // the loggers see that it ended
+				_ = newLink(nc, func(c *memConn) { l.conns <- c }).run()
 			}()
 		}
 	}()

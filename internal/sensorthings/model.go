@@ -61,31 +61,55 @@ type definition struct {
 }
 
 var definitions = map[Set]definition{
-	Things: {"Things", "Thing",
+	Things: {
+		"Things", "Thing",
 		[]Property{{"name", Text, true, false}, {"description", Text, true, false}, {"properties", Object, false, false}},
-		[]Relation{{"Locations", Locations, true, false, "Things"}, {"HistoricalLocations", HistoricalLocations, true, false, "Thing"}, {"Datastreams", Datastreams, true, false, "Thing"}}},
-	Locations: {"Locations", "Location",
+		[]Relation{{"Locations", Locations, true, false, "Things"}, {"HistoricalLocations", HistoricalLocations, true, false, "Thing"}, {"Datastreams", Datastreams, true, false, "Thing"}},
+	},
+	Locations: {
+		"Locations", "Location",
 		[]Property{{"name", Text, true, false}, {"description", Text, true, false}, {"encodingType", Text, true, false}, {"location", Geo, true, false}, {"properties", Object, false, false}},
-		[]Relation{{"Things", Things, true, false, "Locations"}, {"HistoricalLocations", HistoricalLocations, true, false, "Locations"}}},
-	HistoricalLocations: {"HistoricalLocations", "HistoricalLocation",
+		[]Relation{{"Things", Things, true, false, "Locations"}, {"HistoricalLocations", HistoricalLocations, true, false, "Locations"}},
+	},
+	HistoricalLocations: {
+		"HistoricalLocations", "HistoricalLocation",
 		[]Property{{"time", Instant, true, false}},
-		[]Relation{{"Thing", Things, false, true, "HistoricalLocations"}, {"Locations", Locations, true, true, "HistoricalLocations"}}},
-	Datastreams: {"Datastreams", "Datastream",
-		[]Property{{"name", Text, true, false}, {"description", Text, true, false}, {"observationType", Text, true, false}, {"unitOfMeasurement", Object, true, false},
-			{"observedArea", Geo, false, true}, {"phenomenonTime", Period, false, true}, {"resultTime", Period, false, true}, {"properties", Object, false, false}},
-		[]Relation{{"Thing", Things, false, true, "Datastreams"}, {"Sensor", Sensors, false, true, "Datastreams"}, {"ObservedProperty", ObservedProperties, false, true, "Datastreams"}, {"Observations", Observations, true, false, "Datastream"}}},
-	Sensors: {"Sensors", "Sensor",
+		[]Relation{{"Thing", Things, false, true, "HistoricalLocations"}, {"Locations", Locations, true, true, "HistoricalLocations"}},
+	},
+	Datastreams: {
+		"Datastreams", "Datastream",
+		[]Property{
+			{"name", Text, true, false},
+			{"description", Text, true, false},
+			{"observationType", Text, true, false},
+			{"unitOfMeasurement", Object, true, false},
+			{"observedArea", Geo, false, true},
+			{"phenomenonTime", Period, false, true},
+			{"resultTime", Period, false, true},
+			{"properties", Object, false, false},
+		},
+		[]Relation{{"Thing", Things, false, true, "Datastreams"}, {"Sensor", Sensors, false, true, "Datastreams"}, {"ObservedProperty", ObservedProperties, false, true, "Datastreams"}, {"Observations", Observations, true, false, "Datastream"}},
+	},
+	Sensors: {
+		"Sensors", "Sensor",
 		[]Property{{"name", Text, true, false}, {"description", Text, true, false}, {"encodingType", Text, true, false}, {"metadata", Any, true, false}, {"properties", Object, false, false}},
-		[]Relation{{"Datastreams", Datastreams, true, false, "Sensor"}}},
-	ObservedProperties: {"ObservedProperties", "ObservedProperty",
+		[]Relation{{"Datastreams", Datastreams, true, false, "Sensor"}},
+	},
+	ObservedProperties: {
+		"ObservedProperties", "ObservedProperty",
 		[]Property{{"name", Text, true, false}, {"definition", Text, true, false}, {"description", Text, true, false}, {"properties", Object, false, false}},
-		[]Relation{{"Datastreams", Datastreams, true, false, "ObservedProperty"}}},
-	Observations: {"Observations", "Observation",
+		[]Relation{{"Datastreams", Datastreams, true, false, "ObservedProperty"}},
+	},
+	Observations: {
+		"Observations", "Observation",
 		[]Property{{"phenomenonTime", Moment, false, false}, {"result", Any, true, false}, {"resultTime", Instant, false, false}, {"resultQuality", Any, false, false}, {"validTime", Period, false, false}, {"parameters", Object, false, false}},
-		[]Relation{{"Datastream", Datastreams, false, true, "Observations"}, {"FeatureOfInterest", FeaturesOfInterest, false, false, "Observations"}}},
-	FeaturesOfInterest: {"FeaturesOfInterest", "FeatureOfInterest",
+		[]Relation{{"Datastream", Datastreams, false, true, "Observations"}, {"FeatureOfInterest", FeaturesOfInterest, false, false, "Observations"}},
+	},
+	FeaturesOfInterest: {
+		"FeaturesOfInterest", "FeatureOfInterest",
 		[]Property{{"name", Text, true, false}, {"description", Text, true, false}, {"encodingType", Text, true, false}, {"feature", Geo, true, false}, {"properties", Object, false, false}},
-		[]Relation{{"Observations", Observations, true, false, "FeatureOfInterest"}}},
+		[]Relation{{"Observations", Observations, true, false, "FeatureOfInterest"}},
+	},
 }
 
 // String is the name of the set in addresses, "" of none.

@@ -48,6 +48,7 @@ func TestConformance(t *testing.T) {
 }
 
 func createEntity(t *testing.T, s *server) {
+	t.Helper()
 	thing, datastream := s.station()
 	e := s.get(thing)
 	s.is("name", e["name"], "T")
@@ -89,6 +90,7 @@ func createEntity(t *testing.T, s *server) {
 }
 
 func linkToExisting(t *testing.T, s *server) {
+	t.Helper()
 	sensor, property := s.create("Sensors", aSensor), s.create("ObservedProperties", aProperty)
 	location := s.create("Locations", aLocation)
 	thing := s.create("Things", `{"name":"T","description":"d","Locations":[`+link(location)+`]}`)
@@ -116,6 +118,7 @@ func deepInsert(_ *testing.T, s *server) {
 }
 
 func deepInsertStatus(t *testing.T, s *server) {
+	t.Helper()
 	s.create("Sensors", strings.TrimSuffix(aSensor, "}")+`,"Datastreams":[{`+aStream+`,"ObservedProperty":`+aProperty+`,"Thing":{"name":"T","description":"d"}}]}`)
 	r := s.must(400, "POST", "Sensors", strings.TrimSuffix(aSensor, "}")+`,"Datastreams":[{`+aStream+`,"ObservedProperty":`+aProperty+`,"Thing":{"name":"T"}}]}`)
 	if !strings.Contains(r.Body.String(), "Datastreams[0].Thing: a Thing needs description") {
@@ -177,13 +180,20 @@ func updateJSONPatch(_ *testing.T, s *server) {
 }
 
 func deleteEntity(t *testing.T, s *server) {
+	t.Helper()
 	sets := []string{"Things", "Locations", "HistoricalLocations", "Datastreams", "Sensors", "ObservedProperties", "Observations", "FeaturesOfInterest"}
 	for _, tt := range []struct {
 		set  string
 		left string // how many of each set, in the order above, of one each
 	}{
-		{"Things", "01001101"}, {"Locations", "10011111"}, {"HistoricalLocations", "11011111"}, {"Datastreams", "11101101"},
-		{"Sensors", "11100101"}, {"ObservedProperties", "11101001"}, {"Observations", "11111101"}, {"FeaturesOfInterest", "11111100"},
+		{"Things", "01001101"},
+		{"Locations", "10011111"},
+		{"HistoricalLocations", "11011111"},
+		{"Datastreams", "11101101"},
+		{"Sensors", "11100101"},
+		{"ObservedProperties", "11101001"},
+		{"Observations", "11111101"},
+		{"FeaturesOfInterest", "11111100"},
 	} {
 		s := newServer(t, nil)
 		s.create("Things", `{"name":"T","description":"d","Locations":[`+aLocation+`],"Datastreams":[`+aDatastream(`,"Observations":[{"result":1}]`)+`]}`)
@@ -306,12 +316,14 @@ GET Sensors HTTP/1.1
 --batch
 Content-Type: application/http
 
+	t.Helper()
 GET Things?$filter=name eq 'T'&$count=true HTTP/1.1
 
 --batch--
 `
 
 func batchRequest(t *testing.T, s *server) {
+	t.Helper()
 	thing, datastream := s.station()
 	for _, ends := range []string{"\n", "\r\n"} {
 		before := s.count("Sensors")
@@ -336,12 +348,14 @@ func batchRequest(t *testing.T, s *server) {
 	}
 	s.must(400, "POST", "$batch", "--x", "Content-Type", "multipart/mixed; boundary=x")
 	s.must(400, "POST", "$batch", "", "Content-Type", "multipart/mixed")
+	t.Helper()
 	s.must(415, "POST", "$batch", "", "Content-Type", "text/plain")
 	s.must(405, "PUT", "$batch", "")
 	jsonBatches(t, s, thing, datastream)
 }
 
 func jsonBatches(t *testing.T, s *server, thing, datastream string) {
+	t.Helper()
 	r := s.must(200, "POST", "%24batch", `{"requests":[
 	 {"id":"0","method":"get","url":"Things?$count=true&$select=name"},
 	 {"id":"a","atomicityGroup":"g","method":"post","url":"Sensors","body":`+strings.Replace(aSensor, `"S"`, `"json"`, 1)+`},
@@ -389,7 +403,7 @@ func flatten(t *testing.T, contentType string, body io.Reader) (parts []string) 
 	mr := multipart.NewReader(body, params["boundary"])
 	for {
 		p, err := mr.NextRawPart()
-		if err == io.EOF { //nolint:errorlint // NextRawPart says it so
+		if err == io.EOF {
 			return parts
 		}
 		if err != nil {
@@ -402,12 +416,14 @@ func flatten(t *testing.T, contentType string, body io.Reader) (parts []string) 
 		text := readAll(t, p)
 		if id := p.Header.Get("Content-Id"); id != "" {
 			text = id + ":" + text
+			t.Helper()
 		}
 		parts = append(parts, text)
 	}
 }
 
 func dataArray(t *testing.T, s *server) {
+	t.Helper()
 	_, datastream := s.station()
 	feature := s.create("FeaturesOfInterest", `{"name":"F","description":"d","encodingType":"x","feature":1}`)
 	id := strings.TrimSuffix(strings.TrimPrefix(link(feature), `{"@iot.id":`), "}")

@@ -27,17 +27,17 @@ type server struct {
 	clock atomic.Int64 // seconds since the start of 2026
 }
 
-func newServer(t testing.TB, change func(*sensorthingsweb.Deps)) *server {
-	t.Helper()
-	s := &server{TB: t}
+func newServer(tb testing.TB, change func(*sensorthingsweb.Deps)) *server {
+	tb.Helper()
+	s := &server{TB: tb}
 	now := func() time.Time { return time.Date(2026, 1, 1, 0, 0, int(s.clock.Load()), 0, time.UTC) }
-	store, err := entitystore.Open(filepath.Join(t.TempDir(), "sta"), entitystore.Options{Now: now, NoSync: true})
+	store, err := entitystore.Open(filepath.Join(tb.TempDir(), "sta"), entitystore.Options{Now: now, NoSync: true})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := store.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	d := sensorthingsweb.Deps{
@@ -187,11 +187,11 @@ func (s *server) station() (thing, datastream string) {
 	return thing, s.create(thing+"/Datastreams", aDatastream(""))
 }
 
-func readAll(t testing.TB, r io.Reader) string {
-	t.Helper()
+func readAll(tb testing.TB, r io.Reader) string {
+	tb.Helper()
 	b, err := io.ReadAll(r)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }

@@ -239,7 +239,7 @@ type counted struct {
 
 func (o *counted) Write(p []byte) (int, error) {
 	o.n += len(p)
-	return o.w.Write(p) //nolint:gosec // NDJSON under nosniff is no page
+	return o.w.Write(p)
 }
 
 // cut leaves only the fields that were asked for; items is the member that is

@@ -87,7 +87,7 @@ func (b *breaking) Hours(id telemetry.OutletID, from, to time.Time) ([]quality.H
 func TestStreamThatBreaks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 40)
-	r.Handler.Quality = &breaking{r.quality, 40}
+	r.Quality = &breaking{r.quality, 40}
 	w := r.ask("officer", "GET", "/api/v1/hours", nil)
 	lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n")
 	var last struct {
@@ -103,7 +103,7 @@ func TestStreamThatBreaks(t *testing.T) {
 		t.Errorf("%d lines", len(lines))
 	}
 	// Before the first line it is an error as any other.
-	r.Handler.Quality = &breaking{r.quality, 1}
+	r.Quality = &breaking{r.quality, 1}
 	if w := r.ask("officer", "GET", "/api/v1/hours", nil); w.Code != http.StatusInternalServerError || w.Header().Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

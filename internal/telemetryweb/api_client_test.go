@@ -190,7 +190,7 @@ func TestGeneratedClientIsSlowedDown(t *testing.T) {
 	t.Parallel()
 	r := apiRig(t, 2)
 	now := testNow
-	r.Handler.Limiter = httpd.NewLimiter(1, 3, func() time.Time { return now })
+	r.Limiter = httpd.NewLimiter(1, 3, func() time.Time { return now })
 	c := generated(t, r, "officer")
 	var got []int
 	var last *apiclient.ListStatesResponse

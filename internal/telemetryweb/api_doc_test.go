@@ -3,6 +3,7 @@ package telemetryweb
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -100,7 +101,7 @@ func apiRig(t *testing.T, outlets int) *rig {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	r.Handler.Events = log
+	r.Events = log
 	r.dialogues.list = []dialogue.Record{{
 		ID: testDialogue, MN: testMN, Act: "get_clock", CN: 1011, Origin: dialogue.FromAPI, Started: testNow, Ended: testNow, Outcome: dialogue.Done, QnRtn: 1, ExeRtn: -1,
 		Values: map[string]string{"SystemTime": "20261123083000"}, Steps: []dialogue.Step{{At: testNow, Code: 1, N: 1}},
@@ -170,9 +171,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		left[o.ID] = o
 	}
 	all := map[string]op{}
-	for id, o := range left {
-		all[id] = o
-	}
+	maps.Copy(all, left)
 	for _, call := range apiCalls {
 		o := all[call.id]
 		accept := call.accept

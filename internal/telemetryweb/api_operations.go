@@ -109,9 +109,14 @@ func valueOperations() []op {
 
 func alarmOperations() []op {
 	filters := []openapi.Param{
-		{Name: "state", Enum: []string{"all", "open", "closed", "suppressed"}, Text: "all without it"}, {Name: "kind", Text: "kind of alarm, such as over"},
-		{Name: "severity", Enum: []string{"act", "warn"}, Text: "who has to move"}, {Name: "acked", Enum: []string{"yes", "no"}, Text: "whether somebody took note"},
-		{Name: "outlet", Type: "integer", Text: "number of an outlet"}, pArea, pText, {Name: "from", Format: "date", Text: "first day"}, {Name: "to", Format: "date", Text: "last day"},
+		{Name: "state", Enum: []string{"all", "open", "closed", "suppressed"}, Text: "all without it"},
+		{Name: "kind", Text: "kind of alarm, such as over"},
+		{Name: "severity", Enum: []string{"act", "warn"}, Text: "who has to move"},
+		{Name: "acked", Enum: []string{"yes", "no"}, Text: "whether somebody took note"},
+		{Name: "outlet", Type: "integer", Text: "number of an outlet"},
+		pArea, pText,
+		{Name: "from", Format: "date", Text: "first day"},
+		{Name: "to", Format: "date", Text: "last day"},
 	}
 	const note = "Answers with the alarm as it is then"
 	change := func(method, path, id, text string, serve func(*Handler, *call) error, body any) op {
@@ -138,9 +143,15 @@ func loggerOperations() []op {
 		openapi.Param{Name: "cursor", Text: "from the header Next-Cursor"}, pLimit)
 	frames.Lines = apiFrame{}
 	gap := []openapi.Param{
-		{Name: "state", Enum: []string{"open", "closed", "given_up"}, Text: "of the gap"}, {Name: "cause", Text: "who lost it: platform, link, logger or door"},
-		{Name: "kind", Enum: []string{"realtime", "minute", "hour", "day"}, Text: "of the records"}, {Name: "outlet", Type: "integer", Text: "number of an outlet"}, {Name: "mn", Text: "MN of a logger"}, pArea, pText,
-		{Name: "from", Format: "date-time", Text: "overlap"}, {Name: "to", Format: "date-time", Text: "overlap"}, {Name: "after", Text: "the same as cursor, of old"},
+		{Name: "state", Enum: []string{"open", "closed", "given_up"}, Text: "of the gap"},
+		{Name: "cause", Text: "who lost it: platform, link, logger or door"},
+		{Name: "kind", Enum: []string{"realtime", "minute", "hour", "day"}, Text: "of the records"},
+		{Name: "outlet", Type: "integer", Text: "number of an outlet"},
+		{Name: "mn", Text: "MN of a logger"},
+		pArea, pText,
+		{Name: "from", Format: "date-time", Text: "overlap"},
+		{Name: "to", Format: "date-time", Text: "overlap"},
+		{Name: "after", Text: "the same as cursor, of old"},
 	}
 	return []op{
 		list(read("/devices", "listDevices", "loggers", "Loggers that serve an outlet", Devices, (*Handler).apiDevices, apiDevices{}, with(paging, pArea, pMedium, pText)...), "devices", apiDevice{}),

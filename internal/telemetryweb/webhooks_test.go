@@ -139,7 +139,7 @@ func TestWebhookPages(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) { s.run(t, r) })
 	}
-	r.Handler.Webhooks = nil
+	r.Webhooks = nil
 	if w := r.ask("operator", http.MethodGet, "/zh/webhooks", nil); w.Code != http.StatusNotFound {
 		t.Errorf("without the service: %d", w.Code)
 	}

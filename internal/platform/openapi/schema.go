@@ -123,8 +123,7 @@ func Fields(t reflect.Type) func(yield func(reflect.StructField) bool) {
 }
 
 func walk(t reflect.Type, yield func(reflect.StructField) bool) bool {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		tag := f.Tag.Get("json")
 		switch {
 		case tag == "-":

@@ -2,6 +2,7 @@ package write
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"plateau/internal/sensorthings"
@@ -47,12 +48,7 @@ func (d *draft) read(b []byte) error {
 
 // control reports whether a member is control information.
 func control(name []byte) bool {
-	for i := range name {
-		if name[i] == '@' {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(name, '@')
 }
 
 // link returns the identifier that a value links to: an object with @iot.id and
@@ -169,7 +165,7 @@ func (d *draft) properties(present []json.RawMessage, whole bool) ([]json.RawMes
 
 // checkEncoded looks at a location or feature as its encodingType says.
 func (d *draft) checkEncoded(props []json.RawMessage) error {
-	name := ""
+	var name string
 	switch d.set {
 	case sensorthings.Locations:
 		name = "location"

@@ -147,7 +147,7 @@ func member(b []byte, name string) (v []byte) {
 
 // compact returns a value without white space; what has none is not copied.
 func compact(b []byte) json.RawMessage {
-	if !isObject(b) && !isArray(b) || bytes.IndexAny(b, " \n\t\r") < 0 {
+	if !isObject(b) && !isArray(b) || !bytes.ContainsAny(b, " \n\t\r") {
 		return b
 	}
 	var out bytes.Buffer

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"plateau/internal/sensorthings"
 	"plateau/internal/sensorthings/entitystore"
@@ -160,10 +161,8 @@ func (s *Session) belongs(ctx context.Context, from Ref, r sensorthings.Relation
 	if err != nil {
 		return err
 	}
-	for _, other := range ids {
-		if other == id {
-			return nil
-		}
+	if slices.Contains(ids, id) {
+		return nil
 	}
 	return notThere(r.To, id)
 }

@@ -94,6 +94,7 @@ func TestAlarmChangesBecomeEvents(t *testing.T) {
 		{"quiet and gone", quiet, nil, nil},
 	}
 	each(t, func(t *testing.T, url string) {
+		t.Helper()
 		l, base := open(t, url, func() time.Time { return start }, 0)
 		var cursor int64
 		for _, tt := range tests {
@@ -125,6 +126,7 @@ func TestAlarmChangesBecomeEvents(t *testing.T) {
 func TestNothingOfAFailedTransaction(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, url string) {
+		t.Helper()
 		l, base := open(t, url, func() time.Time { return start }, 0)
 		broken := errors.New("broken")
 		err := base.Tx(t.Context(), func(tx *db.Tx) error {
@@ -148,6 +150,7 @@ func TestFollowersMissNothing(t *testing.T) {
 	t.Parallel()
 	const writers, rounds = 4, 12
 	each(t, func(t *testing.T, url string) {
+		t.Helper()
 		l, base := open(t, url, func() time.Time { return start }, 0)
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
@@ -190,6 +193,7 @@ func TestFollowersMissNothing(t *testing.T) {
 func TestOldEventsAreDropped(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, url string) {
+		t.Helper()
 		now := start
 		l, base := open(t, url, func() time.Time { return now }, 24*time.Hour)
 		add := func() {
@@ -241,6 +245,7 @@ func (s *states) set(busy bool, list ...quality.StateResult) {
 func TestStatesAcrossARestart(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, url string) {
+		t.Helper()
 		s := &states{}
 		s.set(false, quality.StateResult{Outlet: 7, State: quality.Normal})
 		_, base := open(t, url, func() time.Time { return start }, 0)

@@ -133,7 +133,7 @@ func (l *Log) loadStates(ctx context.Context) (map[telemetry.OutletID]told, erro
 		if err := rows.Scan(&id, &t.state, &t.factor); err != nil {
 			return nil, fmt.Errorf("read the states last told: %w", err)
 		}
-		out[telemetry.OutletID(id)] = t //nolint:gosec // outlets have small numbers
+		out[telemetry.OutletID(id)] = t
 	}
 	return out, rows.Err()
 }

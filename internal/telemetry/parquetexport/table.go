@@ -27,9 +27,19 @@ var tables = func() (all []table) {
 		name string
 		kind telemetry.Kind
 	}{
-		{"realtime", telemetry.KindRealtime}, {"minute", telemetry.KindMinute}, {"hour", telemetry.KindHour}, {"day", telemetry.KindDay},
-		{"state", telemetry.KindState}, {"runtime", telemetry.KindRunTime}, {"alarm", telemetry.KindAlarm}, {"poweron", telemetry.KindPowerOn},
-		{"periodic", telemetry.KindPeriodic}, {"check", telemetry.KindCheck}, {"furnace", telemetry.KindFurnace}, {"noise", telemetry.KindNoise}, {"info", telemetry.KindInfo},
+		{"realtime", telemetry.KindRealtime},
+		{"minute", telemetry.KindMinute},
+		{"hour", telemetry.KindHour},
+		{"day", telemetry.KindDay},
+		{"state", telemetry.KindState},
+		{"runtime", telemetry.KindRunTime},
+		{"alarm", telemetry.KindAlarm},
+		{"poweron", telemetry.KindPowerOn},
+		{"periodic", telemetry.KindPeriodic},
+		{"check", telemetry.KindCheck},
+		{"furnace", telemetry.KindFurnace},
+		{"noise", telemetry.KindNoise},
+		{"info", telemetry.KindInfo},
 	} {
 		all = append(all, table{name: k.name, folder: "records/kind=" + k.name, kind: k.kind})
 	}

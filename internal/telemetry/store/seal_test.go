@@ -53,7 +53,7 @@ func view(t *testing.T, s *Store) map[string]string {
 				if d := cmp.Diff(f, page[i]); d != "" {
 					t.Error(d)
 				}
-				out["frame "+f.Locator.String()] = fmt.Sprintf("%+v", f)
+				out["frame "+f.String()] = fmt.Sprintf("%+v", f)
 			}
 			if cursor = next; next == "" {
 				break

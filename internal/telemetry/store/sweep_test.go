@@ -37,7 +37,7 @@ func (w *script) run(t *testing.T, s *Store) {
 			w.write(t, s, 12) //nolint:errcheck // it may fail; what was acknowledged counts
 		}
 		row := Derived{Table: 'h', Outlet: 1, At: t0.Unix() + int64(step)*3600, Value: fmt.Appendf(nil, "row %d", step)}
-		_ = s.PutDerived([]Derived{row}, "sweep", uint64(step+1)) //nolint:errcheck // it may fail; what was acknowledged counts
+		_ = s.PutDerived([]Derived{row}, "sweep", uint64(step+1))
 	}
 }
 
@@ -146,7 +146,7 @@ func TestFaultSweep(t *testing.T) {
 	for _, kind := range operations {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			lasting := kind.fault == syscall.ENOSPC
+			lasting := errors.Is(kind.fault, syscall.ENOSPC)
 			calm := &injector{of: kind.of}
 			sweepOnce(t, calm)
 			var injected, runs, acked int64

@@ -64,8 +64,7 @@ func (s *Service) post(ctx context.Context, h *Hook, id string, body []byte) (a 
 	req.Header.Set("Webhook-Signature", Sign(h.Secret, id, began, body))
 	resp, err := s.client.Do(req)
 	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) { // without the address, which may hold a secret
+		if u, ok := errors.AsType[*url.Error](err); ok { // without the address, which may hold a secret
 			err = u.Err
 		}
 		if errors.Is(err, context.DeadlineExceeded) {

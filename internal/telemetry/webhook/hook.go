@@ -110,7 +110,7 @@ func (h *Hook) check(snap *telemetry.Snapshot, private bool) error {
 	}
 	for _, o := range h.Outlets {
 		if snap.Outlets[o] == nil {
-			c.Add("outlets", "webhook.err.outlet", "value", int(o)) //nolint:gosec // a number that somebody wrote
+			c.Add("outlets", "webhook.err.outlet", "value", int(o))
 		}
 	}
 	if len(h.Areas) > maxList || len(h.Outlets) > maxList {

@@ -40,13 +40,13 @@ func scan(row interface{ Scan(dst ...any) error }) (h Hook, err error) {
 	if err != nil {
 		return h, err
 	}
-	for _, k := range strings.Fields(kinds) {
+	for k := range strings.FieldsSeq(kinds) {
 		h.Kinds = append(h.Kinds, events.Kind(k))
 	}
 	if areas != "" {
 		h.Areas = strings.Fields(areas)
 	}
-	for _, o := range strings.Fields(outlets) {
+	for o := range strings.FieldsSeq(outlets) {
 		n, err := strconv.ParseUint(o, 10, 32)
 		if err != nil {
 			return h, fmt.Errorf("webhook %s: outlet %q", h.ID, o)

@@ -200,6 +200,7 @@ func numbered(from, to int) (out []events.Event) {
 func TestReceiverThatFails(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, url string) {
+		t.Helper()
 		b := newBench(t, url, nil)
 		rec := &receiver{t: t, answer: func(n int, w http.ResponseWriter, r *http.Request) int {
 			switch n {
@@ -277,7 +278,7 @@ func TestReceiverRestarts(t *testing.T) {
 		t.Skip(err) // somebody took the port
 	}
 	rec := &receiver{t: t, secret: secret}
-	srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: rec}} //nolint:gosec // a test
+	srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: rec}}
 	srv.Start()
 	defer srv.Close()
 	b.restart()
@@ -287,6 +288,7 @@ func TestReceiverRestarts(t *testing.T) {
 func TestGivenUpAndOthersGoOn(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, url string) {
+		t.Helper()
 		b := newBench(t, url, func(o *webhook.Options) { o.GiveUp, o.Workers = 60*time.Millisecond, 2 })
 		bad := &receiver{t: t, answer: func(int, http.ResponseWriter, *http.Request) int { return http.StatusBadGateway }}
 		good := &receiver{t: t}

@@ -72,7 +72,7 @@ func (r report) verdict() error {
 }
 
 func newHarness(bin, self, dir string, seed uint64) *harness {
-	h := &harness{bin: bin, self: self, dir: dir, data: filepath.Join(dir, "data"), rnd: rand.New(rand.NewPCG(seed, 1)), obs: &observer{}} //nolint:gosec // a schedule that can be repeated
+	h := &harness{bin: bin, self: self, dir: dir, data: filepath.Join(dir, "data"), rnd: rand.New(rand.NewPCG(seed, 1)), obs: &observer{}}
 	h.load = newLoad(time.Now().Add(-5 * 24 * time.Hour).Truncate(time.Hour))
 	h.r = report{Seed: seed, Kills: map[string]int{}}
 	return h
@@ -143,7 +143,7 @@ func (h *harness) live(ctx context.Context, most time.Duration, beside func(ctx 
 func (h *harness) backup(ctx context.Context, kill func()) error {
 	to := filepath.Join(h.dir, "backup")
 	defer func() { _ = os.RemoveAll(to); _ = os.RemoveAll(to + ".partial") }()
-	cmd := exec.CommandContext(ctx, h.bin, "backup", "--data", h.data, to) //nolint:gosec // the program under test
+	cmd := exec.CommandContext(ctx, h.bin, "backup", "--data", h.data, to)
 	var said bytes.Buffer
 	cmd.Stderr, cmd.Stdout = &said, &said
 	if err := cmd.Start(); err != nil {
@@ -165,7 +165,7 @@ func (h *harness) backup(ctx context.Context, kill func()) error {
 	// It is whole: its manifest is written last.
 	restored := filepath.Join(h.dir, "restored")
 	defer func() { _ = os.RemoveAll(restored) }()
-	if out, err := exec.CommandContext(ctx, h.bin, "restore", to, "--data", restored).CombinedOutput(); err != nil { //nolint:gosec // as above
+	if out, err := exec.CommandContext(ctx, h.bin, "restore", to, "--data", restored).CombinedOutput(); err != nil {
 		return fmt.Errorf("restore: %w: %s", err, out)
 	}
 	h.r.BackupsRestored++
@@ -188,7 +188,7 @@ func (h *harness) starts(ctx context.Context) error {
 
 // verify lets the program itself judge what is on the disk.
 func (h *harness) verify(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, h.bin, "verify", "--data", h.data).CombinedOutput() //nolint:gosec // as above
+	out, err := exec.CommandContext(ctx, h.bin, "verify", "--data", h.data).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("verify: %w: %s", err, out)
 	}
@@ -233,7 +233,7 @@ func (h *harness) compacting(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(h.data, "telemetry")); err != nil {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, h.self, compactPart, h.data) //nolint:gosec // this very program
+	cmd := exec.CommandContext(ctx, h.self, compactPart, h.data)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err

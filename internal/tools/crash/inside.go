@@ -35,7 +35,7 @@ func compact(data string) {
 		fmt.Fprintln(os.Stderr, "compact:", err)
 		os.Exit(1)
 	}
-	fmt.Print(".") //nolint:forbidigo // says that it has begun
+	fmt.Print(".")
 	for {
 		if err := s.Compact(context.Background()); err != nil {
 			fmt.Fprintln(os.Stderr, "compact:", err)
