@@ -15,7 +15,8 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/n
 
 # DuckDB reads exported Parquet files; it is a package of npm, with a lock file.
 duckdb=internal/telemetry/parquetexport/testdata/duckdb
-if command -v npm >/dev/null 2>&1 && [ "$duckdb/package-lock.json" -nt "$duckdb/node_modules/.package-lock.json" ]; then
+# A file that is not there is not older to every shell, so that is asked for first.
+if command -v npm >/dev/null 2>&1 && { [ ! -e "$duckdb/node_modules/.package-lock.json" ] || [ "$duckdb/package-lock.json" -nt "$duckdb/node_modules/.package-lock.json" ]; }; then
 	if (cd "$duckdb" && npm ci --no-audit --no-fund --loglevel=error); then
 		touch "$duckdb/node_modules/.package-lock.json"
 	else
