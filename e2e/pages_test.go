@@ -240,35 +240,46 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := tab(t)
-	tr := record(ctx, t)
 	signIn(ctx, t, "operator")
 	pages := places(ctx, t)
+	for _, lang := range []string{"zh", "bo", "en"} {
+		t.Run(lang, func(t *testing.T) {
+			t.Parallel() // each language in a tab of its own
+			walk(t, lang, pages, string(axe), out)
+		})
+	}
+}
+
+// walk opens the pages of one language in both widths.
+func walk(t *testing.T, lang string, pages []string, axe, out string) {
+	t.Helper()
+	ctx := tab(t)
+	tr := record(ctx, t)
+	signIn(ctx, t, "operator")
 	for _, size := range [][2]int64{{1440, 900}, {390, 844}} {
 		if err := chromedp.Do(ctx, chromedp.EmulateViewport(size[0], size[1])); err != nil {
 			t.Fatal(err)
 		}
-		for _, lang := range []string{"zh", "bo", "en"} {
-			for _, page := range pages {
-				t.Run(fmt.Sprintf("%s%s %d", lang, page, size[0]), func(t *testing.T) {
-					open(ctx, t, "/"+lang+page)
-					look(ctx, t, lang)
-					picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-					if err != nil {
-						t.Fatal(err)
-					}
-					if err := os.WriteFile(filepath.Join(out, fmt.Sprintf("%s-%s-%d.png", fileName(page), lang, size[0])), picture, 0o600); err != nil {
-						t.Error(err)
-					}
-					eval[bool](ctx, t, string(axe)+";true")
-					var found []fault
-					if err := json.Unmarshal([]byte(eval[string](ctx, t, runAxe)), &found); err != nil {
-						t.Fatal(err)
-					}
-					for _, f := range found {
-						t.Errorf("axe %s (%s), %d places:\n  %s", f.ID, f.Help, len(f.Nodes), strings.Join(f.Nodes[:min(3, len(f.Nodes))], "\n  "))
-					}
-				})
-			}
+		for _, page := range pages {
+			t.Run(fmt.Sprintf("%s %d", page, size[0]), func(t *testing.T) {
+				open(ctx, t, "/"+lang+page)
+				look(ctx, t, lang)
+				picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(out, fmt.Sprintf("%s-%s-%d.png", fileName(page), lang, size[0])), picture, 0o600); err != nil {
+					t.Error(err)
+				}
+				eval[bool](ctx, t, axe+";true")
+				var found []fault
+				if err := json.Unmarshal([]byte(eval[string](ctx, t, runAxe)), &found); err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range found {
+					t.Errorf("axe %s (%s), %d places:\n  %s", f.ID, f.Help, len(f.Nodes), strings.Join(f.Nodes[:min(3, len(f.Nodes))], "\n  "))
+				}
+			})
 		}
 	}
 	tr.mu.Lock()
