@@ -316,7 +316,6 @@ GET Sensors HTTP/1.1
 --batch
 Content-Type: application/http
 
-	t.Helper()
 GET Things?$filter=name eq 'T'&$count=true HTTP/1.1
 
 --batch--
