@@ -207,7 +207,7 @@ func compared(op operator, left, right expr) expr {
 		c := &compareConst{op: op, left: left.n, right: v}
 		if v.kind == kindText {
 			if n := numberLength(strings.TrimPrefix(v.s, "-")); n > 0 && n == len(strings.TrimPrefix(v.s, "-")) {
-				c.numeric = JSON([]byte(v.s)).Keep()
+				c.numeric = JSON([]byte(v.s))
 			}
 		}
 		out.n = &compareOf{c, left, right, op}

@@ -1,6 +1,7 @@
 package read
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -67,8 +68,8 @@ func (e *env) walk(l listing, size int, fn func(item) error) (more bool, next po
 		return false, next, nil // a link would lead in circles
 	}
 	skip := int64(0)
-	if p.after == nil {
-		skip = max(0, l.o.Skip)
+	if p.after == nil { // one more than the page must not overflow
+		skip = min(max(0, l.o.Skip), math.MaxInt64-int64(size)-1)
 	}
 	n, skipped := 0, int64(0)
 	next = position{order: p.order, skip: skip + int64(size)}

@@ -31,10 +31,10 @@ func (e *env) sorted(p *plan, most int64, fn func(item) (bool, error)) error {
 		if full && !h.before(probe, h.entries[0]) {
 			return true, nil
 		}
-		// What is kept must outlast the scan, and so must the values made of it.
-		kept := entry{item: it.keep(), keys: make([]query.Value, len(h.by))}
-		if err := kept.eval(h.by); err != nil {
-			return false, err
+		// What is kept must outlast the scan, and so must its keys.
+		kept := entry{item: it.keep(), keys: slices.Clone(probe.keys)}
+		for i, key := range kept.keys {
+			kept.keys[i] = key.Keep()
 		}
 		if full {
 			h.entries[0] = kept
