@@ -1,6 +1,6 @@
 // Package sensorthings holds the data model of the OGC SensorThings API 1.1
 // (OGC 18-088, clause 8): entity sets, their properties and relations, and the
-// two interfaces through which everything is read.
+// interface through which everything is read.
 //
 // It owns the names and the identifiers. It stores nothing, parses no query and
 // knows nothing of HTTP: query compiles options, entitystore keeps what clients

@@ -1,6 +1,9 @@
 package sensorthings
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // ID is the system identifier, unique within its set. All of them are below
 // 2^53, so that programs whose numbers are floating-point read them right.
@@ -89,6 +92,24 @@ type Observation struct {
 	Result     json.RawMessage // the very JSON that was sent: 1, "1", true, null
 	Quality    json.RawMessage // nil = not set
 	Parameters json.RawMessage // nil = not set
+}
+
+// To returns the entity that a relation leads to, 0 when there is none.
+func (o *Observation) To(relation string) ID {
+	switch relation {
+	case "Datastream":
+		return o.Datastream
+	case "FeatureOfInterest":
+		return o.Feature
+	}
+	return 0
+}
+
+// Clone returns a copy with texts of its own.
+func (o *Observation) Clone() *Observation {
+	c := *o
+	c.Result, c.Quality, c.Parameters = bytes.Clone(o.Result), bytes.Clone(o.Quality), bytes.Clone(o.Parameters)
+	return &c
 }
 
 // Summary is what is known of a Datastream's observations without reading them.

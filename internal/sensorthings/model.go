@@ -37,6 +37,9 @@ const (
 	Geo                     // GeoJSON geometry or Feature, else any JSON
 )
 
+// HasMembers reports whether paths may go below a property of the kind.
+func (k Kind) HasMembers() bool { return k == Object || k == Any || k == Geo }
+
 // Property is one property of an entity set, in the order of the answer.
 type Property struct {
 	Name      string

@@ -39,7 +39,7 @@ type Options struct {
 	Expand       []Expand   // merged by relation, in order of first mention
 	ResultFormat string     // "" = JSON, "dataArray", "GeoJSON", "CSV"
 	SkipToken    string     // of the server's own next links
-	Raw          []Raw      // the options as they came, decoded, for next links
+	Raw          []Raw      // the options that were given, decoded
 }
 
 // Raw is an option as it came.

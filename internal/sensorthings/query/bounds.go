@@ -40,7 +40,7 @@ func (b *Bounds) require(x expr) {
 			b.Never = true
 		}
 	case *compareOf:
-		path := n.lhs.path
+		path := n.path
 		if path == nil || path.lambda {
 			return
 		}

@@ -176,7 +176,7 @@ func (p *parser) member(set sensorthings.Set, slot int, info *pathExpr, at int) 
 		names = append(names, name)
 	}
 	if names != nil {
-		if prop.Kind != sensorthings.Object && prop.Kind != sensorthings.Any && prop.Kind != sensorthings.Geo {
+		if !prop.Kind.HasMembers() {
 			return expr{}, fault(t.at, "%s of %s has no members", prop.Name, set)
 		}
 		n.steps = makeSteps(names)

@@ -23,16 +23,8 @@ type Expr struct {
 	pool *sync.Pool
 }
 
-// ParseFilter compiles a decoded $filter for entities of set. now is what the
-// function now() answers, for all rows alike. The error is an *Error.
-func ParseFilter(set sensorthings.Set, text string, now time.Time) (*Filter, error) {
-	f, err := parseFilter(set, text, now)
-	if err != nil {
-		return nil, within("$filter", 0, err)
-	}
-	return f, nil
-}
-
+// parseFilter compiles a decoded $filter for entities of set. now is what the
+// function now() answers, for all rows alike.
 func parseFilter(set sensorthings.Set, text string, now time.Time) (*Filter, error) {
 	p, err := newParser(set, text, now)
 	if err != nil {

@@ -45,7 +45,7 @@ var functions = map[string]*function{
 	"totaloffsetminutes": {[]kind{kindTime}, 0, kindNumber, offsetMinutes},
 	"mindatetime":        {nil, 0, kindTime, func([]Value) Value { return Value{kind: kindTime, a: minTime, b: minTime} }},
 	"maxdatetime":        {nil, 0, kindTime, func([]Value) Value { return Value{kind: kindTime, a: maxTime, b: maxTime} }},
-	"now":                {nil, 0, kindTime, nil}, // of the request: see parser.call
+	"now":                {nil, 0, kindTime, nil}, // of the request: see parser.apply
 
 	"before":   {[]kind{kindTime, kindTime}, 0, kindBool, func(a []Value) Value { return Bool(compareTimes(opLt, a[0], a[1])) }},
 	"after":    {[]kind{kindTime, kindTime}, 0, kindBool, func(a []Value) Value { return Bool(compareTimes(opGt, a[0], a[1])) }},
@@ -83,8 +83,8 @@ func (n *call) eval(e *env) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		if v, err = fit(v, n.fn.params[i]), nil; v.kind == kindNull {
-			return Value{}, err
+		if v = fit(v, n.fn.params[i]); v.kind == kindNull {
+			return Value{}, nil
 		}
 		e.args = append(e.args, v)
 	}

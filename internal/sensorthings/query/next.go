@@ -17,8 +17,7 @@ func (o *Options) Next(skip int64, token string) string {
 	return n.Encode()
 }
 
-// Encode returns the options as a query, percent-encoded and without "?". It is
-// also that of an expanded relation, for the link to what was cut of it.
+// Encode returns the options as a query, percent-encoded and without "?".
 func (o *Options) Encode() string {
 	var b strings.Builder
 	for _, r := range o.list() {

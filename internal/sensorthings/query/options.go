@@ -183,7 +183,7 @@ func parseSelect(set sensorthings.Set, text string) ([]Selected, error) {
 			return nil, fault(start, "%s have no property or relation %q%s", set, shorten(name), hint(name, namesOf(set)))
 		}
 		if len(path) > 1 {
-			if !known || prop.Kind != sensorthings.Object && prop.Kind != sensorthings.Any && prop.Kind != sensorthings.Geo {
+			if !known || !prop.Kind.HasMembers() {
 				return nil, fault(start, "%q has no members to select", shorten(name))
 			}
 			if slices.Contains(path, "") {

@@ -210,7 +210,7 @@ func compared(op operator, left, right expr) expr {
 				c.numeric = JSON([]byte(v.s))
 			}
 		}
-		out.n = &compareOf{c, left, right, op}
+		out.n = &compareOf{c, left.path}
 		return out
 	}
 	out.n = &comparison{op, left.n, right.n}

@@ -52,7 +52,7 @@ func ParsePath(escaped string) (*Path, error) {
 	}
 	if n := len(p.Property); n > 1 {
 		last := p.Steps[len(p.Steps)-1]
-		if d, ok := last.Set.Property(p.Property[0]); !ok || d.Kind != sensorthings.Object && d.Kind != sensorthings.Any && d.Kind != sensorthings.Geo {
+		if d, ok := last.Set.Property(p.Property[0]); !ok || !d.Kind.HasMembers() {
 			return nil, missing("%s has no members", p.Property[0])
 		}
 	}

@@ -17,11 +17,10 @@ type junction struct {
 	parts []expr
 }
 
-// compareOf keeps the sides of a comparison for bounds.
+// compareOf keeps the path of a comparison with a constant for bounds.
 type compareOf struct {
 	*compareConst
-	lhs, rhs expr
-	op       operator
+	path *pathExpr // nil = what is compared is more than a path
 }
 
 // follow returns the variable behind a relation; equal prefixes share it.

@@ -27,14 +27,14 @@ var errNoZone = errors.New("has no zone: end it with Z or an offset such as %2B0
 // (Z, +02:00, -0700, any fraction).
 func ParseSpan(text string) (sensorthings.Span, error) {
 	from, to, period := strings.Cut(text, "/")
-	start, err := ParseInstant(from)
+	start, err := parseInstant(from)
 	if err != nil {
 		return sensorthings.Span{}, err
 	}
 	if !period {
 		return sensorthings.Span{Start: start, End: start}, nil
 	}
-	end, err := ParseInstant(to)
+	end, err := parseInstant(to)
 	if err != nil {
 		return sensorthings.Span{}, err
 	}
@@ -44,9 +44,9 @@ func ParseSpan(text string) (sensorthings.Span, error) {
 	return sensorthings.Span{Start: start, End: end}, nil
 }
 
-// ParseInstant reads one instant, in Unix microseconds. Digits beyond
+// parseInstant reads one instant, in Unix microseconds. Digits beyond
 // microseconds are cut; leap seconds and 24:00 are refused.
-func ParseInstant(text string) (int64, error) {
+func parseInstant(text string) (int64, error) {
 	at, n, err := scanInstant(text)
 	switch {
 	case err != nil:
@@ -183,11 +183,15 @@ func FormatSpan(s sensorthings.Span) string {
 
 // AppendSpan appends what FormatSpan writes.
 func AppendSpan(dst []byte, s sensorthings.Span) []byte {
-	dst = appendInstant(dst, s.Start)
 	if s.Instant() {
-		return dst
+		return appendInstant(dst, s.Start)
 	}
-	return appendInstant(append(dst, '/'), s.End)
+	return AppendPeriod(dst, s)
+}
+
+// AppendPeriod appends a period in full, also one whose ends are equal.
+func AppendPeriod(dst []byte, s sensorthings.Span) []byte {
+	return appendInstant(append(appendInstant(dst, s.Start), '/'), s.End)
 }
 
 func appendInstant(dst []byte, us int64) []byte {

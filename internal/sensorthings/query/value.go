@@ -2,6 +2,7 @@ package query
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"math"
 	"math/big"
@@ -178,11 +179,6 @@ func (v Value) IsNull() bool { return v.kind == kindNull }
 // Float returns a number's value.
 func (v Value) Float() (float64, bool) { return v.float(), v.kind == kindNumber }
 
-// Span returns the value of an instant or period.
-func (v Value) Span() (sensorthings.Span, bool) {
-	return sensorthings.Span{Start: v.a, End: v.b}, v.kind == kindTime
-}
-
 // Str returns the value of a text.
 func (v Value) Str() (string, bool) { return v.s, v.kind == kindText }
 
@@ -200,21 +196,21 @@ func Compare(a, b Value) int {
 	case kindText, kindJSON:
 		return strings.Compare(a.s, b.s)
 	case kindDuration:
-		return compareInt(a.length(), b.length())
+		return cmp.Compare(a.length(), b.length())
 	case kindGeo:
 		return strings.Compare(a.g.text(), b.g.text())
 	default:
 	}
-	if c := compareInt(a.a, b.a); c != 0 {
+	if c := cmp.Compare(a.a, b.a); c != 0 {
 		return c
 	}
-	return compareInt(a.b, b.b)
+	return cmp.Compare(a.b, b.b)
 }
 
 // compareNumbers compares as floating-point unless both are whole numbers.
 func compareNumbers(a, b Value) int {
 	if a.exact && b.exact {
-		return compareInt(a.a, b.a)
+		return cmp.Compare(a.a, b.a)
 	}
 	x, y := a.float(), b.float()
 	switch {
@@ -238,16 +234,6 @@ func (v Value) whole() *big.Int {
 		return new(big.Int)
 	}
 	return n
-}
-
-func compareInt(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // view is b as a string without a copy.

@@ -9,9 +9,10 @@ import (
 )
 
 var (
-	wktZ       = regexp.MustCompile(`(?i)(POINT|LINESTRING|POLYGON|COLLECTION)(ZM|Z|M)\b`)
-	wktUntyped = regexp.MustCompile(`(?i)(POINT|LINESTRING|POLYGON)\s*(\(\s*)+([^\s(),]+)\s+([^\s(),]+)\s+([^\s(),]+)(\s+[^\s(),]+)?`)
-	wktHeads   = regexp.MustCompile(`(?i)(POINT|LINESTRING|POLYGON)\s*\(`)
+	wktZ           = regexp.MustCompile(`(?i)(POINT|LINESTRING|POLYGON|COLLECTION)(ZM|Z|M)\b`)
+	wktUntyped     = regexp.MustCompile(`(?i)(POINT|LINESTRING|POLYGON)\s*(\(\s*)+([^\s(),]+)\s+([^\s(),]+)\s+([^\s(),]+)(\s+[^\s(),]+)?`)
+	wktHeads       = regexp.MustCompile(`(?i)(POINT|LINESTRING|POLYGON)\s*\(`)
+	wktCollections = regexp.MustCompile(`(?i)COLLECTION\s*\(`)
 )
 
 // parseWKT reads well-known text as clients write it: any blanks, "POINTZ",
@@ -28,7 +29,7 @@ func parseWKT(s string) (geom.Geometry, error) {
 			mark = " ZM("
 		}
 		s = wktHeads.ReplaceAllString(s, "$1"+mark)
-		s = regexp.MustCompile(`(?i)COLLECTION\s*\(`).ReplaceAllString(s, "COLLECTION"+mark)
+		s = wktCollections.ReplaceAllString(s, "COLLECTION"+mark)
 	}
 	g, err := geom.UnmarshalWKT(s, geom.NoValidate{})
 	if err != nil {
