@@ -1,10 +1,6 @@
 package read
 
-import (
-	"strconv"
-
-	"plateau/internal/sensorthings/query"
-)
+import "plateau/internal/sensorthings/query"
 
 // Values of $resultFormat.
 const (
@@ -48,24 +44,20 @@ func (e *env) collection(t target, p *query.Path, o *query.Options, out Output) 
 func (e *env) list(l listing, path string, sh *shape, out Output) error {
 	b := make([]byte, 0, chunk+4096)
 	b = append(b, '{')
-	if l.o.Count {
-		n, err := e.count(l)
-		if err != nil {
-			return err
-		}
-		b = strconv.AppendInt(member(b, "@iot.count"), n, 10)
+	b, err := e.appendCount(b, "@iot.count", l)
+	if err != nil {
+		return err
 	}
 	b = append(member(b, "value"), '[')
 	out.Begin(Head{Type: jsonType})
 	w := &writer{out: out, b: b}
 	var more bool
 	var next position
-	var err error
 	if sh.toMany() {
 		more, next, err = e.listShared(l, sh, w)
 	} else {
 		left := e.limits.Inline
-		more, next, err = e.walk(l, e.size(l.o), func(it item) error { return e.writeItem(w, sh, it, &left, left) })
+		more, next, err = e.walk(l, e.size(l.o), func(it item) error { return w.item(sh, it, &left, left, e.appendItem) })
 	}
 	if err != nil {
 		return err
@@ -85,25 +77,10 @@ func (e *env) listShared(l listing, sh *shape, w *writer) (more bool, next posit
 	left := e.limits.Inline
 	for i, it := range pg.items {
 		if err == nil {
-			err = e.writeItem(w, sh, it, &left, left/(len(pg.items)-i))
+			err = w.item(sh, it, &left, left/(len(pg.items)-i), e.appendItem)
 		}
 	}
 	return pg.more, pg.next, err
-}
-
-func (e *env) writeItem(w *writer, sh *shape, it item, left *int, share int) error {
-	if w.some {
-		w.b = append(w.b, ',')
-	}
-	w.some = true
-	var used int
-	var err error
-	w.b, used, err = e.appendItem(w.b, sh, it, share)
-	*left -= used
-	if err != nil || len(w.b) < chunk {
-		return err
-	}
-	return w.flush()
 }
 
 // writer collects small pieces.
@@ -111,6 +88,22 @@ type writer struct {
 	out  Output
 	b    []byte
 	some bool // an element was written
+}
+
+// item writes an element that may inline share entities of those left.
+func (w *writer) item(sh *shape, it item, left *int, share int, appendTo func([]byte, *shape, item, int) ([]byte, int, error)) error {
+	if w.some {
+		w.b = append(w.b, ',')
+	}
+	w.some = true
+	var used int
+	var err error
+	w.b, used, err = appendTo(w.b, sh, it, share)
+	*left -= used
+	if err != nil || len(w.b) < chunk {
+		return err
+	}
+	return w.flush()
 }
 
 func (w *writer) flush() error {

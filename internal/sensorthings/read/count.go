@@ -3,11 +3,10 @@ package read
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"plateau/internal/sensorthings"
 )
-
-func isNotFound(err error) bool { return errors.Is(err, sensorthings.ErrNotFound) }
 
 // entities calls fn with the entities of a set behind an identifier; not of
 // Observations.
@@ -28,6 +27,16 @@ func (e *env) entities(s sensorthings.Set, after sensorthings.ID, fn func(*entit
 		return fmt.Errorf("read %s: %w", s, err)
 	}
 	return nil
+}
+
+// appendCount appends how many entities there are as a member, where that is
+// asked for.
+func (e *env) appendCount(b []byte, name string, l listing) ([]byte, error) {
+	if !l.o.Count {
+		return b, nil
+	}
+	n, err := e.count(l)
+	return strconv.AppendInt(member(b, name), n, 10), err
 }
 
 // count is how many entities the filter lets through, whatever the page.

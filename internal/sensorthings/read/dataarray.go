@@ -26,13 +26,9 @@ func (e *env) dataArray(l listing, path string, out Output) error {
 			}
 		}
 	}
-	head := []byte{'{'}
-	if l.o.Count {
-		n, err := e.count(l)
-		if err != nil {
-			return err
-		}
-		head = strconv.AppendInt(member(head, "@iot.count"), n, 10)
+	head, err := e.appendCount([]byte{'{'}, "@iot.count", l)
+	if err != nil {
+		return err
 	}
 	var groups []*group
 	byID := map[sensorthings.ID]*group{}

@@ -2,7 +2,6 @@ package read
 
 import (
 	"errors"
-	"strconv"
 
 	"plateau/internal/sensorthings"
 )
@@ -17,8 +16,7 @@ func (e *env) appendExpansion(b []byte, x *expansion, it item, budget int) (_ []
 	name := x.relation.Name
 	id := it.to(name)
 	if id != 0 && budget <= 0 {
-		b = e.appendAddress(append(member(b, name+"@iot.navigationLink"), '"'), it.set(), it.id())
-		return append(append(append(b, '/'), name...), '"'), 0, nil
+		return e.appendNavigation(b, it, name), 0, nil
 	}
 	b = member(b, name)
 	if id == 0 {
@@ -41,12 +39,8 @@ func (e *env) appendExpansion(b []byte, x *expansion, it item, budget int) (_ []
 func (e *env) appendMany(b []byte, x *expansion, it item, budget int) (_ []byte, used int, err error) {
 	name := x.relation.Name
 	l := listing{set: x.relation.To, parent: &link{it.set(), it.id(), x.relation}, o: x.options}
-	if x.options.Count {
-		n, err := e.count(l)
-		if err != nil {
-			return b, 0, err
-		}
-		b = strconv.AppendInt(member(b, name+"@iot.count"), n, 10)
+	if b, err = e.appendCount(b, name+"@iot.count", l); err != nil {
+		return b, 0, err
 	}
 	pg, err := e.page(l, budget)
 	if err != nil {

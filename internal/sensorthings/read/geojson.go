@@ -6,13 +6,9 @@ const geoJSONType = "application/geo+json"
 
 // features writes a page as a FeatureCollection (RFC 7946).
 func (e *env) features(l listing, sh *shape, pg page, next string, out Output) error {
-	b := []byte(`{"type":"FeatureCollection"`)
-	if l.o.Count {
-		n, err := e.count(l)
-		if err != nil {
-			return err
-		}
-		b = strconv.AppendInt(member(b, "@iot.count"), n, 10)
+	b, err := e.appendCount([]byte(`{"type":"FeatureCollection"`), "@iot.count", l)
+	if err != nil {
+		return err
 	}
 	if next != "" {
 		b = AppendString(member(b, "@iot.nextLink"), next)
@@ -21,21 +17,8 @@ func (e *env) features(l listing, sh *shape, pg page, next string, out Output) e
 	w := &writer{out: out, b: append(member(b, "features"), '[')}
 	left := e.limits.Inline
 	for i, it := range pg.items {
-		if w.some {
-			w.b = append(w.b, ',')
-		}
-		w.some = true
-		var used int
-		var err error
-		w.b, used, err = e.appendFeature(w.b, sh, it, left/(len(pg.items)-i))
-		if err != nil {
+		if err := w.item(sh, it, &left, left/(len(pg.items)-i), e.appendFeature); err != nil {
 			return err
-		}
-		left -= used
-		if len(w.b) >= chunk {
-			if err := w.flush(); err != nil {
-				return err
-			}
 		}
 	}
 	w.b = append(w.b, "]}"...)

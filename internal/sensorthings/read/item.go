@@ -1,7 +1,6 @@
 package read
 
 import (
-	"bytes"
 	"encoding/json"
 
 	"plateau/internal/sensorthings"
@@ -13,13 +12,6 @@ type item struct {
 	env *env
 	e   *sensorthings.Entity
 	o   *sensorthings.Observation
-}
-
-func (t target) item(e *env) item {
-	if t.obs != nil {
-		return item{env: e, o: t.obs}
-	}
-	return item{env: e, e: t.entity.e}
 }
 
 func (i item) id() sensorthings.ID {
@@ -38,7 +30,7 @@ func (i item) set() sensorthings.Set {
 
 func (i item) to(relation string) sensorthings.ID {
 	if i.o != nil {
-		return observationTo(i.o, relation)
+		return i.o.To(relation)
 	}
 	return i.e.To(relation)
 }
@@ -53,9 +45,7 @@ func (i item) row() query.Row {
 // keep returns an item that lasts: the Observation of a scan is used again.
 func (i item) keep() item {
 	if i.o != nil {
-		o := *i.o
-		o.Result, o.Quality, o.Parameters = bytes.Clone(o.Result), bytes.Clone(o.Quality), bytes.Clone(o.Parameters)
-		i.o = &o
+		i.o = i.o.Clone()
 	}
 	return i
 }

@@ -1,6 +1,7 @@
 package read
 
 import (
+	"errors"
 	"math"
 
 	"plateau/internal/sensorthings"
@@ -163,7 +164,7 @@ func (e *env) sourceOne(p *plan, id sensorthings.ID, fn func(item) (bool, error)
 		return nil // it was on an earlier page
 	}
 	t, err := e.find(p.set, id)
-	if isNotFound(err) {
+	if errors.Is(err, sensorthings.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -174,7 +175,7 @@ func (e *env) sourceOne(p *plan, id sensorthings.ID, fn func(item) (bool, error)
 			return err
 		}
 	}
-	_, err = fn(t.item(e))
+	_, err = fn(t.item)
 	return err
 }
 

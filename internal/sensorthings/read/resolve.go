@@ -13,9 +13,8 @@ import (
 type target struct {
 	set    sensorthings.Set
 	many   bool
-	parent *link                     // of a set behind an entity
-	entity *entityRow                // of one entity ...
-	obs    *sensorthings.Observation // ... or Observation
+	parent *link // of a set behind an entity
+	item   item  // of one entity
 }
 
 // link is a relation of one entity.
@@ -23,20 +22,6 @@ type link struct {
 	set      sensorthings.Set
 	id       sensorthings.ID
 	relation sensorthings.Relation
-}
-
-func (t target) id() sensorthings.ID {
-	if t.obs != nil {
-		return t.obs.ID
-	}
-	return t.entity.e.ID
-}
-
-func (t target) to(relation string) sensorthings.ID {
-	if t.obs != nil {
-		return observationTo(t.obs, relation)
-	}
-	return t.entity.e.To(relation)
 }
 
 // resolve follows a path. Each step must belong to the one before it; the error
@@ -78,13 +63,13 @@ func (e *env) step(from target, s query.Step, first bool) (target, error) {
 		return from, notFound(s.Relation.Name + " follows a set; name one entity of it first, like Things(1)/Datastreams")
 	}
 	if !s.Relation.Many {
-		id := from.to(s.Relation.Name)
+		id := from.item.to(s.Relation.Name)
 		if id == 0 {
 			return from, sensorthings.ErrNotFound
 		}
 		return e.find(s.Set, id)
 	}
-	l := &link{from.set, from.id(), s.Relation}
+	l := &link{from.set, from.item.id(), s.Relation}
 	if !s.Keyed {
 		return target{set: s.Set, many: true, parent: l}, nil
 	}
@@ -102,7 +87,10 @@ func (e *env) step(from target, s query.Step, first bool) (target, error) {
 func (e *env) find(s sensorthings.Set, id sensorthings.ID) (target, error) {
 	if s != sensorthings.Observations {
 		row, err := e.entity(s, id)
-		return target{set: s, entity: row}, err
+		if err != nil {
+			return target{}, err
+		}
+		return target{set: s, item: item{env: e, e: row.e}}, nil
 	}
 	if err := e.tick(); err != nil {
 		return target{}, err
@@ -111,20 +99,20 @@ func (e *env) find(s sensorthings.Set, id sensorthings.ID) (target, error) {
 	if err != nil {
 		return target{}, fmt.Errorf("read Observations(%d): %w", id, err)
 	}
-	return target{set: s, obs: o}, nil
+	return target{set: s, item: item{env: e, o: o}}, nil
 }
 
 // belongs reports whether t is at the end of l.
 func (e *env) belongs(t target, l *link) (bool, error) {
 	if back, ok := l.relation.To.Relation(l.relation.Inverse); ok && !back.Many {
-		return t.to(back.Name) == l.id, nil
+		return t.item.to(back.Name) == l.id, nil
 	}
 	found := false
 	var fault error
 	err := e.r.Related(e.ctx, l.set, l.id, l.relation.Name, func(id sensorthings.ID) bool {
 		fault = e.tick()
-		found = id == t.id()
-		return fault == nil && id < t.id()
+		found = id == t.item.id()
+		return fault == nil && id < t.item.id()
 	})
 	return found, errors.Join(err, fault)
 }

@@ -15,8 +15,8 @@ const (
 	mqttReceive = Requirements + "receive-updates-via-mqtt/receive-updates"
 )
 
-// Conformance lists what reading fulfils, relative to Requirements.
-var Conformance = []string{
+// conformance lists what reading fulfils, relative to Requirements.
+var conformance = []string{
 	"datamodel",
 	"resource-path/resource-path-to-entities",
 	"request-data",
@@ -40,7 +40,7 @@ func (e *env) root(r Root, out Output) error {
 		b = append(AppendString(b, e.base+"/"+s.String()), '}')
 	}
 	b = append(b, `],"serverSettings":{"conformance":[`...)
-	list := append(append([]string{}, Conformance...), r.Conformance...)
+	list := append(append([]string{}, conformance...), r.Conformance...)
 	if len(r.MQTT) > 0 {
 		list = append(list, mqttCreate, mqttReceive)
 	}

@@ -236,14 +236,7 @@ func (r *observationRow) Property(name string) (query.Value, error) {
 
 // One implements query.Row.
 func (r *observationRow) One(rel sensorthings.Relation) (query.Row, error) {
-	return r.env.one(rel, observationTo(r.o, rel.Name))
-}
-
-func observationTo(o *sensorthings.Observation, relation string) sensorthings.ID {
-	if relation == "Datastream" {
-		return o.Datastream
-	}
-	return o.Feature
+	return r.env.one(rel, r.o.To(rel.Name))
 }
 
 // Many implements query.Row; an Observation has no relation to many.

@@ -84,6 +84,12 @@ func (e *env) appendAddress(b []byte, s sensorthings.Set, id sensorthings.ID) []
 	return append(b, ')')
 }
 
+// appendNavigation appends the link to a relation of an entity.
+func (e *env) appendNavigation(b []byte, it item, name string) []byte {
+	b = e.appendAddress(append(member(b, name+"@iot.navigationLink"), '"'), it.set(), it.id())
+	return append(append(append(b, '/'), name...), '"')
+}
+
 // appendItem appends an entity. budget is how many entities may be inlined; used
 // tells how many were.
 func (e *env) appendItem(b []byte, sh *shape, it item, budget int) (_ []byte, used int, err error) {
@@ -108,8 +114,7 @@ func (e *env) appendItem(b []byte, sh *shape, it item, budget int) (_ []byte, us
 		if r, _ := sh.set.Relation(name); !r.Many && it.to(name) == 0 {
 			continue
 		}
-		b = e.appendAddress(append(member(b, name+"@iot.navigationLink"), '"'), sh.set, it.id())
-		b = append(append(append(b, '/'), name...), '"')
+		b = e.appendNavigation(b, it, name)
 	}
 	for i := range sh.expand {
 		var n int

@@ -12,7 +12,7 @@ import (
 // single answers with one entity. Options that make sense for sets only are
 // ignored: some clients send them with every request.
 func (e *env) single(t target, p *query.Path, o *query.Options, out Output) error {
-	it := t.item(e)
+	it := t.item
 	if p.Ref {
 		out.Begin(Head{Type: jsonType, Single: true})
 		b := e.appendAddress([]byte(`{"@iot.selfLink":"`), t.set, it.id())
@@ -40,7 +40,7 @@ func (e *env) property(t target, p *query.Path, out Output) error {
 	if t.many || len(p.Property) == 0 {
 		return notFound("$value follows a property of one entity, like Things(1)/name/$value")
 	}
-	raw, err := e.valueAt(t.item(e), p.Property)
+	raw, err := e.valueAt(t.item, p.Property)
 	if err != nil {
 		return err
 	}

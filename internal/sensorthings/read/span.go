@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"plateau/internal/sensorthings"
+	"plateau/internal/sensorthings/query"
 )
 
 const timeOfObservations = "phenomenonTime"
@@ -46,8 +47,7 @@ func (e *env) spanned(en *sensorthings.Entity) (*sensorthings.Entity, error) {
 		out.Properties = append(out.Properties, nil)
 	}
 	i := slices.IndexFunc(names, func(p sensorthings.Property) bool { return p.Name == timeOfObservations })
-	b := appendSpan(nil, sensorthings.Span{Start: first.Start, End: first.Start})
-	b = append(b[:len(b)-1], '/')
-	out.Properties[i] = append(b, appendSpan(nil, sensorthings.Span{Start: last.End, End: last.End})[1:]...)
+	b := query.AppendPeriod([]byte{'"'}, sensorthings.Span{Start: first.Start, End: last.End})
+	out.Properties[i] = append(b, '"')
 	return &out, nil
 }

@@ -76,7 +76,7 @@ func (s *Session) document(ctx context.Context, r Ref) ([]byte, error) {
 		}
 		put("resultQuality", o.Quality)
 		if o.HasValid {
-			put("validTime", periodText(o.Valid))
+			put("validTime", quoted(string(query.AppendPeriod(nil, o.Valid))))
 		}
 		put("parameters", o.Parameters)
 		to["Datastream"], to["FeatureOfInterest"] = o.Datastream, o.Feature
@@ -103,9 +103,4 @@ func (s *Session) document(ctx context.Context, r Ref) ([]byte, error) {
 		}
 	}
 	return append(b, '}'), nil
-}
-
-// periodText writes a period in full, also one whose ends are equal.
-func periodText(s sensorthings.Span) []byte {
-	return quoted(query.FormatSpan(sensorthings.Span{Start: s.Start, End: s.Start}) + "/" + query.FormatSpan(sensorthings.Span{Start: s.End, End: s.End}))
 }

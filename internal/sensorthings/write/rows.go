@@ -10,8 +10,8 @@ import (
 	"plateau/internal/sensorthings"
 )
 
-// MaxRows is the most observations that one CreateObservations takes.
-const MaxRows = 250_000
+// maxRows is the most observations that one CreateObservations takes.
+const maxRows = 250_000
 
 // Row is what became of one row of a data array.
 type Row struct {
@@ -234,13 +234,13 @@ func (t *table) group(b []byte, p *place, refs map[string]Ref) error {
 		return err
 	}
 	err = elements(data, func(_ int, row []byte) error {
-		if len(t.rows) == MaxRows {
-			return refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("more than %d rows in one request; send them in several", MaxRows))
+		if len(t.rows) == maxRows {
+			return refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("more than %d rows in one request; send them in several", maxRows))
 		}
 		o := sensorthings.Observation{Datastream: id}
 		fault := readRow(&o, g.columns, row)
 		if len(t.rows) == cap(t.rows) { // the rest is probably as long as what is read
-			more := min(len(data)/len(row)+16, MaxRows)
+			more := min(len(data)/len(row)+16, maxRows)
 			t.obs, t.rows = slices.Grow(t.obs, more), slices.Grow(t.rows, more)
 		}
 		t.obs = append(t.obs, o)

@@ -124,10 +124,7 @@ func (s *Session) one(ctx context.Context, from Ref, relation string) (sensorthi
 		if err != nil {
 			return 0, err
 		}
-		if relation == "Datastream" {
-			return o.Datastream, nil
-		}
-		return o.Feature, nil
+		return o.To(relation), nil
 	}
 	e, err := r.Entity(ctx, from.Set, from.ID)
 	if err != nil {
