@@ -205,7 +205,7 @@ func (s *Session) hang(ctx context.Context, p *place, child Ref, relation string
 		return err
 	}
 	if child.Set == sensorthings.Observations {
-		o, err := s.observation(ctx, child.ID)
+		o, err := s.tx.Observation(ctx, child.ID)
 		if err != nil {
 			return err
 		}
@@ -216,7 +216,7 @@ func (s *Session) hang(ctx context.Context, p *place, child Ref, relation string
 		}
 		return s.tx.ReplaceObservation(o)
 	}
-	e, err := s.entity(ctx, child)
+	e, err := s.tx.Entity(ctx, child.Set, child.ID)
 	if err != nil {
 		return err
 	}

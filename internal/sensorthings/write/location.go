@@ -78,7 +78,7 @@ func (s *Session) note(ctx context.Context, thing Ref) error {
 // recorded follows a HistoricalLocation that a client made: when it is later
 // than all others of its Thing, the Thing is there now.
 func (s *Session) recorded(ctx context.Context, id sensorthings.ID, where []sensorthings.ID) error {
-	self, err := s.entity(ctx, Ref{sensorthings.HistoricalLocations, id})
+	self, err := s.tx.Entity(ctx, sensorthings.HistoricalLocations, id)
 	if err != nil {
 		return err
 	}

@@ -13,26 +13,6 @@ import (
 	"plateau/internal/sensorthings/query"
 )
 
-// entity reads an entity of clients as a copy that may be changed.
-func (s *Session) entity(ctx context.Context, r Ref) (*sensorthings.Entity, error) {
-	e, err := s.tx.Entity(ctx, r.Set, r.ID)
-	if err != nil {
-		return nil, err
-	}
-	c := *e
-	c.Properties, c.One = slices.Clone(e.Properties), slices.Clone(e.One)
-	return &c, nil
-}
-
-func (s *Session) observation(ctx context.Context, id sensorthings.ID) (*sensorthings.Observation, error) {
-	o, err := s.tx.Observation(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	c := *o
-	return &c, nil
-}
-
 func setOne(e *sensorthings.Entity, relation string, to sensorthings.ID) {
 	i := 0
 	for _, r := range e.Set.Relations() {
@@ -95,7 +75,7 @@ func (s *Session) apply(ctx context.Context, r Ref, body []byte, whole bool) err
 		return err
 	}
 	if r.Set == sensorthings.Observations {
-		o, err := s.observation(ctx, r.ID)
+		o, err := s.tx.Observation(ctx, r.ID)
 		if err != nil {
 			return err
 		}
@@ -109,7 +89,7 @@ func (s *Session) apply(ctx context.Context, r Ref, body []byte, whole bool) err
 		}
 		return s.tx.ReplaceObservation(o)
 	}
-	e, err := s.entity(ctx, r)
+	e, err := s.tx.Entity(ctx, r.Set, r.ID)
 	if err != nil {
 		return err
 	}
