@@ -149,14 +149,7 @@ func (s *Store) apply(t *lsm.Tree, list []*request) error {
 		return err
 	}
 	s.nextObs = next // also when the commit fails: it may be durable
-	if err := t.Apply(w.b, s.sync(), func() { s.setHealth(errStalled) }); err != nil {
-		return fmt.Errorf("%w: %w", ErrDegraded, err)
-	}
-	if s.health.Load().err != nil && !t.Broken() {
-		s.setHealth(nil)
-	}
-	s.remember(changed)
-	return nil
+	return s.durable(t, w.b, changed)
 }
 
 // lookUp sees that everything is there that a call leads to, and adds copies of

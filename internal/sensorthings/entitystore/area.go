@@ -26,7 +26,7 @@ func (v *view) area(ds sensorthings.ID, sum *summary) (json.RawMessage, error) {
 	var all geom.Envelope
 	several := false
 	for _, id := range features {
-		e, err := v.entity(sensorthings.FeaturesOfInterest, id)
+		e, err := v.stored(sensorthings.FeaturesOfInterest, id)
 		if errors.Is(err, sensorthings.ErrNotFound) { // a feature of the outlets, or none
 			continue
 		}

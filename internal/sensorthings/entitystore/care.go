@@ -38,16 +38,3 @@ func (s *Store) outside(work func(*pebble.DB) error) error {
 	}
 	return outcome
 }
-
-// DiskBytes is what the tree takes on disk, its log included; 0 while it is broken.
-func (s *Store) DiskBytes() uint64 {
-	t, err := s.use()
-	if err != nil {
-		return 0
-	}
-	defer t.Release()
-	if t.Broken() {
-		return 0
-	}
-	return t.DB.Metrics().DiskSpaceUsage()
-}

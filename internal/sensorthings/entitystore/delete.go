@@ -16,7 +16,7 @@ func (t *Tx) Delete(s sensorthings.Set, id sensorthings.ID) error {
 	if s == sensorthings.Observations {
 		return t.deleteObservation(id)
 	}
-	e, err := t.v.entity(s, id)
+	e, err := t.v.stored(s, id)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func bounds(sc *sensorthings.Scan) (lower, upper []byte) {
 		return lower, upper
 	}
 	mark := timed(nil, kRow, sc.Datastream, sc.After.Start, max(sc.After.ID, 0))
-	if sc.Order == sensorthings.ByTime || sc.Order == sensorthings.ByID {
+	if sc.Order == sensorthings.ByTime {
 		mark = append(mark, 0)
 		if bytes.Compare(mark, lower) > 0 {
 			lower = mark

@@ -1,7 +1,6 @@
 package entitystore
 
 import (
-	"bytes"
 	"sync"
 
 	"plateau/internal/sensorthings"
@@ -127,11 +126,4 @@ func (s *Store) publishObservations(obs []sensorthings.Observation, ids []sensor
 		changes[i] = sensorthings.Change{Set: sensorthings.Observations, ID: ids[i], What: sensorthings.Created, Observation: &own[i]}
 	}
 	s.subscribers.publish(changes)
-}
-
-// clone copies an observation with its texts.
-func clone(o *sensorthings.Observation) *sensorthings.Observation {
-	c := *o
-	c.Result, c.Quality, c.Parameters = bytes.Clone(o.Result), bytes.Clone(o.Quality), bytes.Clone(o.Parameters)
-	return &c
 }

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/cockroachdb/pebble/v2"
+
+	"plateau/internal/platform/lsm"
 	"plateau/internal/sensorthings"
 )
 
@@ -67,13 +70,9 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	}
 	written = true // it is the tree's now
 	s.nextEntity, s.nextObs = x.nextEntity, x.nextObs
-	if err := t.Apply(x.w.b, s.sync(), func() { s.setHealth(errStalled) }); err != nil {
-		return fmt.Errorf("%w: %w", ErrDegraded, err)
+	if err := s.durable(t, x.w.b, x.sums); err != nil {
+		return err
 	}
-	if s.health.Load().err != nil && !t.Broken() {
-		s.setHealth(nil)
-	}
-	s.remember(x.sums)
 	for _, c := range x.changes {
 		if c.Set == sensorthings.FeaturesOfInterest && c.What == sensorthings.Deleted {
 			delete(s.features, c.ID)
@@ -86,6 +85,19 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	if x.sweep {
 		s.wakeSweep()
 	}
+	return nil
+}
+
+// durable applies a batch, which is the tree's from then on, and remembers the
+// summaries it changes.
+func (s *Store) durable(t *lsm.Tree, b *pebble.Batch, changed map[sensorthings.ID]*summary) error {
+	if err := t.Apply(b, s.sync(), func() { s.setHealth(errStalled) }); err != nil {
+		return fmt.Errorf("%w: %w", ErrDegraded, err)
+	}
+	if s.health.Load().err != nil && !t.Broken() {
+		s.setHealth(nil)
+	}
+	s.remember(changed)
 	return nil
 }
 
@@ -179,7 +191,7 @@ func (t *Tx) relate(e *sensorthings.Entity, fn func(key []byte) error) error {
 
 // Replace stores other properties and single relations of an entity that is there.
 func (t *Tx) Replace(e *sensorthings.Entity) error {
-	old, err := t.v.entity(e.Set, e.ID)
+	old, err := t.v.stored(e.Set, e.ID)
 	if err != nil {
 		return err
 	}

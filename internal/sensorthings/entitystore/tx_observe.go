@@ -35,7 +35,7 @@ func (t *Tx) Observe(o *sensorthings.Observation) (sensorthings.ID, error) {
 	if t.nextObs >= sensorthings.FirstOutletObservation {
 		return 0, errUsedUp
 	}
-	own := clone(o)
+	own := o.Clone()
 	own.ID = t.nextObs
 	t.nextObs++
 	if err := t.w.put(sum, own); err != nil {
@@ -70,7 +70,7 @@ func (t *Tx) ReplaceObservation(o *sensorthings.Observation) error {
 	if err := t.take(old); err != nil {
 		return err
 	}
-	own := clone(o)
+	own := o.Clone()
 	if err := t.w.put(to, own); err != nil {
 		return err
 	}

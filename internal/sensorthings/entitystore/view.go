@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"plateau/internal/sensorthings"
+	"plateau/internal/sensorthings/query"
 )
 
 // view reads one state of the tree: a snapshot, or a transaction's batch over it.
@@ -73,7 +73,17 @@ func (v *view) summary(ds sensorthings.ID) (sum *summary, err error) {
 	return sum, err
 }
 
-func (v *view) entity(s sensorthings.Set, id sensorthings.ID) (e *sensorthings.Entity, err error) {
+// entity reads an entity as it is answered.
+func (v *view) entity(s sensorthings.Set, id sensorthings.ID) (*sensorthings.Entity, error) {
+	e, err := v.stored(s, id)
+	if err != nil {
+		return nil, err
+	}
+	return e, v.compute(e)
+}
+
+// stored reads an entity without what is computed, which takes further reading.
+func (v *view) stored(s sensorthings.Set, id sensorthings.ID) (e *sensorthings.Entity, err error) {
 	if s == sensorthings.Observations {
 		return nil, fmt.Errorf("entitystore: %s are no entities here", s)
 	}
@@ -90,7 +100,7 @@ func (v *view) entity(s sensorthings.Set, id sensorthings.ID) (e *sensorthings.E
 	case !found:
 		return nil, sensorthings.ErrNotFound
 	}
-	return e, v.compute(e)
+	return e, nil
 }
 
 // compute fills in what a Datastream tells of its observations.
@@ -119,10 +129,7 @@ func (v *view) compute(e *sensorthings.Entity) error {
 
 // period writes a period as a JSON string, also one without length.
 func period(start, end int64) json.RawMessage {
-	const layout = "2006-01-02T15:04:05.999999Z"
-	b := append([]byte(nil), '"')
-	b = append(time.UnixMicro(start).UTC().AppendFormat(b, layout), '/')
-	return append(time.UnixMicro(end).UTC().AppendFormat(b, layout), '"')
+	return append(query.AppendPeriod([]byte{'"'}, sensorthings.Span{Start: start, End: end}), '"')
 }
 
 func (v *view) entities(ctx context.Context, s sensorthings.Set, behind sensorthings.ID, fn func(*sensorthings.Entity) bool) error {
