@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -152,20 +151,6 @@ func table(w io.Writer, r *report, names []string) {
 			cell("%.2f", func(f *figures) float64 { return f.DayMillis }), cell("%.2f", func(f *figures) float64 { return f.LatestMillis }),
 			cell("%.0f", func(f *figures) float64 { return f.PeakMB }), list[0].Durable)
 	}
-}
-
-func folderSize(dir string) (n int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			n += info.Size()
-		}
-		return err
-	})
-	return n, err
 }
 
 var background = context.Background()

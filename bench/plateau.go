@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"plateau/internal/platform/disk"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/store"
 )
@@ -74,7 +75,7 @@ func (p *plateauStore) settle() (int64, error) {
 			return 0, err
 		}
 	}
-	return folderSize(p.dir)
+	return disk.Size(p.dir)
 }
 
 func (p *plateauStore) day(outlet int, from, to int64) (n int, err error) {

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
+
+	"plateau/internal/platform/disk"
 )
 
 // promStore keeps each value as a sample of a series of outlet and factor. It
@@ -82,7 +84,7 @@ func (p *promStore) settle() (int64, error) {
 	// what the readings cost.
 	var size int64
 	for _, b := range p.db.Blocks() {
-		n, err := folderSize(b.Dir())
+		n, err := disk.Size(b.Dir())
 		if err != nil {
 			return 0, err
 		}

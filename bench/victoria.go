@@ -9,6 +9,8 @@ import (
 
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/prompb"
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/storage"
+
+	"plateau/internal/platform/disk"
 )
 
 // vmStore keeps each value as a sample of a series of outlet and factor. It keeps
@@ -74,7 +76,7 @@ func (p *vmStore) settle() (int64, error) {
 	}
 	p.s.MustClose()
 	p.open()
-	return folderSize(p.dir)
+	return disk.Size(p.dir)
 }
 
 func (p *vmStore) read(from, to int64, last bool, value string, regexp bool) (n int, err error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"plateau/hj212"
+	"plateau/internal/platform/disk"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/store"
 )
@@ -167,22 +168,8 @@ func ingestOnce(ctx context.Context, c *Config) (rate, perReading float64, err e
 	if err := s.Close(); err != nil {
 		return 0, 0, err
 	}
-	disk, err := folderSize(dir)
-	return float64(raws.len()) / took.Seconds(), float64(disk) / float64(raws.len()*len(codes)), err
-}
-
-func folderSize(dir string) (n int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			n += info.Size()
-		}
-		return err
-	})
-	return n, err
+	size, err := disk.Size(dir)
+	return float64(raws.len()) / took.Seconds(), float64(size) / float64(raws.len()*len(codes)), err
 }
 
 // rawFrames are frames made beforehand: making them is not what is measured.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"plateau/internal/platform/disk"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/store"
@@ -89,11 +90,11 @@ func Recompute(ctx context.Context, c Config) (r Report, err error) {
 	r.Figures["acknowledged_p50_beside"] = figure("ms", "", x.busy50)
 	r.Figures["acknowledged_p99_beside"] = figure("ms", "", x.busy99)
 	r.Figures["new_frames_behind_most"] = figure("s", "", x.behind)
-	disk, err := folderSize(dir)
+	size, err := disk.Size(dir)
 	if err != nil {
 		return r, err
 	}
-	r.Figures["disk"] = figure("MB", "", []float64{float64(disk) / 1e6})
+	r.Figures["disk"] = figure("MB", "", []float64{float64(size) / 1e6})
 	r.Notes = append(r.Notes,
 		fmt.Sprintf("%d outlets with %d days of ten-minute records of ten factors: %.0f records, %d rows of hours and days judged anew a run", c.Outlets, c.Days, records, c.Outlets*c.Days*25),
 		fmt.Sprintf("every outlet's limit of nitrogen oxides changes; beside it %d frames/s are received, decoded, synced and judged; without it they are for %d s", c.Rate, c.Seconds),

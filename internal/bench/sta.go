@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"net/http"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"plateau/internal/app"
+	"plateau/internal/platform/disk"
 	"plateau/internal/sensorthings/entitystore"
 )
 
@@ -120,22 +120,7 @@ func settled(dir string) (int64, error) {
 	if err := s.Close(); err != nil {
 		return 0, err
 	}
-	return sizeOf(dir)
-}
-
-// sizeOf adds up the files of a folder.
-func sizeOf(dir string) (n int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			n += info.Size()
-		}
-		return err
-	})
-	return n, err
+	return disk.Size(dir)
 }
 
 // staBench holds one benchmark under way.

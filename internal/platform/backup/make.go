@@ -9,8 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"plateau/internal/platform/disk"
 )
 
 // Tree is a folder of the data folder that is written to all the time.
@@ -88,7 +89,7 @@ func Make(ctx context.Context, o Options) (m Manifest, err error) {
 	if err := os.Rename(partial, o.To); err != nil {
 		return m, err
 	}
-	return m, syncDir(filepath.Dir(o.To))
+	return m, disk.SyncDir(filepath.Dir(o.To))
 }
 
 // destination checks where the backup is to go.
@@ -185,11 +186,11 @@ func (o *Options) sources(ctx context.Context, stage string) ([]source, error) {
 
 // room refuses what cannot fit before anything is written.
 func room(dir string, need int64) error {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
+	_, free, err := disk.Room(dir)
+	if err != nil {
 		return nil //nolint:nilerr // a file system that does not tell is tried
 	}
-	if free := int64(st.Bavail) * st.Bsize; free < need {
+	if free < need {
 		return fmt.Errorf("%d MB are needed in %s, %d MB are free", need>>20+1, dir, free>>20)
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"plateau/internal/platform/disk"
 )
 
 // IncompleteName is in a data folder while it is restored; a server does not
@@ -47,7 +49,7 @@ func Restore(ctx context.Context, from, data string, progress func(done, total i
 	if err := os.WriteFile(mark, nil, fileMode); err != nil {
 		return m, err
 	}
-	if err := syncDir(data); err != nil {
+	if err := disk.SyncDir(data); err != nil {
 		return m, err
 	}
 	files := make([]source, len(m.Files))
@@ -60,7 +62,7 @@ func Restore(ctx context.Context, from, data string, progress func(done, total i
 	if err := os.Remove(mark); err != nil {
 		return m, err
 	}
-	return m, syncDir(data)
+	return m, disk.SyncDir(data)
 }
 
 // empty removes what is in a folder; the folder itself may be a mount point.

@@ -8,10 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"plateau/internal/platform/db"
+	"plateau/internal/platform/disk"
 	"plateau/rules"
 )
 
@@ -67,11 +67,7 @@ func NoteBackup(data string, b Backup) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(data, BackupName)
-	if err := os.WriteFile(name+".tmp", append(text, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(name+".tmp", name)
+	return disk.WriteFile(filepath.Join(data, BackupName), append(text, '\n'), 0o600)
 }
 
 func lastBackup(data string) (b Backup, err error) {
@@ -148,7 +144,7 @@ func (s *Service) look(ctx context.Context, now time.Time) (Status, error) {
 	if err != nil {
 		return st, err
 	}
-	if st.Used, st.Free, err = disk(s.o.Data); err != nil {
+	if st.Used, st.Free, err = disk.Room(s.o.Data); err != nil {
 		return st, err
 	}
 	past, err := s.samples(ctx)
@@ -190,15 +186,6 @@ func (st *Status) warn() {
 	}
 }
 
-// disk tells how much of the file system with dir is used, and free for us.
-func disk(dir string) (used, free int64, err error) {
-	var f syscall.Statfs_t
-	if err := syscall.Statfs(dir, &f); err != nil {
-		return 0, 0, fmt.Errorf("ask for the room in %s: %w", dir, err)
-	}
-	return int64(f.Blocks-f.Bfree) * f.Bsize, int64(f.Bavail) * f.Bsize, nil
-}
-
 // sizes are the bytes of each kind.
 func (s *Service) sizes(archived int64) (map[string]int64, error) {
 	z, err := s.o.Store.Sizes()
@@ -207,30 +194,11 @@ func (s *Service) sizes(archived int64) (map[string]int64, error) {
 	}
 	out := map[string]int64{"frames": z.Frames, "series": z.Series, "judged": z.Judged, "index": z.Index, "archive": archived}
 	for kind, path := range s.o.Folders {
-		n := int64(0)
-		err := filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return ignoreGone(err)
-			}
-			info, err := d.Info()
-			if err == nil {
-				n += info.Size()
-			}
-			return ignoreGone(err)
-		})
-		if err != nil {
+		if out[kind], err = disk.Size(path); err != nil {
 			return nil, err
 		}
-		out[kind] = n
 	}
 	return out, nil
-}
-
-func ignoreGone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 const (

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"plateau/internal/platform/disk"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/quality"
@@ -219,7 +220,7 @@ func (o *Options) month(ctx context.Context, j *job, month time.Time, piece func
 	if err = os.Rename(f.Name(), place); err != nil {
 		return 0, 0, err
 	}
-	return rows, info.Size(), syncDir(dir)
+	return rows, info.Size(), disk.SyncDir(dir)
 }
 
 // pieces writes what the outlets have in a month, in order of outlet and time.
@@ -243,12 +244,4 @@ func (o *Options) pieces(ctx context.Context, j *job, month time.Time, s sheet, 
 		piece()
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
