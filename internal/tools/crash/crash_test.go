@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -57,11 +58,15 @@ func program(command string, args []string) error {
 	}
 	journal, err := app.Verify(ctx, o)
 	if err != nil || !journal.OK() {
-		return fmt.Errorf("journal: %w: %v", err, journal.Faults)
+		return errors.Join(fmt.Errorf("journal: %q", journal.Faults), err)
 	}
 	judged, err := app.VerifyJudgement(ctx, o, nil)
 	if err != nil || !judged.OK() {
-		return fmt.Errorf("judgement: %w: %v", err, judged.Faults)
+		return errors.Join(fmt.Errorf("judgement: %q", judged.Faults), err)
+	}
+	entities, err := app.VerifyEntities(ctx, o)
+	if err != nil || !entities.OK() {
+		return errors.Join(fmt.Errorf("entities: %q", entities.Faults), err)
 	}
 	if judged.Waiting+judged.Pending > 0 {
 		fmt.Println("waiting: something")
@@ -89,7 +94,7 @@ func TestCrash(t *testing.T) {
 	if err := h.r.verdict(); err != nil {
 		t.Errorf("seed %d: %v: %+v", h.r.Seed, err, h.r)
 	}
-	if h.r.FramesAcked == 0 || h.r.JudgementWaited == 0 {
+	if h.r.FramesAcked == 0 || h.r.ObservationsAcked == 0 || h.r.JudgementWaited == 0 {
 		t.Errorf("nothing was put to the proof: %+v", h.r)
 	}
 	t.Logf("%+v", h.r)

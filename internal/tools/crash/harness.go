@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"plateau/internal/tools/server"
@@ -121,7 +120,6 @@ func (h *harness) live(ctx context.Context, most time.Duration, beside func(ctx 
 	}
 	took, err := s.Ready(ctx, readyWithin)
 	if err != nil {
-		s.Kill()
 		return err
 	}
 	h.ready = append(h.ready, took)
@@ -138,8 +136,9 @@ func (h *harness) live(ctx context.Context, most time.Duration, beside func(ctx 
 	return errors.Join(err, observed())
 }
 
-// backup copies the running server and kills it meanwhile, or now and then
-// lets it come to its end and restores it.
+// backup copies the running server and meanwhile kills both or the server only,
+// or lets the copy come to its end first. What is there then is whole, since the
+// copy has its name from its end on, and is restored.
 func (h *harness) backup(ctx context.Context, kill func()) error {
 	to := filepath.Join(h.dir, "backup")
 	defer func() { _ = os.RemoveAll(to); _ = os.RemoveAll(to + ".partial") }()
@@ -149,20 +148,26 @@ func (h *harness) backup(ctx context.Context, kill func()) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	time.Sleep(h.within(400 * time.Millisecond))
-	if h.rnd.IntN(2) == 0 {
+	switch h.rnd.IntN(3) {
+	case 0:
+		if err := cmd.Wait(); err != nil {
+			return fmt.Errorf("a backup that nothing disturbed: %w: %s", err, said.String())
+		}
+		kill()
+	case 1:
+		time.Sleep(h.within(400 * time.Millisecond))
 		_ = cmd.Process.Kill()
+		kill()
+		_ = cmd.Wait()
+	default:
+		time.Sleep(h.within(400 * time.Millisecond))
+		kill()
+		_ = cmd.Wait()
 	}
-	kill()
-	err := cmd.Wait()
 	if _, missing := os.Stat(to); missing != nil {
 		h.r.BackupsBrokenOff++
 		return nil
 	}
-	if err != nil && !strings.Contains(err.Error(), "killed") {
-		return fmt.Errorf("a backup that failed is there: %w: %s", err, said.String())
-	}
-	// It is whole: its manifest is written last.
 	restored := filepath.Join(h.dir, "restored")
 	defer func() { _ = os.RemoveAll(restored) }()
 	if out, err := exec.CommandContext(ctx, h.bin, "restore", to, "--data", restored).CombinedOutput(); err != nil {

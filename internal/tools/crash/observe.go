@@ -12,8 +12,7 @@ import (
 	"plateau/internal/tools/server"
 )
 
-// observer posts observations and notes which were created. Without the
-// SensorThings interface it does nothing.
+// observer posts observations and notes which were created.
 type observer struct {
 	path string // of its Datastream; "" = none yet
 
@@ -25,9 +24,6 @@ type observer struct {
 const posters = 4
 
 func (o *observer) begin(ctx context.Context, s *server.Server) (wait func() error) {
-	if _, status, err := s.Get(ctx, "/sta/v1.1"); err != nil || status != http.StatusOK {
-		return func() error { return nil }
-	}
 	if o.path == "" {
 		path, err := server.MakeDatastream(ctx, s, "crash")
 		if err != nil {
@@ -73,9 +69,9 @@ func (o *observer) check(ctx context.Context, s *server.Server, r *report) error
 	}
 	times := map[int64]int{}
 	for next := o.path + "/Observations?$top=1000&$select=result&$orderby=phenomenonTime"; next != ""; {
-		body, status, err := s.Get(ctx, next)
-		if err != nil || status != http.StatusOK {
-			return fmt.Errorf("observations: status %d: %w: %.300s", status, err, body)
+		body, err := s.Ask(ctx, http.MethodGet, next, nil, http.StatusOK)
+		if err != nil {
+			return err
 		}
 		var page struct {
 			Next  string `json:"@iot.nextLink"`

@@ -32,8 +32,8 @@ type Server struct {
 	err                error
 }
 
-// Start runs "bin serve" on a folder with free ports and unknown loggers let
-// in, and returns when it has printed its addresses.
+// Start runs "bin serve" on a folder with free ports, unknown loggers let in and
+// no limit of requests to SensorThings, and returns when it has printed its addresses.
 func Start(ctx context.Context, bin, data string) (*Server, error) {
 	s, err := Launch(ctx, bin, data)
 	if err != nil {
@@ -46,7 +46,7 @@ func Start(ctx context.Context, bin, data string) (*Server, error) {
 func Launch(ctx context.Context, bin, data string) (*Server, error) {
 	s := &Server{began: time.Now(), ended: make(chan struct{})}
 	s.cmd = exec.CommandContext(ctx, bin, "serve", "--data", data, "--http", "127.0.0.1:0", "--hj212", "127.0.0.1:0", "--adopt-unknown")
-	s.cmd.Env = append(os.Environ(), "PLATEAU_LOG_LEVEL=warn")
+	s.cmd.Env = append(os.Environ(), "PLATEAU_LOG_LEVEL=warn", "PLATEAU_SENSORTHINGS_RATE=0")
 	s.cmd.Stderr = &s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -87,8 +87,13 @@ func (s *Server) PID() int { return s.cmd.Process.Pid }
 func (s *Server) Log() string { return s.log.String() }
 
 // Ready waits until the server says that it is ready, and returns the time
-// since its start.
-func (s *Server) Ready(ctx context.Context, atMost time.Duration) (time.Duration, error) {
+// since its start. A server that does not become ready is killed.
+func (s *Server) Ready(ctx context.Context, atMost time.Duration) (took time.Duration, err error) {
+	defer func() {
+		if err != nil {
+			s.Kill()
+		}
+	}()
 	for {
 		body, status, err := s.Get(ctx, "/readyz")
 		if err == nil && status == http.StatusOK {
@@ -96,13 +101,13 @@ func (s *Server) Ready(ctx context.Context, atMost time.Duration) (time.Duration
 		}
 		select {
 		case <-s.ended:
-			return 0, fmt.Errorf("the server ended: %w: %s", s.err, s.log.String())
+			return 0, errors.Join(errors.New("the server ended: "+s.log.String()), s.err)
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Since(s.began) > atMost {
-			return 0, fmt.Errorf("not ready after %s: %w %d %s", atMost, err, status, body)
+			return 0, errors.Join(fmt.Errorf("not ready after %s: status %d: %s", atMost, status, body), err)
 		}
 	}
 }
@@ -131,6 +136,18 @@ func (s *Server) Do(ctx context.Context, method, path string, body []byte) ([]by
 	defer func() { _ = res.Body.Close() }()
 	got, err := io.ReadAll(res.Body)
 	return got, res.StatusCode, err
+}
+
+// Ask is Do of which another status than want is an error.
+func (s *Server) Ask(ctx context.Context, method, path string, body []byte, want int) ([]byte, error) {
+	got, status, err := s.Do(ctx, method, path, body)
+	if err == nil && status != want {
+		err = fmt.Errorf("status %d: %.300s", status, got)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return got, nil
 }
 
 // KillSoon ends the process at once (SIGKILL) and waits for nothing.

@@ -8,25 +8,29 @@ import (
 	"net/url"
 )
 
-// MakeDatastream makes a thing with one, and returns its path.
+// MakeDatastream makes a thing with a place and one, and returns its path.
 func MakeDatastream(ctx context.Context, s *Server, name string) (string, error) {
-	thing := `{"name":"` + name + `","description":"` + name + `","Datastreams":[{"name":"level","description":"level",
+	thing := `{"name":"` + name + `","description":"` + name + `",
+"Locations":[{"name":"bank","description":"bank","encodingType":"application/geo+json","location":{"type":"Point","coordinates":[94.36,29.65]}}],"Datastreams":[{"name":"level","description":"level",
 "observationType":"http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement",
 "unitOfMeasurement":{"name":"metre","symbol":"m","definition":"http://unitsofmeasure.org/ucum.html#m"},
 "ObservedProperty":{"name":"level","definition":"http://example.org/level","description":"level"},
 "Sensor":{"name":"gauge","description":"gauge","encodingType":"application/pdf","metadata":"http://example.org/gauge.pdf"}}]}`
-	if got, status, err := s.Do(ctx, http.MethodPost, "/sta/v1.1/Things", []byte(thing)); err != nil || status != http.StatusCreated {
-		return "", fmt.Errorf("thing: status %d: %w: %.300s", status, err, got)
+	if _, err := s.Ask(ctx, http.MethodPost, "/sta/v1.1/Things", []byte(thing), http.StatusCreated); err != nil {
+		return "", err
 	}
-	got, _, err := s.Get(ctx, "/sta/v1.1/Datastreams?$filter=Thing/name%20eq%20'"+name+"'&$orderby=id%20desc&$top=1&$select=id")
+	got, err := s.Ask(ctx, http.MethodGet, "/sta/v1.1/Datastreams?$filter=Thing/name%20eq%20'"+name+"'&$orderby=id%20desc&$top=1&$select=id", nil, http.StatusOK)
 	if err != nil {
 		return "", err
 	}
 	var list struct {
 		Value []map[string]any `json:"value"`
 	}
-	if err := json.Unmarshal(got, &list); err != nil || len(list.Value) == 0 {
+	if err := json.Unmarshal(got, &list); err != nil {
 		return "", fmt.Errorf("datastream: %w: %.300s", err, got)
+	}
+	if len(list.Value) == 0 {
+		return "", fmt.Errorf("datastream: none: %.300s", got)
 	}
 	switch id := list.Value[0]["@iot.id"].(type) {
 	case string:

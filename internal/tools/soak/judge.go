@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -53,37 +54,45 @@ func watch(ctx context.Context, s *server.Server, every time.Duration) (out []sa
 
 // look takes one sample: the process's own metrics, and the system's view of it.
 func look(ctx context.Context, s *server.Server) (one sample, ok bool) {
-	body, _, err := s.Get(ctx, "/metrics")
-	if err != nil {
+	body, status, err := s.Get(ctx, "/metrics")
+	if err != nil || status != http.StatusOK {
 		return one, false
 	}
 	// The heap that was live when it was collected last: what is garbage now
 	// says nothing.
 	for name, to := range map[string]*float64{"go_goroutines": &one.goroutines, "go_memstats_next_gc_bytes": &one.heap} {
-		*to = metric(body, name)
+		if *to, ok = metric(body, name); !ok {
+			return one, false
+		}
 	}
 	one.heap /= 2e6 // the next collection is due at twice what was live
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.PID()))
 	if err != nil {
 		return one, false
 	}
-	if f := strings.Fields(string(statm)); len(f) > 1 {
-		pages, _ := strconv.ParseFloat(f[1], 64)
-		one.rss = pages * float64(os.Getpagesize()) / 1e6
+	f := strings.Fields(string(statm))
+	if len(f) < 2 {
+		return one, false
 	}
+	pages, err := strconv.ParseFloat(f[1], 64)
+	if err != nil {
+		return one, false
+	}
+	one.rss = pages * float64(os.Getpagesize()) / 1e6
 	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.PID()))
 	one.handles = float64(len(files))
 	return one, err == nil
 }
 
-func metric(body []byte, name string) float64 {
+// metric finds one by name; ok is false when it is not there.
+func metric(body []byte, name string) (v float64, ok bool) {
 	for in := bufio.NewScanner(bytes.NewReader(body)); in.Scan(); {
 		if v, ok := strings.CutPrefix(in.Text(), name+" "); ok {
-			f, _ := strconv.ParseFloat(v, 64)
-			return f
+			f, err := strconv.ParseFloat(v, 64)
+			return f, err == nil
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // growth is how one figure went after the warm-up.

@@ -1,6 +1,6 @@
 // Command soak runs the server for long under a mixed load and fails when its
 // memory or its handles grow: loggers over TCP that come and go, pages, the
-// interface and, where it is there, SensorThings. It prints the samples'
+// interface and SensorThings. It prints the samples'
 // summary as JSON and draws them.
 package main
 

@@ -106,12 +106,8 @@ func (w *work) read(ctx context.Context) error {
 	}
 }
 
-// observe writes and reads observations where the interface is there.
+// observe writes and reads observations.
 func (w *work) observe(ctx context.Context) error {
-	_, status, err := w.s.Get(ctx, "/sta/v1.1")
-	if err != nil || status != http.StatusOK {
-		return err
-	}
 	path, err := server.MakeDatastream(ctx, w.s, "soak")
 	if err != nil {
 		return err
@@ -130,13 +126,13 @@ func (w *work) observe(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if got, status, err := w.s.Do(ctx, http.MethodPost, path+"/Observations", body); err != nil || status != http.StatusCreated {
-			return fmt.Errorf("observation: status %d: %w: %.200s", status, err, got)
+		if _, err := w.s.Ask(ctx, http.MethodPost, path+"/Observations", body, http.StatusCreated); err != nil {
+			return err
 		}
 		w.observations.Add(1)
 		if n%20 == 0 {
-			if got, status, err := w.s.Get(ctx, path+"/Observations?$top=100&$orderby=phenomenonTime%20desc"); err != nil || status != http.StatusOK {
-				return fmt.Errorf("observations: status %d: %w: %.200s", status, err, got)
+			if _, err := w.s.Ask(ctx, http.MethodGet, path+"/Observations?$top=100&$orderby=phenomenonTime%20desc", nil, http.StatusOK); err != nil {
+				return err
 			}
 		}
 	}
