@@ -33,11 +33,11 @@ const (
 
 // Block is a stretch of groups packed together.
 type Block struct {
-	First  uint64            `json:"first"` // sequence of its first group
-	Offset int64             `json:"offset"`
-	Length int               `json:"length"` // packed
-	Raw    int               `json:"raw"`    // unpacked
-	SHA256 [sha256.Size]byte `json:"-"`
+	First  uint64 // sequence of its first group
+	Offset int64
+	Length int // packed
+	Raw    int // unpacked
+	SHA256 [sha256.Size]byte
 }
 
 // File describes one archive file.

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"plateau/internal/platform/disk"
 )
 
 // Place is where archive files lie. It is safe for concurrent use.
@@ -17,8 +19,6 @@ type Place interface {
 	Put(ctx context.Context, name, path string) error
 	// Read fills p from offset on. A file that is not there is fs.ErrNotExist.
 	Read(ctx context.Context, name string, offset int64, p []byte) error
-	// Size returns the size of a file; fs.ErrNotExist when it is not there.
-	Size(ctx context.Context, name string) (int64, error)
 	// String names the place for people, without secrets.
 	String() string
 }
@@ -55,11 +55,7 @@ func (d Folder) Put(_ context.Context, name, path string) (err error) {
 	if err := os.Rename(out.Name(), filepath.Join(string(d), name)); err != nil {
 		return err
 	}
-	f, err := os.Open(string(d))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return disk.SyncDir(string(d))
 }
 
 // Read implements Place.
@@ -71,15 +67,6 @@ func (d Folder) Read(_ context.Context, name string, offset int64, p []byte) err
 	defer f.Close()
 	_, err = f.ReadAt(p, offset)
 	return err
-}
-
-// Size implements Place.
-func (d Folder) Size(_ context.Context, name string) (int64, error) {
-	info, err := os.Stat(filepath.Join(string(d), name))
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
 }
 
 // fetch reads from the first of the places that has the file.

@@ -79,12 +79,6 @@ func (s *S3) Read(ctx context.Context, name string, offset int64, p []byte) erro
 	return missing(err)
 }
 
-// Size implements Place.
-func (s *S3) Size(ctx context.Context, name string) (int64, error) {
-	info, err := s.client.StatObject(ctx, s.bucket, s.prefix+name, minio.StatObjectOptions{})
-	return info.Size, missing(err)
-}
-
 // missing tells an object that is not there from a store that cannot be asked.
 func missing(err error) error {
 	if e, ok := errors.AsType[minio.ErrorResponse](err); ok && e.Code == minio.NoSuchKey {

@@ -50,7 +50,7 @@ func (s *Store) Seal(ctx context.Context, o SealOptions) (*archive.File, error) 
 		return nil, err
 	}
 	defer e.Release()
-	first, before, err := s.unsealed(ctx, e)
+	first, before, err := unsealed(e.DB)
 	if err != nil {
 		return nil, err
 	}
@@ -87,12 +87,19 @@ func (s *Store) Seal(ctx context.Context, o SealOptions) (*archive.File, error) 
 
 // unsealed returns the first group that is in no archive, and the chain hash of
 // the one before it.
-func (s *Store) unsealed(ctx context.Context, e *lsm.Tree) (uint64, [hashLen]byte, error) {
-	files, err := s.sealed(ctx, e.DB)
-	if err != nil || len(files) == 0 {
-		return 1, [hashLen]byte{}, err
+func unsealed(r pebble.Reader) (first uint64, before [hashLen]byte, err error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{pArchive}, UpperBound: []byte{pArchive + 1}})
+	if err != nil {
+		return 0, before, err
 	}
-	f := files[len(files)-1]
+	defer it.Close()
+	if !it.Last() {
+		return 1, before, it.Error()
+	}
+	f, err := archive.ReadRecord(it.Value())
+	if err != nil {
+		return 0, before, err
+	}
 	return f.Last + 1, f.Head, nil
 }
 

@@ -2,11 +2,10 @@ package store
 
 // Sizes are estimates of the disk taken, in bytes.
 type Sizes struct {
-	Frames  int64 // groups in the journal
-	Series  int64 // rows of what was reported
-	Judged  int64 // rows of projections
-	Index   int64 // everything else
-	Archive int64 // sealed groups, wherever they lie
+	Frames int64 // groups in the journal
+	Series int64 // rows of what was reported
+	Judged int64 // rows of projections
+	Index  int64 // everything else
 }
 
 // Sizes estimates what each kind takes. What is only in the log and in memory
