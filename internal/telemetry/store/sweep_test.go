@@ -156,7 +156,7 @@ func TestFaultSweep(t *testing.T) {
 				injected += j.injected.Load()
 				runs++
 			}
-			if injected == 0 && calm.seen.Load() > 0 {
+			if injected == 0 {
 				t.Error("no fault was injected")
 			}
 			t.Logf("%s: %d runs, %d faults injected, %d occurrences in the work, %d frames acknowledged, 0 lost", kind.name, runs, injected, calm.seen.Load(), acked)
