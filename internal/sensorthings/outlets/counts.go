@@ -173,7 +173,8 @@ type arrival struct {
 	at int64
 }
 
-// catchUp takes in what the journal holds behind seq.
+// catchUp takes in what the journal holds behind seq. Where it fails, what was
+// passed by would be counted never: everything is counted anew then.
 func (c *counts) catchUp() error {
 	old, raw := c.seq, false
 	for k := range c.bodies {
@@ -209,11 +210,13 @@ func (c *counts) catchUp() error {
 		return true
 	})
 	if err != nil {
+		clear(c.bodies)
 		return err
 	}
 	for a := range late {
 		if b := c.bodies[a.bodyKey]; b != nil {
 			if err := c.late(b, a, old); err != nil {
+				clear(c.bodies)
 				return err
 			}
 		}
@@ -286,8 +289,12 @@ func (c *counts) body(k bodyKey) (*body, error) {
 		b = &body{upTo: math.MinInt64, before: map[key]*tally{}}
 	}
 	if b.upTo == math.MinInt64 && end > 0 || end-b.upTo > most-least {
-		if err := c.read(k, max(b.upTo, 0), end, b.before); err != nil {
+		more := map[key]*tally{} // apart, so that nothing is counted twice where it fails
+		if err := c.read(k, max(b.upTo, 0), end, more); err != nil {
 			return nil, err
+		}
+		for k, t := range more {
+			of(b.before, k).join(t)
 		}
 		b.upTo, b.rest = end, nil
 	}

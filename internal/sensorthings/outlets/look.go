@@ -26,7 +26,7 @@ func (s *Source) look(first bool) error {
 		return nil
 	}
 	var keys []key
-	if snap != s.looked.snap {
+	if snap != s.looked.numbered {
 		keys = declared(snap, now)
 	}
 	keys = append(keys, s.sent(snap)...)
@@ -35,6 +35,7 @@ func (s *Source) look(first bool) error {
 		return err
 	}
 	keys = s.bounded(snap, append(keys, judged...))
+	s.looked.at, s.looked.snap = now, snap // also where it fails: it is tried again when it is due
 	if err := s.numbers.give(s.o.Store, keys); err != nil {
 		// While nothing can be written what has numbers is shown all the same.
 		if first {
@@ -43,7 +44,7 @@ func (s *Source) look(first bool) error {
 		s.o.Logger.WarnContext(context.Background(), "new series have no numbers yet", slog.String("error", err.Error()))
 		return nil
 	}
-	s.looked.at, s.looked.snap = now, snap
+	s.looked.numbered = snap
 	return nil
 }
 

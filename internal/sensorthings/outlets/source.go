@@ -59,8 +59,9 @@ type Source struct {
 
 	looked struct { // for series that nobody declared
 		sync.Mutex
-		at   time.Time
-		snap *telemetry.Snapshot
+		at       time.Time
+		snap     *telemetry.Snapshot
+		numbered *telemetry.Snapshot // of which everything declared has its number
 	}
 }
 
