@@ -5,16 +5,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
-	"plateau/internal/platform/auth"
 	"plateau/internal/sensorthings"
 	"plateau/internal/sensorthings/mqtt"
 	"plateau/internal/sensorthings/query"
 	"plateau/internal/sensorthingsweb"
 	"plateau/internal/telemetry/events"
-	"plateau/internal/telemetryweb"
 )
 
 // mqttPath is where MQTT over WebSocket is taken on the port of the pages.
@@ -27,11 +24,8 @@ func (a *App) openMQTT() (err error) {
 	}
 	a.broker, err = mqtt.New(mqtt.Options{
 		Addr: a.c.MQTT.Addr, Open: a.o.STAOpen, Token: a.auth.Bearer, Now: a.now, Logger: a.log, MaxClients: a.c.MQTT.MaxClients, States: a.presentStates,
-		Base: func() string { return a.site() + sensorthingsweb.Root },
-		Reader: func(p auth.Principal) sensorthings.Reader {
-			sees := telemetryweb.Actor{Role: telemetryweb.Role(p.Role), Enterprise: p.Enterprise}.Sees
-			return sensorthings.Join(a.outlets.Reader(sees), a.entities)
-		},
+		Base:   func() string { return a.site() + sensorthingsweb.Root },
+		Reader: a.seenBy,
 		Create: func(ctx context.Context, p *query.Path, body []byte) error {
 			_, err := a.writer.Post(ctx, p, body)
 			return err
@@ -89,11 +83,7 @@ func (a *App) serveMQTT(run func(name string, fn func(context.Context) error)) {
 		})
 	})
 	run("mqtt events", func(ctx context.Context) error {
-		_, last, err := a.events.Bounds(ctx)
-		if err != nil {
-			return err
-		}
-		return a.events.Subscribe(ctx, last, a.broker.Tell)
+		return a.events.Subscribe(ctx, events.Latest, a.broker.Tell)
 	})
 }
 
@@ -107,21 +97,8 @@ func (a *App) presentStates() ([]events.Event, error) {
 	snap := a.registry.Snapshot()
 	out := make([]events.Event, 0, len(list))
 	for i := range list {
-		r := &list[i]
-		e := events.Event{
-			Time: now.UTC(), Kind: events.OutletState, Outlet: r.Outlet, Path: "/outlets/" + strconv.FormatUint(uint64(r.Outlet), 10),
-			State: &events.State{To: r.State.String(), Factor: r.Factor, Reason: r.Reason.Key},
-		}
-		if !r.Since.IsZero() {
-			since := r.Since.UTC()
-			e.State.Since = &since
-		}
-		if r.Value.OK {
-			e.State.Value = &r.Value.V
-		}
-		if o := snap.Outlets[r.Outlet]; o != nil {
-			e.Enterprise, e.Area, e.OutletName = o.Enterprise, o.Area, &events.Name{Zh: o.Name.Zh, Bo: o.Name.Bo, En: o.Name.En}
-		}
+		e := events.StateEvent(snap, &list[i], "")
+		e.Time = now.UTC()
 		out = append(out, e)
 	}
 	return out, nil

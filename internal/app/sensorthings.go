@@ -41,15 +41,19 @@ func everyOutlet(*telemetry.Outlet) bool { return true }
 // link makes an address of this program absolute where its own is configured.
 func (a *App) link(path string) string { return strings.TrimRight(a.c.HTTP.URL, "/") + path }
 
-// visible is what the sender of a request sees of SensorThings: all that clients
-// made, and the outlets that their permissions show them.
-func (a *App) visible(r *http.Request) sensorthings.Reader {
-	sees := everyOutlet
-	if !a.o.STAOpen {
-		p := auth.From(r.Context())
-		sees = telemetryweb.Actor{Role: telemetryweb.Role(p.Role), Enterprise: p.Enterprise}.Sees
-	}
+// seenBy is what somebody sees of SensorThings: all that clients made, and the
+// outlets that their permissions show them.
+func (a *App) seenBy(p auth.Principal) sensorthings.Reader {
+	sees := telemetryweb.Actor{Role: telemetryweb.Role(p.Role), Enterprise: p.Enterprise}.Sees
 	return sensorthings.Join(a.outlets.Reader(sees), a.entities)
+}
+
+// visible is what the sender of a request sees.
+func (a *App) visible(r *http.Request) sensorthings.Reader {
+	if a.o.STAOpen {
+		return a.seenBy(auth.System)
+	}
+	return a.seenBy(auth.From(r.Context()))
 }
 
 // sensorThings is the handler under /sta.

@@ -107,6 +107,16 @@ type State struct {
 	Reason string     `json:"reason,omitempty"` // catalogue key
 }
 
+// StateEvent tells of the state of an outlet; from is the one before, "" where
+// nothing changed. The time is left to whoever hands it on.
+func StateEvent(snap *telemetry.Snapshot, r *quality.StateResult, from string) Event {
+	e := Event{Kind: OutletState, Path: "/outlets/" + strconv.FormatUint(uint64(r.Outlet), 10), State: &State{
+		From: from, To: r.State.String(), Since: when(r.Since), Factor: r.Factor, Value: number(r.Value), Limit: limitOf(r.Limit), Reason: r.Reason.Key,
+	}}
+	e.of(snap, r.Outlet)
+	return e
+}
+
 // JSON is the event as programs get it. base is the address of the installation,
 // such as https://example.org; "" leaves link a path.
 func (e *Event) JSON(base string) json.RawMessage {

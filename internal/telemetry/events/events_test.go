@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,6 +191,94 @@ func TestFollowersMissNothing(t *testing.T) {
 	})
 }
 
+// A follower outlives a database that cannot be read, and passes over what was
+// dropped before it came to it.
+func TestFollowersOutliveFaults(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, url string) {
+		t.Helper()
+		var now atomic.Int64
+		now.Store(start.Unix())
+		l, base := open(t, url, func() time.Time { return time.Unix(now.Load(), 0) }, 24*time.Hour)
+		add := func() {
+			t.Helper()
+			if err := base.Tx(t.Context(), func(tx *db.Tx) error { return l.Append(t.Context(), tx, make([]events.Event, 1)) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exec := func(statement string) {
+			t.Helper()
+			if _, err := base.Exec(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		heard, done := make(chan int64, 10), make(chan error, 1)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		follow := func(cursor int64) {
+			done <- l.Subscribe(ctx, cursor, func(list []events.Event) error {
+				for i := range list {
+					heard <- list[i].Seq
+				}
+				return nil
+			})
+		}
+		want := func(seq int64) {
+			t.Helper()
+			select {
+			case got := <-heard:
+				if got != seq {
+					t.Fatalf("heard %d, want %d", got, seq)
+				}
+			case err := <-done:
+				t.Fatalf("ended: %v", err)
+			case <-ctx.Done():
+				t.Fatalf("did not hear %d", seq)
+			}
+		}
+		add()
+		add()
+		now.Add(25 * 3600)
+		add()
+		if err := l.Drop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		go follow(1) // the second was dropped
+		want(3)
+		exec(`ALTER TABLE events RENAME TO events_away`)
+		time.Sleep(50 * time.Millisecond)
+		exec(`ALTER TABLE events_away RENAME TO events`)
+		add()
+		want(4)
+		stop()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		// Who follows from now on waits for the database too.
+		exec(`ALTER TABLE event_marks RENAME TO marks_away`)
+		ctx, stop = context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		go follow(events.Latest)
+		time.Sleep(50 * time.Millisecond)
+		exec(`ALTER TABLE marks_away RENAME TO event_marks`)
+		for n := int64(5); ; n++ { // which is the first to be heard depends on when it looks again
+			add()
+			select {
+			case got := <-heard:
+				if got < 5 || got > n {
+					t.Fatalf("heard %d of 5 to %d", got, n)
+				}
+				return
+			case err := <-done:
+				t.Fatalf("ended: %v", err)
+			case <-ctx.Done():
+				t.Fatal("heard nothing more")
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+}
+
 func TestOldEventsAreDropped(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, url string) {
@@ -267,7 +356,11 @@ func TestStatesAcrossARestart(t *testing.T) {
 				if len(list) >= until && until > 0 {
 					break
 				}
-				if until == 0 {
+				var known int
+				if err := base.QueryRow(ctx, `SELECT count(*) FROM event_states`).Scan(&known); err != nil {
+					t.Fatal(err)
+				}
+				if until == 0 && known > 0 { // it has looked, before the restart if not now
 					time.Sleep(50 * time.Millisecond)
 					break
 				}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"plateau/internal/platform/db"
@@ -90,11 +89,7 @@ func (l *Log) look(ctx context.Context, s States, known *map[telemetry.OutletID]
 		if !seen {
 			continue
 		}
-		e := Event{Kind: OutletState, Path: "/outlets/" + strconv.FormatUint(uint64(r.Outlet), 10), State: &State{
-			From: was.state, To: is.state, Since: when(r.Since), Factor: r.Factor, Value: number(r.Value), Limit: limitOf(r.Limit), Reason: r.Reason.Key,
-		}}
-		e.of(snap, r.Outlet)
-		events = append(events, e)
+		events = append(events, StateEvent(snap, r, was.state))
 	}
 	if len(changed) == 0 {
 		return nil

@@ -120,16 +120,6 @@ func (l *Log) Since(ctx context.Context, cursor int64, limit int) (list []Event,
 	return list, next, err
 }
 
-// Get returns one event by its ID; errs.NotFound when there is none.
-func (l *Log) Get(ctx context.Context, id string) (e Event, err error) {
-	var body string
-	err = db.NotFound(l.o.DB.QueryRow(ctx, `SELECT seq, body FROM events WHERE id = $1`, id).Scan(&e.Seq, &body))
-	if err != nil {
-		return e, err
-	}
-	return e, json.Unmarshal([]byte(body), &e)
-}
-
 // Bounds returns the cursor behind which events are kept, and that of the last.
 func (l *Log) Bounds(ctx context.Context) (first, last int64, err error) {
 	return first, last, l.o.DB.View(ctx, func(tx *db.Tx) error {
@@ -139,25 +129,53 @@ func (l *Log) Bounds(ctx context.Context) (first, last int64, err error) {
 	})
 }
 
+// Latest is the cursor of the last event there is, for Subscribe.
+const Latest = -1
+
 // Subscribe hands events behind a cursor to fn, the oldest first and at most 100
-// at once, and waits for further ones until ctx ends. An error of fn ends it.
+// at once, and waits for further ones until ctx ends. Where they cannot be read
+// that is logged and tried again; what was dropped meanwhile is passed over. An
+// error of fn ends it.
 func (l *Log) Subscribe(ctx context.Context, cursor int64, fn func(list []Event) error) error {
+	said := ""
 	for {
-		list, next, err := l.Since(ctx, cursor, 100)
-		if err != nil {
-			return err
+		list, next, err := l.following(ctx, cursor)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			cursor, said = next, ""
+		case err.Error() != said:
+			said = err.Error()
+			l.o.Logger.ErrorContext(ctx, "events could not be read for who follows them", slog.Any("error", err))
 		}
 		if len(list) > 0 {
 			if err := fn(list); err != nil {
 				return err
 			}
-			cursor = next
 			continue
 		}
 		if err := l.Wait(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// following is Since for Subscribe. It returns no events with an error.
+func (l *Log) following(ctx context.Context, cursor int64) (list []Event, next int64, err error) {
+	if cursor == Latest {
+		_, next, err = l.Bounds(ctx)
+		return nil, next, err
+	}
+	list, next, err = l.Since(ctx, cursor, 100)
+	if errs.Is(err, errs.Conflict) {
+		l.o.Logger.WarnContext(ctx, "events were dropped before who follows them heard of them", slog.Int64("cursor", cursor))
+		next, _, err = l.Bounds(ctx)
+	}
+	if err != nil {
+		list = nil
+	}
+	return list, next, err
 }
 
 // Wait returns when it is time to look for new events, or with the error of ctx.
