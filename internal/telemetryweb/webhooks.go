@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"plateau/internal/platform/errs"
-	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/events"
 	"plateau/internal/telemetry/webhook"
 	"plateau/internal/web"
@@ -99,12 +98,14 @@ func (h *Handler) webhooksPage(c *call, status int, wrong error) error {
 		v.Rows = append(v.Rows, c.webhookRow(&list[i]))
 	}
 	p := &web.Page{Title: c.l.T("webhook.title"), Module: "registry", Crumbs: registryCrumbs(c, ""), Data: v}
-	v.Form = c.webhookForm(c.webhookInput(), wrong, p)
+	in, _ := c.webhookInput() // wrong has what could not be read
+	v.Form = c.webhookForm(in, wrong, p)
 	return h.render(c, status, "webhooks.html", p)
 }
 
-// webhookInput is what a form says of a subscription.
-func (c *call) webhookInput() webhook.Hook {
+// webhookInput is what a form says of a subscription; errs.Invalid names the
+// outlets that are no numbers.
+func (c *call) webhookInput() (webhook.Hook, error) {
 	form := c.r.PostForm
 	in := webhook.Hook{URL: strings.TrimSpace(form.Get("url")), Note: strings.TrimSpace(form.Get("note")), Areas: listed(form.Get("areas")), ByPost: c.actor.Post}
 	for _, k := range form["kinds"] {
@@ -113,14 +114,15 @@ func (c *call) webhookInput() webhook.Hook {
 	if len(in.Kinds) == len(events.Kinds()) { // all, later ones too
 		in.Kinds = nil
 	}
+	var bad errs.Checks
 	for _, s := range listed(form.Get("outlets")) {
-		id, ok := parseOutletID(s)
-		if !ok {
-			id = telemetry.OutletID(1<<32 - 1) // none has it: the check tells
+		if id, ok := parseOutletID(s); ok {
+			in.Outlets = append(in.Outlets, id)
+		} else {
+			bad.Add("outlets", "webhook.err.outlet", "value", s)
 		}
-		in.Outlets = append(in.Outlets, id)
 	}
-	return in
+	return in, bad.Err()
 }
 
 // listed reads entries with blanks, commas or new lines between them.
@@ -132,7 +134,8 @@ func listed(s string) []string {
 	return out
 }
 
-// webhookForm makes the fields; wrong is what a save said.
+// webhookForm makes the fields; wrong is what a save said: then lists stand as
+// they were typed.
 func (c *call) webhookForm(in webhook.Hook, wrong error, p *web.Page) webhookForm {
 	faults := map[string]string{}
 	if e, ok := errors.AsType[*errs.Error](wrong); ok {
@@ -145,10 +148,14 @@ func (c *call) webhookForm(in webhook.Hook, wrong error, p *web.Page) webhookFor
 	for _, o := range in.Outlets {
 		outlets = append(outlets, strconv.FormatUint(uint64(o), 10))
 	}
+	areasText, outletsText := strings.Join(in.Areas, " "), strings.Join(outlets, " ")
+	if wrong != nil {
+		areasText, outletsText = c.r.PostForm.Get("areas"), c.r.PostForm.Get("outlets")
+	}
 	f := webhookForm{
 		URL:     web.Field{Name: "url", Label: c.l.T("webhook.url"), Hint: c.l.T("webhook.url_hint"), Value: in.URL, Error: faults["url"]},
-		Areas:   web.Field{Name: "areas", Label: c.l.T("webhook.areas"), Hint: c.l.T("webhook.areas_hint"), Value: strings.Join(in.Areas, " "), Error: faults["areas"], Optional: true, Width: "medium"},
-		Outlets: web.Field{Name: "outlets", Label: c.l.T("webhook.outlets"), Hint: c.l.T("webhook.outlets_hint"), Value: strings.Join(outlets, " "), Error: faults["outlets"], Optional: true, Width: "medium"},
+		Areas:   web.Field{Name: "areas", Label: c.l.T("webhook.areas"), Hint: c.l.T("webhook.areas_hint"), Value: areasText, Error: faults["areas"], Optional: true, Width: "medium"},
+		Outlets: web.Field{Name: "outlets", Label: c.l.T("webhook.outlets"), Hint: c.l.T("webhook.outlets_hint"), Value: outletsText, Error: faults["outlets"], Optional: true, Width: "medium"},
 		Note:    web.Field{Name: "note", Label: c.l.T("webhook.note"), Value: in.Note, Error: faults["note"], Optional: true}, KindsError: faults["kinds"],
 	}
 	for _, k := range events.Kinds() {
@@ -216,7 +223,11 @@ func (h *Handler) webhookAdd(c *call) error {
 	if h.Webhooks == nil {
 		return notFound()
 	}
-	made, err := h.Webhooks.Add(c.ctx(), c.webhookInput())
+	in, err := c.webhookInput()
+	var made webhook.Hook
+	if err == nil {
+		made, err = h.Webhooks.Add(c.ctx(), in)
+	}
 	if errs.Is(err, errs.Invalid) {
 		return h.webhooksPage(c, http.StatusUnprocessableEntity, err)
 	}
@@ -254,7 +265,7 @@ func (h *Handler) webhookPage(c *call, status int, wrong error) error {
 		v.Log = append(v.Log, l)
 	}
 	if wrong != nil {
-		hook = c.webhookInput()
+		hook, _ = c.webhookInput() // wrong has what could not be read
 	}
 	p := &web.Page{
 		Title: c.l.T("webhook.one"), Module: "registry", Data: v,
@@ -304,10 +315,12 @@ func (h *Handler) webhookAct(c *call) error {
 		}
 		return c.done("/webhooks", "webhook_deleted")
 	case "save":
-		in := c.webhookInput()
-		_, err := h.Webhooks.Change(c.ctx(), id, version, func(w *webhook.Hook) {
-			w.URL, w.Kinds, w.Areas, w.Outlets, w.Note, w.ByPost = in.URL, in.Kinds, in.Areas, in.Outlets, in.Note, in.ByPost
-		})
+		in, err := c.webhookInput()
+		if err == nil {
+			_, err = h.Webhooks.Change(c.ctx(), id, version, func(w *webhook.Hook) {
+				w.URL, w.Kinds, w.Areas, w.Outlets, w.Note, w.ByPost = in.URL, in.Kinds, in.Areas, in.Outlets, in.Note, in.ByPost
+			})
+		}
 		if errs.Is(err, errs.Invalid) {
 			return h.webhookPage(c, http.StatusUnprocessableEntity, err)
 		}

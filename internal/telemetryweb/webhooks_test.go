@@ -127,6 +127,8 @@ func TestWebhookPages(t *testing.T) {
 		{name: "one", actor: "operator", target: one, status: 200, contains: []string{"HTTP 500", "answered 500 Internal Server Error", "1 条事件未能送达", "whsec_c2VjcmV0"}},
 		{name: "none such", actor: "operator", target: "/zh/webhooks/x", status: 404},
 		{name: "bad address", actor: "operator", target: "/zh/webhooks", form: formOf("url", "http://x", "areas", "1 2"), status: 422, contains: []string{"以 https:// 开头", `value="http://x"`, `value="1 2"`}},
+		{name: "no outlets", actor: "operator", target: "/zh/webhooks", form: formOf("url", "https://example.org/2", "areas", "540100，540200", "outlets", "2, W-3 4x"), status: 422, contains: []string{"没有排放口 W-3", "没有排放口 4x", `value="2, W-3 4x"`, `value="540100，540200"`}, lacks: []string{"4294967295"}},
+		{name: "saved with no outlet", actor: "operator", target: one, form: formOf("act", "save", "version", "3", "url", "https://example.org/3", "outlets", "0"), status: 422, contains: []string{"没有排放口 0", `value="0"`}},
 		{name: "added", actor: "operator", target: "/zh/webhooks", form: url.Values{"url": {"https://example.org/2"}, "kinds": {"alarm.raised", "outlet.state"}, "outlets": {"1, 2"}}, status: 303},
 		{name: "test", actor: "operator", target: one, form: formOf("act", "test"), status: 303, location: one},
 		{name: "pause", actor: "operator", target: one, form: formOf("act", "pause"), status: 303, location: one},
