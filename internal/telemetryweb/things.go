@@ -49,19 +49,28 @@ func (h *Handler) hasThings(c *call) bool { return h.Things != nil && c.actor.Ma
 // clientThings lists the Things that clients made whose name or description
 // holds text, by name; cut says that there are more than are looked at.
 func clientThings(ctx context.Context, r sensorthings.Reader, text string) (list []*sensorthings.Entity, cut bool, err error) {
+	type named struct {
+		name string
+		e    *sensorthings.Entity
+	}
 	text = strings.ToLower(text)
+	var found []named
 	n := 0
 	err = r.Entities(ctx, sensorthings.Things, sensorthings.FirstClientID-1, func(e *sensorthings.Entity) bool {
 		if n++; n > mostThings {
 			cut = true
 			return false
 		}
-		if text == "" || strings.Contains(strings.ToLower(textOf(e, "name")+"\n"+textOf(e, "description")), text) {
-			list = append(list, e)
+		name := textOf(e, "name") // once, not for each comparison
+		if text == "" || strings.Contains(strings.ToLower(name+"\n"+textOf(e, "description")), text) {
+			found = append(found, named{name, e})
 		}
 		return true
 	})
-	slices.SortStableFunc(list, func(a, b *sensorthings.Entity) int { return cmp.Compare(textOf(a, "name"), textOf(b, "name")) })
+	slices.SortStableFunc(found, func(a, b named) int { return cmp.Compare(a.name, b.name) })
+	for _, f := range found {
+		list = append(list, f.e)
+	}
 	return list, cut, err
 }
 
@@ -97,7 +106,6 @@ func related(ctx context.Context, r sensorthings.Reader, from sensorthings.Set, 
 
 // series is a Datastream with its newest Observation.
 type series struct {
-	ID        sensorthings.ID
 	Name      string
 	Unit      string
 	Rule      watch.Rule
@@ -107,8 +115,9 @@ type series struct {
 	State     string // above, below, silent, normal, unwatched, none
 }
 
-func readSeries(ctx context.Context, r sensorthings.Reader, e *sensorthings.Entity, now time.Time) (series, error) {
-	s := series{ID: e.ID, Name: textOf(e, "name"), State: "none"}
+// seriesOf is a series by its Datastream alone, without an Observation.
+func seriesOf(e *sensorthings.Entity) series {
+	s := series{Name: textOf(e, "name"), State: "none"}
 	var unit struct {
 		Symbol string `json:"symbol"`
 	}
@@ -118,8 +127,13 @@ func readSeries(ctx context.Context, r sensorthings.Reader, e *sensorthings.Enti
 	if s.Rule, err = watch.ParseRule(e.Get("properties")); err != nil {
 		s.Malformed = err.Error()
 	}
+	return s
+}
+
+func readSeries(ctx context.Context, r sensorthings.Reader, e *sensorthings.Entity, now time.Time) (series, error) {
+	s := seriesOf(e)
 	scan := sensorthings.Scan{Datastream: e.ID, From: math.MinInt64, To: math.MaxInt64, Order: sensorthings.ByTimeDesc}
-	err = r.Observations(ctx, scan, func(o *sensorthings.Observation) bool {
+	err := r.Observations(ctx, scan, func(o *sensorthings.Observation) bool {
 		s.At, s.Value = instant(o), resultText(o.Result)
 		number, ok := query.JSON(o.Result).Float()
 		if ok && s.Unit != "" {

@@ -61,11 +61,7 @@ func (h *Handler) thingAlarms(c *call) error {
 }
 
 func (h *Handler) addEpisodes(c *call, r sensorthings.Reader, e *sensorthings.Entity, v *thingAlarmsView) error {
-	s, err := readSeries(c.ctx(), r, e, c.now)
-	if err != nil {
-		return err
-	}
-	back := c.now.Add(-alarmsBack)
+	s, back := seriesOf(e), c.now.Add(-alarmsBack)
 	list, _, err := values(c.ctx(), r, e.ID, back, alarmValues)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"plateau/internal/sensorthings"
@@ -33,14 +34,17 @@ type thingsView struct {
 	Cut       bool
 }
 
-// thingExample makes a Thing with a watched series; TOKEN and the address are
-// the reader's own.
-func thingExample(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
+// thingExample makes a Thing with a watched series; TOKEN is the reader's own,
+// and so is the address where the installation's is not set.
+func (h *Handler) thingExample(r *http.Request) string {
+	base := strings.TrimSuffix(h.BaseURL, "/")
+	if base == "" {
+		base = "http://" + r.Host
+		if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+			base = "https://" + r.Host
+		}
 	}
-	return `curl -H 'Authorization: Bearer TOKEN' -H 'Content-Type: application/json' ` + scheme + "://" + r.Host + service + `/Things -d '{
+	return `curl -H 'Authorization: Bearer TOKEN' -H 'Content-Type: application/json' ` + base + service + `/Things -d '{
   "name": "Greenhouse 1", "description": "Tomatoes",
   "Locations": [{"name": "Lhasa", "description": "Garden", "encodingType": "application/geo+json",
     "location": {"type": "Point", "coordinates": [91.1, 29.65]}}],
@@ -58,7 +62,7 @@ func (h *Handler) thingList(c *call) error {
 	if err != nil {
 		return err
 	}
-	v := &thingsView{Now: c.now, Text: c.query("q"), Example: thingExample(c.r)}
+	v := &thingsView{Now: c.now, Text: c.query("q"), Example: h.thingExample(c.r)}
 	list, cut, err := clientThings(c.ctx(), r, v.Text)
 	if err != nil {
 		return err

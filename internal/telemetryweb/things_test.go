@@ -74,9 +74,9 @@ func TestThings(t *testing.T) {
 	t.Run("none yet", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, 2)
-		r.Things = sensorthingstest.New()
+		r.Things, r.BaseURL = sensorthingstest.New(), "https://example.org/air/"
 		w := r.ask("officer", "GET", "/en/things", nil)
-		if body := html.UnescapeString(w.Body.String()); w.Code != 200 || !strings.Contains(body, "curl -H 'Authorization: Bearer TOKEN'") || !strings.Contains(body, "/sta/v1.1/Things -d '{") || strings.Contains(body, `type="search"`) {
+		if body := html.UnescapeString(w.Body.String()); w.Code != 200 || !strings.Contains(body, "curl -H 'Authorization: Bearer TOKEN'") || !strings.Contains(body, " https://example.org/air/sta/v1.1/Things -d '{") || strings.Contains(body, `type="search"`) {
 			t.Errorf("%d %s", w.Code, body)
 		}
 		if w := r.ask("officer", "GET", "/en/things/alarms", nil); w.Code != 200 || !strings.Contains(w.Body.String(), "Nothing is open") {
