@@ -70,7 +70,7 @@ func (a *App) orderArchive(ctx context.Context, q url.Values, _ func(done, total
 // running server does it, or, when there is none, this process. Of o it takes
 // the configuration. A zero age is the one of the configuration.
 func Archive(ctx context.Context, o Options, age time.Duration, partial bool) (files []SealedFile, err error) {
-	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	c, err := o.config()
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func Archive(ctx context.Context, o Options, age time.Duration, partial bool) (f
 	}
 	s, c, err := stopped(o)
 	if err != nil {
-		return nil, err
+		return nil, held(err, c.Data, "stop it first")
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	places, err := archivePlaces(&c)
@@ -102,7 +102,7 @@ func Archive(ctx context.Context, o Options, age time.Duration, partial bool) (f
 
 // keptFolders are the kinds of data that lie in folders or files of their own.
 func (a *App) keptFolders() map[string]string {
-	out := map[string]string{"reports": filepath.Join(a.c.Data, ReportsDir), "sensorthings": filepath.Join(a.c.Data, "sensorthings")}
+	out := map[string]string{"reports": filepath.Join(a.c.Data, ReportsDir), "sensorthings": filepath.Join(a.c.Data, SensorThingsDir)}
 	if url := a.c.DatabaseURL(); !db.IsPostgres(url) {
 		out["database"] = url
 	}

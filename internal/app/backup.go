@@ -8,11 +8,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"plateau/internal/platform/backup"
-	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
 	"plateau/internal/telemetry/keeping"
 	"plateau/internal/telemetry/store"
@@ -76,7 +74,7 @@ func reached(s *store.Store) (backup.Journal, error) {
 // does it, or, when there is none, this process. Of o it takes the configuration
 // and the version. progress (may be nil) gets bytes.
 func Backup(ctx context.Context, o Options, to string, progress func(done, total int64)) (m backup.Manifest, err error) {
-	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	c, err := o.config()
 	if err != nil {
 		return m, err
 	}
@@ -89,10 +87,7 @@ func Backup(ctx context.Context, o Options, to string, progress func(done, total
 	}
 	s, c, err := stopped(o) // holds the folder's lock until the copy is made
 	if err != nil {
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = fmt.Errorf("%w, which takes no orders at %s; stop it first", err, filepath.Join(c.Data, ControlName))
-		}
-		return m, err
+		return m, held(err, c.Data, "stop it first")
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	b := backup.Options{
@@ -104,7 +99,11 @@ func Backup(ctx context.Context, o Options, to string, progress func(done, total
 	if b.Manifest.Journal, err = reached(s); err != nil {
 		return m, err
 	}
-	if path := c.DatabaseURL(); !db.IsPostgres(path) {
+	path := c.DatabaseURL()
+	if b.Manifest.Schema, err = db.VersionOf(ctx, path); err != nil {
+		return m, err
+	}
+	if !db.IsPostgres(path) {
 		b.Manifest.Database = "sqlite"
 		b.Database = func(ctx context.Context, to string, while func() error) error {
 			if err := while(); err != nil {
@@ -140,7 +139,7 @@ func (r *RestoreReport) OK() bool { return r.Journal.OK() && len(r.Faults) == 0 
 // the one that the manifest names. copied and read (may be nil) get bytes, of
 // the copy and of the journal.
 func Restore(ctx context.Context, o Options, from string, copied func(done, total int64), read func(groups, bytes int64)) (r RestoreReport, err error) {
-	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	c, err := o.config()
 	if err != nil {
 		return r, err
 	}
@@ -190,5 +189,7 @@ func (r *RestoreReport) registry(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return err
 	}
-	return withRegistry(ctx, path, func(outlets, loggers int) { r.Outlets, r.Loggers = outlets, loggers })
+	var err error
+	r.Outlets, r.Loggers, err = countRegistry(ctx, path)
+	return err
 }

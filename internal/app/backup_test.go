@@ -95,7 +95,7 @@ func TestBackupWhileReceiving(t *testing.T) {
 	wg.Wait()
 	kept = append(kept, known())
 	m, err := Backup(t.Context(), o, filepath.Join(dir, "..", "third"), nil)
-	if err != nil || m.Running {
+	if err != nil || m.Running || m.Schema == 0 {
 		t.Fatalf("%+v, %v", m, err)
 	}
 	for i, name := range []string{"first", "second", "third"} {
@@ -176,6 +176,9 @@ func TestNoOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Backup(t.Context(), o, filepath.Join(t.TempDir(), "b"), nil); err == nil || !strings.Contains(err.Error(), "takes no orders at") {
+		t.Errorf("no socket: %v", err)
+	}
+	if _, err := Archive(t.Context(), o, time.Hour, false); err == nil || !strings.Contains(err.Error(), "takes no orders at") {
 		t.Errorf("no socket: %v", err)
 	}
 	end()

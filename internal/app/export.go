@@ -7,10 +7,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
-	"plateau/internal/platform/config"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/parquetexport"
 	"plateau/internal/telemetry/quality"
@@ -85,7 +83,7 @@ func (a *App) orderParquet(ctx context.Context, q url.Values, progress func(done
 // the configuration and the version. progress (may be nil) gets months of
 // outlets and tables.
 func ExportParquet(ctx context.Context, o Options, e Export, progress func(done, total int64)) (out Exported, err error) {
-	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	c, err := o.config()
 	if err != nil {
 		return out, err
 	}
@@ -103,8 +101,5 @@ func ExportParquet(ctx context.Context, o Options, e Export, progress func(done,
 		out.Report, err = e.write(ctx, c.Data, o.Version, s, reg.Snapshot(), judged, progress)
 		return err
 	})
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = fmt.Errorf("%w, which takes no orders at %s; restore a backup to another folder and export that, or read /api/v1 as NDJSON", err, filepath.Join(c.Data, ControlName))
-	}
-	return out, err
+	return out, held(err, c.Data, "restore a backup to another folder and export that, or read /api/v1 as NDJSON")
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"time"
 
 	"plateau/internal/platform/backup"
@@ -18,10 +19,25 @@ import (
 	"plateau/internal/telemetry/store"
 )
 
+// config reads the configuration of a command.
+func (o *Options) config() (config.Config, error) {
+	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	return c, err
+}
+
+// held says what to do where a server that takes no orders holds the folder's
+// lock; other errors stay as they are.
+func held(err error, data, remedy string) error {
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		return err
+	}
+	return fmt.Errorf("%w, which takes no orders at %s; %s", err, filepath.Join(data, ControlName), remedy)
+}
+
 // stopped opens the telemetry of a server that is not running; of o it takes the
 // configuration.
 func stopped(o Options) (*store.Store, config.Config, error) {
-	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	c, err := o.config()
 	if err != nil {
 		return nil, c, err
 	}
@@ -126,19 +142,18 @@ func loggerKeys(ctx context.Context, url string) (keys map[string][][]byte, err 
 	return keys, nil
 }
 
-// withRegistry tells how much a registry holds.
-func withRegistry(ctx context.Context, url string, fn func(outlets, loggers int)) (err error) {
+// countRegistry tells how much a registry holds.
+func countRegistry(ctx context.Context, url string) (outlets, loggers int, err error) {
 	d, err := db.Open(ctx, url)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	reg, err := telemetry.Open(ctx, d, time.Now) //nolint:forbidigo // nothing is written
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	defer reg.Close()
 	snap := reg.Snapshot()
-	fn(len(snap.Outlets), len(snap.Devices))
-	return nil
+	return len(snap.Outlets), len(snap.Devices), nil
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"plateau/internal/platform/config"
 	"plateau/internal/sensorthings/entitystore"
 )
 
@@ -14,7 +13,7 @@ import (
 // that is not running. Of o it takes the configuration; a folder that never had
 // any has none.
 func VerifyEntities(ctx context.Context, o Options) (r entitystore.Report, err error) {
-	c, _, err := config.Load(config.Source{Defaults: config.Default(), File: o.ConfigFile, Env: o.Env, Flags: o.Flags})
+	c, err := o.config()
 	if err != nil {
 		return r, err
 	}

@@ -41,8 +41,9 @@ type column struct {
 
 func TestSchemasAgree(t *testing.T) {
 	t.Parallel()
-	lite := open(t, filepath.Join(t.TempDir(), "plateau.db"))
-	pg := open(t, testkit.Postgres(t))
+	path, server := filepath.Join(t.TempDir(), "plateau.db"), testkit.Postgres(t)
+	lite := open(t, path)
+	pg := open(t, server)
 	got := columns(t, lite, `SELECT m.name, c.name, c.type, CASE WHEN c."notnull" = 0 AND c.pk = 0 THEN 1 ELSE 0 END, CASE WHEN c.pk > 0 THEN 1 ELSE 0 END
 		FROM sqlite_master m, pragma_table_info(m.name) c
 		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'goose_db_version' ORDER BY m.name, c.name`)
@@ -85,6 +86,18 @@ func TestSchemasAgree(t *testing.T) {
 	}
 	if v, err := pg.Version(t.Context()); err != nil || v != last {
 		t.Errorf("%s: version %d, %v; SQLite has %d", pg.Dialect, v, err, last)
+	}
+	for _, url := range []string{path, server} {
+		if v, err := db.VersionOf(t.Context(), url); err != nil || v != last {
+			t.Errorf("%s: version %d, %v; it is %d", db.Redact(url), v, err, last)
+		}
+	}
+	none := filepath.Join(t.TempDir(), "none.db")
+	if _, err := db.VersionOf(t.Context(), none); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no database: %v", err)
+	}
+	if _, err := os.Stat(none); err == nil {
+		t.Error("asking for the version makes a database")
 	}
 }
 

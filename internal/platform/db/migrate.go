@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -37,6 +38,25 @@ func (d *DB) provider() (*goose.Provider, error) {
 		return nil, err
 	}
 	return goose.NewProvider(goose.DialectPostgres, d.write, migrations.Postgres(), append(opts, goose.WithSessionLocker(locker))...)
+}
+
+// VersionOf returns the number of the last migration of a database that is not
+// in use; it is not brought up to date for that, nor made.
+func VersionOf(ctx context.Context, databaseURL string) (v int64, err error) {
+	if !IsPostgres(databaseURL) {
+		if _, err := os.Stat(databaseURL); err != nil {
+			return 0, err
+		}
+	}
+	d, err := open(databaseURL)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := d.QueryRow(ctx, `SELECT MAX(version_id) FROM goose_db_version`).Scan(&v); err != nil {
+		return 0, fmt.Errorf("read the schema's version of database %s: %w", Redact(databaseURL), err)
+	}
+	return v, nil
 }
 
 // Version returns the number of the schema's last migration.
