@@ -35,6 +35,21 @@ func (s *Snapshot) DevicesOf(id OutletID) []Device {
 	return all
 }
 
+// Within reports whether a division is another one or lies below it.
+func (s *Snapshot) Within(code, above string) bool {
+	for range 4 { // no deeper than province, prefecture, county
+		if code == above {
+			return true
+		}
+		a := s.Areas[code]
+		if a == nil || a.Parent == "" {
+			return false
+		}
+		code = a.Parent
+	}
+	return false
+}
+
 // Prefecture is the code of the division of prefecture level above a division,
 // its own where there is none.
 func (s *Snapshot) Prefecture(code string) string {

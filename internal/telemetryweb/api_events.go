@@ -100,7 +100,7 @@ func (c *call) eventFilter() (func(e *events.Event) bool, error) {
 	area := c.query("area")
 	return func(e *events.Event) bool {
 		o := c.snap.Outlets[e.Outlet]
-		return (len(kinds) == 0 || kinds[e.Kind]) && (!one || e.Outlet == only) && (area == "" || inArea(c.snap, e.Area, area)) &&
+		return (len(kinds) == 0 || kinds[e.Kind]) && (!one || e.Outlet == only) && (area == "" || c.snap.Within(e.Area, area)) &&
 			(o == nil && c.actor.Role != EnterpriseStaff || o != nil && c.actor.Sees(o))
 	}, nil
 }

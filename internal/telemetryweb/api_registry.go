@@ -2,7 +2,6 @@ package telemetryweb
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -28,48 +27,51 @@ func (h *Handler) apiAreas(c *call) error {
 	var out []apiArea
 	for _, code := range sortedKeys(c.snap.Areas) {
 		a := c.snap.Areas[code]
-		if under == "" || inArea(c.snap, code, under) {
+		if under == "" || c.snap.Within(code, under) {
 			out = append(out, apiArea{Code: a.Code, Parent: a.Parent, Level: a.Level, Name: a.Name.Zh, Names: toAPIName(a.Name)})
 		}
 	}
 	return paged(c, out, func(a *apiArea) string { return a.Code }, sameText, anyText)
 }
 
-func (h *Handler) toAPIEnterprises(c *call, keep func(e *telemetry.Enterprise) bool) []apiEnterprise {
+func toAPIEnterprise(e *telemetry.Enterprise, outlets []telemetry.OutletID) apiEnterprise {
+	if outlets == nil {
+		outlets = []telemetry.OutletID{}
+	}
+	return apiEnterprise{ID: e.ID, Name: e.Name.Zh, Names: toAPIName(e.Name), Area: e.Area, Permit: e.Permit, Sample: e.Sample, Outlets: outlets}
+}
+
+func (h *Handler) apiEnterprises(c *call) error {
+	under := c.query("area")
 	own := map[string][]telemetry.OutletID{}
 	for _, id := range c.outletIDs() {
 		if o := c.snap.Outlets[id]; c.actor.Sees(o) {
 			own[o.Enterprise] = append(own[o.Enterprise], id)
 		}
 	}
-	var out []apiEnterprise
+	var list []apiEnterprise
 	for _, id := range sortedKeys(c.snap.Enterprises) {
 		e := c.snap.Enterprises[id]
-		if c.actor.Role == EnterpriseStaff && c.actor.Enterprise != id || !keep(e) {
+		if c.actor.Role == EnterpriseStaff && c.actor.Enterprise != id || under != "" && !c.snap.Within(e.Area, under) {
 			continue
 		}
-		a := apiEnterprise{ID: e.ID, Name: e.Name.Zh, Names: toAPIName(e.Name), Area: e.Area, Permit: e.Permit, Sample: e.Sample, Outlets: own[id]}
-		if a.Outlets == nil {
-			a.Outlets = []telemetry.OutletID{}
-		}
-		out = append(out, a)
+		list = append(list, toAPIEnterprise(e, own[id]))
 	}
-	return out
-}
-
-func (h *Handler) apiEnterprises(c *call) error {
-	under := c.query("area")
-	list := h.toAPIEnterprises(c, func(e *telemetry.Enterprise) bool { return under == "" || inArea(c.snap, e.Area, under) })
 	return paged(c, list, func(e *apiEnterprise) string { return e.ID }, sameText, anyText)
 }
 
 func (h *Handler) apiEnterprise(c *call) error {
-	id := c.r.PathValue("id")
-	list := h.toAPIEnterprises(c, func(e *telemetry.Enterprise) bool { return e.ID == id })
-	if len(list) == 0 {
+	e := c.snap.Enterprises[c.r.PathValue("id")]
+	if e == nil || c.actor.Role == EnterpriseStaff && c.actor.Enterprise != e.ID {
 		return notFound()
 	}
-	return c.answer(list[0])
+	var own []telemetry.OutletID
+	for _, id := range c.outletIDs() {
+		if o := c.snap.Outlets[id]; o.Enterprise == e.ID && c.actor.Sees(o) {
+			own = append(own, id)
+		}
+	}
+	return c.answer(toAPIEnterprise(e, own))
 }
 
 // servedBy lists the loggers of each outlet, by MN.
@@ -171,43 +173,39 @@ func (h *Handler) apiStates(c *call) error {
 	return paged(c, out, func(s *apiState) telemetry.OutletID { return s.Outlet }, idText, readID)
 }
 
-// toAPIDevices tells of the serving loggers; passwords, networks and keys stay
+// toAPIDevice tells of a serving logger; passwords, networks and keys stay
 // inside.
-func (h *Handler) toAPIDevices(c *call, keep func(mn string) bool) []apiDevice {
+func toAPIDevice(d *telemetry.Device, s *gateway.DeviceStatus) apiDevice {
+	a := apiDevice{MN: d.MN, Outlet: d.Outlet, From: isoOf(d.From), Connected: s.Connected, Last: isoOf(s.Last), Version: s.Version, Frames: s.Frames, Refused: s.Refused}
+	if s.ClockKnown {
+		a.Clock = s.ClockOffset.Seconds()
+	}
+	return a
+}
+
+func (h *Handler) apiDevices(c *call) error {
 	live := map[string]gateway.DeviceStatus{}
 	for _, d := range h.Gateway.Devices() {
 		live[d.MN] = d
 	}
-	var out []apiDevice
-	for _, mn := range sortedKeys(c.snap.Devices) {
-		if !keep(mn) {
-			continue
-		}
-		d, s := c.snap.Devices[mn], live[mn]
-		a := apiDevice{MN: mn, Outlet: d.Outlet, From: isoOf(d.From), Connected: s.Connected, Last: isoOf(s.Last), Version: s.Version, Frames: s.Frames, Refused: s.Refused}
-		if s.ClockKnown {
-			a.Clock = s.ClockOffset.Seconds()
-		}
-		out = append(out, a)
-	}
-	return out
-}
-
-func (h *Handler) apiDevices(c *call) error {
 	f := c.filter()
-	list := h.toAPIDevices(c, func(mn string) bool {
-		o := c.snap.Outlets[c.snap.Devices[mn].Outlet]
-		return o != nil && c.actor.Sees(o) && f.matches(c, o)
-	})
+	var list []apiDevice
+	for _, mn := range sortedKeys(c.snap.Devices) {
+		d, s := c.snap.Devices[mn], live[mn]
+		if o := c.snap.Outlets[d.Outlet]; o != nil && c.actor.Sees(o) && f.matches(c, o) {
+			list = append(list, toAPIDevice(d, &s))
+		}
+	}
 	return paged(c, list, func(d *apiDevice) string { return d.MN }, sameText, anyText)
 }
 
 func (h *Handler) apiDevice(c *call) error {
-	list := h.toAPIDevices(c, func(mn string) bool { return mn == c.r.PathValue("mn") })
-	if len(list) == 0 {
+	d := c.snap.Devices[c.r.PathValue("mn")]
+	if d == nil {
 		return notFound()
 	}
-	return c.answer(list[0])
+	s, _ := h.Gateway.Device(d.MN) // all is zero before it sends
+	return c.answer(toAPIDevice(d, &s))
 }
 
 func (h *Handler) apiFactors(c *call) error {
@@ -298,12 +296,8 @@ func (h *Handler) apiLimits(c *call) error {
 
 // apiDocument is the description of the interface itself.
 func (h *Handler) apiDocument(c *call) error {
-	c.op = &op{Op: c.op.Op} // whole, whatever fields are asked for
-	c.r.URL.RawQuery = ""
+	c.r.URL.RawQuery = ""                                // whole, whatever fields are asked for
 	c.w.Header().Set("Access-Control-Allow-Origin", "*") // no secret: tools in browsers may read it
-	if c.r.Method == http.MethodOptions {
-		return nil
-	}
 	return c.json(Document())
 }
 

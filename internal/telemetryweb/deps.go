@@ -152,6 +152,8 @@ type Journal interface {
 // Gateway knows the live loggers.
 type Gateway interface {
 	Devices() []gateway.DeviceStatus
+	// Device is one of them; false when it has not sent since the start.
+	Device(mn string) (gateway.DeviceStatus, bool)
 	Knocking() []gateway.Knock
 }
 

@@ -431,6 +431,14 @@ func (g *fakeGateway) Devices() []gateway.DeviceStatus {
 	return []gateway.DeviceStatus{{MN: testMN, Connected: true, Peer: "192.0.2.7:4001", Last: testNow.Add(-8 * time.Second), Version: "2017", Frames: 120, ClockOffset: 5 * time.Minute, ClockKnown: true}}
 }
 
+func (g *fakeGateway) Device(mn string) (gateway.DeviceStatus, bool) {
+	d := g.Devices()[0]
+	if d.MN != mn {
+		return gateway.DeviceStatus{}, false
+	}
+	return d, true
+}
+
 func (g *fakeGateway) Knocking() []gateway.Knock {
 	return []gateway.Knock{{MN: knockMN, Reason: gateway.ReasonUnknown, ST: "31", Version: "2017", Peer: "192.0.2.9:4100", First: testNow.Add(-time.Hour), Last: testNow, Count: 12, Kept: 3, Codes: []string{"a21002", "a19001"}}}
 }

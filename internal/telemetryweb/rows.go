@@ -69,7 +69,7 @@ func (f filter) matches(c *call, o *telemetry.Outlet) bool {
 	if f.Medium != "" && string(o.Medium) != f.Medium {
 		return false
 	}
-	if f.Area != "" && !inArea(c.snap, o.Area, f.Area) {
+	if f.Area != "" && !c.snap.Within(o.Area, f.Area) {
 		return false
 	}
 	if f.Text == "" {
@@ -86,21 +86,6 @@ func (f filter) matches(c *call, o *telemetry.Outlet) bool {
 	}
 	want := strings.ToLower(f.Text)
 	return slices.ContainsFunc(hay, func(s string) bool { return strings.Contains(strings.ToLower(s), want) })
-}
-
-// inArea reports whether a division is another one or lies below it.
-func inArea(snap *telemetry.Snapshot, code, above string) bool {
-	for range 4 { // province, prefecture, county
-		if code == above {
-			return true
-		}
-		a := snap.Areas[code]
-		if a == nil || a.Parent == "" {
-			return false
-		}
-		code = a.Parent
-	}
-	return false
 }
 
 // states lists what the actor may see and the filter keeps, but for the state.

@@ -28,7 +28,7 @@ func Outlets(s *telemetry.Snapshot, scope, ref string) (list []*telemetry.Outlet
 		in = func(o *telemetry.Outlet) bool { return o.Area == ref }
 	case ScopeRegion:
 		ok = s.Areas[ref] != nil && s.Areas[ref].Level != "county"
-		in = func(o *telemetry.Outlet) bool { return within(s, o.Area, ref) }
+		in = func(o *telemetry.Outlet) bool { return s.Within(o.Area, ref) }
 	}
 	if !ok {
 		return nil, false
@@ -39,19 +39,4 @@ func Outlets(s *telemetry.Snapshot, scope, ref string) (list []*telemetry.Outlet
 		}
 	}
 	return list, true
-}
-
-// within reports whether an area is ref or lies in it.
-func within(s *telemetry.Snapshot, code, ref string) bool {
-	for range 4 { // no deeper than province, prefecture, county
-		if code == ref {
-			return true
-		}
-		a := s.Areas[code]
-		if a == nil || a.Parent == "" {
-			return false
-		}
-		code = a.Parent
-	}
-	return false
 }

@@ -151,16 +151,5 @@ func (h *Hook) wants(e *events.Event, snap *telemetry.Snapshot) bool {
 	if len(h.Areas)+len(h.Outlets) == 0 || slices.Contains(h.Outlets, e.Outlet) {
 		return true
 	}
-	area := e.Area
-	for range 4 { // province, prefecture, county
-		if slices.Contains(h.Areas, area) {
-			return true
-		}
-		a := snap.Areas[area]
-		if a == nil || a.Parent == "" {
-			return false
-		}
-		area = a.Parent
-	}
-	return false
+	return slices.ContainsFunc(h.Areas, func(a string) bool { return snap.Within(e.Area, a) })
 }
