@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,10 +49,12 @@ func (h *Handler) apiAlarms(c *call) error {
 func (c *call) alarmRows(h *Handler, list []alarm.Episode, f alarmFilter, next string) error {
 	if c.wantsLines() {
 		return c.stream(func(emit func(v any) error) error {
-			for i := range list {
-				e := h.exportAlarms(c, list[i:i+1], f)
-				if err := emit(e.objects()[0]); err != nil {
-					return err
+			for part := range slices.Chunk(list, flushLines) {
+				e := h.exportAlarms(c, part, f)
+				for _, o := range e.objects() {
+					if err := emit(o); err != nil {
+						return err
+					}
 				}
 			}
 			return nil
