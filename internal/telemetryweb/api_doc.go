@@ -20,8 +20,10 @@ const about = `Outlets, judged values, alarms, events and loggers for programs.
 
 Send the token as "Authorization: Bearer TOKEN". Instants are RFC 3339; answers give them in UTC+8, the time of the
 judgement. Errors are application/problem+json (RFC 9457). Lists come in pages: next in the body, and the header Link,
-lead to the next one. With "Accept: application/x-ndjson" a list comes whole, one document a line; a line {"error": …}
-tells that it broke off. Answers have an ETag; send it as If-None-Match. RateLimit and RateLimit-Policy tell what is
+lead to the next one; limit is 1000 without it and 10000 at most, of events 100 and 1000, of frames 1000 and 5000. Where
+an operation names application/x-ndjson, "Accept: application/x-ndjson" gives one document a line, without a limit the
+whole list (frames come in pages all the same); hours and days are read in parts while they are sent. A line
+{"error": …} tells that it broke off. Answers have an ETag; send it as If-None-Match. RateLimit and RateLimit-Policy tell what is
 left; 429 has Retry-After. Members and kinds may be added: leave out what you do not know.`
 
 func describe(strict bool) []byte {
@@ -45,6 +47,7 @@ func Document() []byte {
 	return document
 }
 
+// No sync.OnceValue: one of the operations serves the document.
 var (
 	documentOnce sync.Once
 	document     []byte
@@ -53,18 +56,16 @@ var (
 func apiDocRoutes() []route { return []route{{"GET", "/api", Open, (*Handler).apiPage}} }
 
 type docGroup struct {
-	ID, Title, Text string
-	Ops             []docOp
+	ID, Title string
+	Ops       []docOp
 }
 
 type docOp struct {
 	ID, Method, Path string
-	Text, English    string
+	Text             string
 	Params           []docParam
 	Lines            bool
 	Match            bool
-	Body             bool
-	Status           int
 	Example          string
 }
 
@@ -99,7 +100,7 @@ var sampleValues = strings.NewReplacer("/outlets/{id}", "/outlets/1", "/enterpri
 
 func (c *call) docOp(o *op) docOp {
 	d := docOp{
-		ID: o.ID, Method: o.Method, Path: o.Path, Text: c.l.T("api_doc.op_" + o.ID), English: o.Summary, Lines: o.Lines != nil, Match: o.Match, Body: o.Body != nil, Status: max(o.Status, http.StatusOK),
+		ID: o.ID, Method: o.Method, Path: o.Path, Text: c.l.T("api_doc.op_" + o.ID), Lines: o.Lines != nil, Match: o.Match,
 	}
 	for _, p := range o.Params {
 		in := p.In

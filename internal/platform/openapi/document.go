@@ -29,13 +29,12 @@ type Op struct {
 
 // Param is a parameter in the query, the path or a header.
 type Param struct {
-	Name     string
-	In       string // query (also ""), path, header
-	Text     string
-	Type     string // string (also ""), integer, number, boolean
-	Format   string // such as date-time
-	Enum     []string
-	Required bool
+	Name   string
+	In     string // query (also ""), path, header; those of the path are required
+	Text   string
+	Type   string // string (also ""), integer, number, boolean
+	Format string // such as date-time
+	Enum   []string
 }
 
 // Info heads a document.
@@ -174,7 +173,7 @@ func parameter(p Param) object {
 		in = "query"
 	}
 	o := object{"name": p.Name, "in": in, "description": p.Text, "schema": schema}
-	if p.Required || in == "path" {
+	if in == "path" {
 		o["required"] = true
 	}
 	return o
