@@ -111,7 +111,7 @@ func (l *Log) look(ctx context.Context, s States, known *map[telemetry.OutletID]
 	for i := range changed {
 		(*known)[changed[i].Outlet] = told{changed[i].State.String(), changed[i].Factor}
 	}
-	l.Nudge()
+	l.wake()
 	return nil
 }
 

@@ -194,8 +194,8 @@ func (l *Log) Wait(ctx context.Context) error {
 	return nil
 }
 
-// Nudge wakes those who wait, after a commit.
-func (l *Log) Nudge() {
+// wake tells those who wait, after a commit.
+func (l *Log) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.nudge)
