@@ -172,43 +172,34 @@ type judgedSheet struct {
 
 func (s *judgedSheet) close() error { return s.Close() }
 
-func (s *judgedSheet) write(r Judged) error {
-	*s.rows++
-	return s.Write(&r)
-}
-
 func (s *judgedSheet) add(o *outlet, from, to time.Time) error {
 	if s.level == quality.LevelDay {
-		rows, err := s.o.Judged.Days(o.ID, from, to)
-		if err != nil {
-			return err
+		days, err := s.o.Judged.Days(o.ID, from, to)
+		for i := 0; i < len(days) && err == nil; i++ {
+			d := &days[i]
+			err = s.row(o, d.At, len(d.Factors), func(k int, rule quality.RuleRef) Judged { return o.day(d, &d.Factors[k], rule) })
 		}
-		for i := range rows {
-			rule, err := s.o.Judged.ValidityRule(o.Outlet, s.level, rows[i].At)
-			if err != nil {
-				return err
-			}
-			for k := range rows[i].Factors {
-				if err := s.write(o.day(&rows[i], &rows[i].Factors[k], rule)); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+		return err
 	}
-	rows, err := s.o.Judged.Hours(o.ID, from, to)
+	hours, err := s.o.Judged.Hours(o.ID, from, to)
+	for i := 0; i < len(hours) && err == nil; i++ {
+		h := &hours[i]
+		err = s.row(o, h.At, len(h.Factors), func(k int, rule quality.RuleRef) Judged { return o.hour(h, &h.Factors[k], rule) })
+	}
+	return err
+}
+
+// row writes the n factors of a judged hour or day.
+func (s *judgedSheet) row(o *outlet, at int64, n int, judged func(k int, rule quality.RuleRef) Judged) error {
+	rule, err := s.o.Judged.ValidityRule(o.Outlet, s.level, at)
 	if err != nil {
 		return err
 	}
-	for i := range rows {
-		rule, err := s.o.Judged.ValidityRule(o.Outlet, s.level, rows[i].At)
-		if err != nil {
+	for k := range n {
+		r := judged(k, rule)
+		*s.rows++
+		if err := s.Write(&r); err != nil {
 			return err
-		}
-		for k := range rows[i].Factors {
-			if err := s.write(o.hour(&rows[i], &rows[i].Factors[k], rule)); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
