@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"plateau/hj212"
+	"plateau/internal/platform/csvcell"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/figures"
@@ -53,7 +54,7 @@ type column struct {
 
 func columns() []column {
 	text := func(f func(*Record) string) func(*Record) string {
-		return func(r *Record) string { return figures.Safe(f(r)) }
+		return func(r *Record) string { return csvcell.Safe(f(r)) }
 	}
 	return []column{
 		{"level", "string", "", false, func(r *Record) string { return r.Level }},

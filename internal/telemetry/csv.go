@@ -16,6 +16,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"plateau/internal/platform/auth"
+	"plateau/internal/platform/csvcell"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 )
@@ -70,15 +71,16 @@ func (s *Snapshot) Export(w io.Writer, t Table, words func(column string) string
 // guard keeps a spreadsheet from taking a text for a formula: such a text gets
 // a leading apostrophe, which Import takes off again. Numbers stay as they are.
 func guard(row []string, i int) []string {
-	v := row[i]
-	if v == "" || !strings.ContainsRune("=+-@\t'", rune(v[0])) {
+	v := strings.ReplaceAll(row[i], "\r", "") // the writer drops them: what is behind one comes first
+	safe := csvcell.Safe(v)
+	if safe == v {
 		return row
 	}
 	if _, err := strconv.ParseFloat(v, 64); err == nil {
 		return row
 	}
 	row = slices.Clone(row)
-	row[i] = "'" + v
+	row[i] = safe
 	return row
 }
 
@@ -354,11 +356,7 @@ func (r *csvRow) text(column string) string {
 	if !r.has(column) {
 		return ""
 	}
-	s := strings.TrimSpace(r.cells[r.column[column]])
-	if len(s) > 1 && s[0] == '\'' && strings.ContainsRune("=+-@\t'", rune(s[1])) {
-		return s[1:]
-	}
-	return s
+	return csvcell.Plain(strings.TrimSpace(r.cells[r.column[column]]))
 }
 
 func (r *csvRow) into(column string, to *string) {

@@ -386,3 +386,14 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+// TestGuardBehindReturn: the writer drops carriage returns, so what follows one
+// is what a spreadsheet sees first.
+func TestGuardBehindReturn(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"\r=1+1": "'=1+1", "\r\r@x": "'@x", "\r-1": "\r-1", "\rx": "\rx", "\r": "\r", "=1": "'=1"} {
+		if got := guard([]string{in}, 0)[0]; got != want {
+			t.Errorf("%q: %q, not %q", in, got, want)
+		}
+	}
+}

@@ -11,8 +11,8 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"plateau/internal/platform/csvcell"
 	"plateau/internal/platform/i18n"
-	"plateau/internal/telemetry/figures"
 )
 
 // export is a table for other programs: one head row of codes, one of words,
@@ -120,14 +120,13 @@ func (e *export) csv() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// cellText writes a cell; a text that a spreadsheet would run as a formula is
-// made harmless, because names come from people and loggers.
+// cellText writes a cell.
 func cellText(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
 	case string:
-		return figures.Safe(v)
+		return csvcell.Safe(v)
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}

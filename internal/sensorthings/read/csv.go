@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"plateau/internal/platform/csvcell"
 )
 
 // csv writes a page as RFC 4180: a row of paths, then a row per entity. A cell
@@ -87,11 +89,10 @@ func cellText(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// harmless keeps a spreadsheet from taking a text for a formula: such a text
-// gets a leading apostrophe, as in the other exports. Numbers are no texts.
+// harmless is a text as it stands in a cell; the standard's names stay.
 func harmless(s string) string {
-	if s != "" && strings.IndexByte("=+-@\t\r'", s[0]) >= 0 && !strings.HasPrefix(s, "@iot.") {
-		return "'" + s
+	if strings.HasPrefix(s, "@iot.") {
+		return s
 	}
-	return s
+	return csvcell.Safe(s)
 }

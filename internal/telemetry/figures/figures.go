@@ -132,12 +132,3 @@ func OutletName(l *i18n.Localizer, s *telemetry.Snapshot, o *telemetry.Outlet) (
 	}
 	return l.T("outlet.full", "enterprise", owner, "outlet", text), lang
 }
-
-// Safe makes a text harmless that a spreadsheet would run as a formula: names
-// come from people and loggers.
-func Safe(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
-}
