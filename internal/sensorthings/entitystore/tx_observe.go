@@ -2,6 +2,7 @@ package entitystore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -132,15 +133,19 @@ func (t *Tx) extremes(ds sensorthings.ID, sum *summary) error {
 		return err
 	}
 	defer it.Close()
-	if it.First() {
-		sum.first = timeOf(it.Key()[1+idLen:])
+	// There is a row, so none found is a disk that could not be read; the next move
+	// of the iterator would forget that.
+	if !it.First() {
+		return cmp.Or(it.Error(), errDamaged)
 	}
-	if it.Last() {
-		sum.last = timeOf(it.Key()[1+idLen:])
-		sum.latest = latest{}
-		if v := it.Value(); len(v) <= maxLatest {
-			sum.latest = latest{bytes.Clone(it.Key()), bytes.Clone(v)}
-		}
+	sum.first = timeOf(it.Key()[1+idLen:])
+	if !it.Last() {
+		return cmp.Or(it.Error(), errDamaged)
+	}
+	sum.last = timeOf(it.Key()[1+idLen:])
+	sum.latest = latest{}
+	if v := it.Value(); len(v) <= maxLatest {
+		sum.latest = latest{bytes.Clone(it.Key()), bytes.Clone(v)}
 	}
 	if sum.periods > 0 {
 		if _, last, found, err := t.ends(kEnd, ds); err != nil {
@@ -150,7 +155,7 @@ func (t *Tx) extremes(ds sensorthings.ID, sum *summary) error {
 		}
 	}
 	if sum.results == 0 {
-		return it.Error()
+		return nil
 	}
 	known := false
 	if sum.results > sum.same {
@@ -159,19 +164,22 @@ func (t *Tx) extremes(ds sensorthings.ID, sum *summary) error {
 		}
 	}
 	if sum.same > 0 {
-		first, last := sameEnds(it)
+		first, last, err := sameEnds(it)
+		if err != nil {
+			return err
+		}
 		if !known {
 			sum.resFirst, sum.resLast = first, last
 		} else {
 			sum.resFirst, sum.resLast = min(sum.resFirst, first), max(sum.resLast, last)
 		}
 	}
-	return it.Error()
+	return nil
 }
 
 // sameEnds finds the first and the last row whose result time is the start.
 // Where all rows are of one kind that is the first and the last row.
-func sameEnds(it *pebble.Iterator) (first, last int64) {
+func sameEnds(it *pebble.Iterator) (first, last int64, err error) {
 	is := func() bool { v := it.Value(); return len(v) > 0 && v[0]&bitResultSame != 0 }
 	for ok := it.First(); ok; ok = it.Next() {
 		if is() {
@@ -179,13 +187,16 @@ func sameEnds(it *pebble.Iterator) (first, last int64) {
 			break
 		}
 	}
+	if err := it.Error(); err != nil {
+		return 0, 0, err
+	}
 	for ok := it.Last(); ok; ok = it.Prev() {
 		if is() {
 			last = timeOf(it.Key()[1+idLen:])
 			break
 		}
 	}
-	return first, last
+	return first, last, it.Error()
 }
 
 // ends returns the first and the last time of an index of a Datastream.

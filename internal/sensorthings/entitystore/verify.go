@@ -242,6 +242,8 @@ func (c *check) located(o *sensorthings.Observation) error {
 			if c.list, err = parsePlaces(c.list, it.Key(), it.Value()); err != nil {
 				return err
 			}
+		} else if err := it.Error(); err != nil {
+			return err
 		}
 	}
 	if n := len(c.list); n > 0 && o.ID >= c.list[0].id && o.ID <= c.list[n-1].id && c.list[o.ID-c.list[0].id].place == want {

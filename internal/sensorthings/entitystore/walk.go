@@ -39,6 +39,9 @@ func (c *idScan) windows() error {
 func (c *idScan) up(it, moved *pebble.Iterator) error {
 	ok := it.SeekLT(prefix(nil, kIndex, c.lo+1))
 	if !ok {
+		if err := it.Error(); err != nil { // the next move would forget it
+			return err
+		}
 		ok = it.First()
 	}
 	low := c.lo // of the window
