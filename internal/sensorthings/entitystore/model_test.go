@@ -5,17 +5,21 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
 	"plateau/internal/sensorthings"
+	"plateau/internal/testkit"
 )
 
 // model is what the store should hold.
@@ -472,10 +476,23 @@ func (k *machine) compareScan(r sensorthings.Reader, m *model, sc sensorthings.S
 	}
 }
 
+// racedModels is how many runs TestModel has under the race detector, unless it is
+// told by -rapid.checks.
+const racedModels = "20"
+
 // TestModel drives the store against a map, with crashes that lose what was not
 // synced. Everything that was told done is there afterwards, and nothing else.
+//
+// Under the race detector a run costs ten times as much, because the tree then
+// notes the stack of each use of a file; nothing here runs at once but the tree's
+// own work, so fewer runs show what it can see.
 func TestModel(t *testing.T) {
 	t.Parallel()
+	if testkit.Race && !slices.ContainsFunc(os.Args, func(a string) bool { return strings.Contains(a, "rapid.checks") }) {
+		if err := flag.Set("rapid.checks", racedModels); err != nil {
+			t.Fatal(err)
+		}
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		k := &machine{t: rt, ctx: context.Background(), fs: vfs.NewCrashableMem(), m: newModel()}
 		k.open()
