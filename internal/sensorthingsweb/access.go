@@ -2,7 +2,6 @@ package sensorthingsweb
 
 import (
 	"net/http"
-	"sync"
 	"time"
 
 	"plateau/internal/platform/auth"
@@ -43,44 +42,11 @@ func (h *Handler) mayWrite(r *http.Request) error {
 }
 
 // turn takes n writes from what the sender of r may do in a second; wait is how
-// long to wait when it is used up.
+// long to wait when it is used up. A batch may take more than there is.
 func (h *Handler) turn(r *http.Request, n int) (wait time.Duration, ok bool) {
-	if h.d.Open || h.d.Rate <= 0 {
+	if h.d.Open || h.limiter == nil {
 		return 0, true
 	}
-	return h.rates.take(auth.From(r.Context()).ID, float64(n), float64(h.d.Rate), h.d.Now())
-}
-
-// rates holds how much each sender has left: a bucket that fills in a second.
-type rates struct {
-	mu sync.Mutex
-	by map[string]bucket
-}
-
-type bucket struct {
-	left float64
-	at   time.Time
-}
-
-// maxSenders bounds the memory; those whose bucket is full are forgotten first.
-const maxSenders = 10_000
-
-func (l *rates) take(who string, n, rate float64, now time.Time) (time.Duration, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.by == nil || len(l.by) > maxSenders {
-		l.by = map[string]bucket{}
-	}
-	b, ok := l.by[who]
-	if !ok {
-		b = bucket{rate, now}
-	}
-	b.left = min(rate, b.left+rate*max(0, now.Sub(b.at).Seconds()))
-	b.at = now
-	defer func() { l.by[who] = b }()
-	if b.left < 1 {
-		return time.Duration((1 - b.left) / rate * float64(time.Second)), false
-	}
-	b.left -= n // a batch may take more than there is; the next one waits for it
-	return 0, true
+	_, wait, ok = h.limiter.TakeN(auth.From(r.Context()).ID, n)
+	return wait, ok
 }

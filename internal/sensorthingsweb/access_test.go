@@ -1,7 +1,9 @@
 package sensorthingsweb_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"plateau/internal/platform/auth"
@@ -65,4 +67,42 @@ func TestWritersTakeTurns(t *testing.T) {
 	other.create("Things", `{"name":"T","description":"d"}`)
 	s.clock.Add(1)
 	one.create("Things", `{"name":"T","description":"d"}`)
+	// A change set may be longer than what is left, and the next one waits for it.
+	third := s.as(auth.Principal{ID: "3", Role: auth.Operator})
+	var set []string
+	for i := range 7 {
+		set = append(set, fmt.Sprintf(`{"id":"%d","atomicityGroup":"g","method":"post","url":"Things","body":{"name":"T","description":"d"}}`, i))
+	}
+	body := `{"requests":[` + strings.Join(set, ",") + `]}`
+	if r := third.must(200, "POST", "$batch", body, "Content-Type", "application/json").Body.String(); strings.Count(r, `"status":201`) != 7 {
+		t.Errorf("the first change set: %s", r)
+	}
+	if r := third.must(200, "POST", "$batch", body, "Content-Type", "application/json").Body.String(); !strings.Contains(r, `"status":429,"headers":{"retry-after":"2"}`) {
+		t.Errorf("the second change set: %s", r)
+	}
+	parts := "--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\nContent-Type: application/http\n\nDELETE /Things(1) HTTP/1.1\n\n--c--\n--b--\n"
+	if r := third.must(200, "POST", "$batch", parts, "Content-Type", "multipart/mixed; boundary=b").Body.String(); !strings.Contains(r, "HTTP/1.1 429 ") || !strings.Contains(r, "\r\nRetry-After: 2\r\n") {
+		t.Errorf("the third change set: %s", r)
+	}
+}
+
+// Observations of a change set that is undone are not counted.
+func TestOnlyWhatIsStoredIsCounted(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	_, datastream := s.station()
+	was := s.sta.Stats().Observations
+	set := func(second string) {
+		s.must(200, "POST", "$batch", `{"requests":[{"id":"1","atomicityGroup":"g","method":"post","url":"CreateObservations","body":[{"Datastream":`+link(datastream)+
+			`,"components":["phenomenonTime","result"],"dataArray":[["2026-01-01T00:00:00Z",1],["2026-01-01T01:00:00Z",2]]}]},
+			{"id":"2","atomicityGroup":"g","method":"patch","url":"`+second+`","body":{"description":"x"}}]}`, "Content-Type", "application/json")
+	}
+	set("Datastreams(1999999999)")
+	if n := s.sta.Stats().Observations - was; n != 0 {
+		t.Errorf("%d observations counted of a change set that was undone", n)
+	}
+	set(datastream)
+	if n := s.sta.Stats().Observations - was; n != 2 {
+		t.Errorf("%d observations counted of 2", n)
+	}
 }

@@ -61,6 +61,7 @@ type outcome struct {
 	header http.Header
 	body   bytes.Buffer
 	made   write.Ref // by POST
+	stored int64     // Observations of a data array
 }
 
 // Header implements http.ResponseWriter.
@@ -132,7 +133,7 @@ func (h *Handler) alone(r *http.Request, q *inner, names map[string]write.Ref) (
 	case http.MethodGet, http.MethodHead:
 		h.get(a, sub, rest)
 	default:
-		if err := h.ready(a, sub); err != nil {
+		if err := h.ready(a, sub, 1); err != nil {
 			h.refuse(a, sub, err)
 			return a
 		}
@@ -200,18 +201,11 @@ func inside(address string, named func(string) (write.Ref, bool)) (rest, rawQuer
 }
 
 // changeSet carries out requests as one transaction. On failure nothing of them
-// is there, and failed tells which one it was. names are those of what was made
-// before.
+// is there, and failed tells which one it was; w gets the headers of the refusal.
+// names are those of what was made before.
 func (h *Handler) changeSet(w http.ResponseWriter, r *http.Request, list []inner, names map[string]write.Ref) (answers []*outcome, failed int, err error) {
-	if err := h.mayWrite(r); err != nil {
+	if err := h.ready(w, r, len(list)); err != nil {
 		return nil, 0, err
-	}
-	if h.d.Write == nil {
-		return nil, 0, refusal(http.StatusNotImplemented, "writing is not offered here")
-	}
-	if _, ok := h.turn(r, len(list)); !ok {
-		w.Header().Set("Retry-After", "1")
-		return nil, 0, refusal(http.StatusTooManyRequests, fmt.Sprintf("more than %d writes a second with one token; wait", h.d.Rate))
 	}
 	base := h.base(r)
 	err = h.d.Write.Update(r.Context(), func(s *write.Session) error {
@@ -232,6 +226,7 @@ func (h *Handler) changeSet(w http.ResponseWriter, r *http.Request, list []inner
 	if err == nil {
 		for _, a := range answers {
 			h.count.requests.Add(1)
+			h.count.observations.Add(a.stored)
 			if a.made.Set == sensorthings.Observations {
 				h.count.observations.Add(1)
 			}
@@ -259,7 +254,7 @@ func (h *Handler) step(r *http.Request, s *write.Session, q *inner, base string)
 			return nil, err
 		}
 		a.status = 0
-		h.sendRows(a, base, rows)
+		a.stored = h.sendRows(a, base, rows)
 		return a, nil
 	}
 	path, err := query.ParsePath(rest)

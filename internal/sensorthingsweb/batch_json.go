@@ -163,6 +163,9 @@ func (b *jsonBatch) write(id string, a *outcome) {
 	if loc := a.Header().Get("Location"); loc != "" {
 		line = read.AppendString(append(line, `,"location":`...), loc)
 	}
+	if wait := a.Header().Get("Retry-After"); wait != "" {
+		line = append(read.AppendString(append(line, `,"headers":{"retry-after":`...), wait), '}')
+	}
 	if body := bytes.TrimSpace(a.body.Bytes()); len(body) > 0 {
 		line = append(line, `,"body":`...)
 		if json.Valid(body) {

@@ -51,11 +51,11 @@ func (h *Handler) multipart(w http.ResponseWriter, r *http.Request, body []byte)
 			a.write(out, p.name)
 			continue
 		}
-		answers, _, err := h.changeSet(&outcome{}, r, p.set, names)
+		refused := &outcome{}
+		answers, _, err := h.changeSet(refused, r, p.set, names)
 		if err != nil {
-			a := &outcome{}
-			h.refuse(a, r, err)
-			a.write(out, "")
+			h.refuse(refused, r, err)
+			refused.write(out, "")
 			continue
 		}
 		inner := "changeset_" + rand.Text()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"plateau/internal/platform/httpd"
 	"plateau/internal/sensorthings"
 	"plateau/internal/sensorthings/read"
 	"plateau/internal/sensorthings/write"
@@ -40,10 +41,10 @@ type Deps struct {
 
 // Handler answers everything under /sta. It must be asked before a ServeMux.
 type Handler struct {
-	d     Deps
-	read  *read.Service
-	rates rates
-	count counters
+	d       Deps
+	read    *read.Service
+	limiter *httpd.Limiter // nil = any number
+	count   counters
 }
 
 // New makes a handler.
@@ -54,12 +55,12 @@ func New(d Deps) *Handler {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{d: d, read: read.New(d.Limits, d.Now)}
+	return &Handler{d: d, read: read.New(d.Limits, d.Now), limiter: httpd.NewLimiter(d.Rate, d.Rate, d.Now)}
 }
 
 // ServeHTTP answers a request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	cross(w, r)
+	Cross(w, r)
 	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), Root)
 	if !ok || rest != "" && rest[0] != '/' {
 		h.fault(w, r, notHere())
@@ -83,10 +84,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // methods that are answered somewhere under the service root.
 const methods = "GET, HEAD, OPTIONS, POST, PATCH, PUT, DELETE"
 
-// cross lets scripts of other sites read: what they get is what anybody without
+// Cross lets scripts of other sites read: what they get is what anybody without
 // cookies gets, because credentials are not allowed along with "*". A token in
 // Authorization works.
-func cross(w http.ResponseWriter, r *http.Request) {
+func Cross(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "Location, ETag, Retry-After")

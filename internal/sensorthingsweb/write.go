@@ -48,7 +48,7 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, rest string) {
 		h.batch(w, r)
 		return
 	}
-	if err := h.ready(w, r); err != nil {
+	if err := h.ready(w, r, 1); err != nil {
 		h.refuse(w, r, err)
 		return
 	}
@@ -69,16 +69,16 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, rest string) {
 
 const createObservations = "/CreateObservations"
 
-// ready fails unless the sender of r may write now.
-func (h *Handler) ready(w http.ResponseWriter, r *http.Request) error {
+// ready fails unless the sender of r may do n writes now.
+func (h *Handler) ready(w http.ResponseWriter, r *http.Request, n int) error {
 	if h.d.Write == nil {
 		return refusal(http.StatusNotImplemented, "writing is not offered here")
 	}
 	if err := h.mayWrite(r); err != nil {
 		return err
 	}
-	if wait, ok := h.turn(r, 1); !ok {
-		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+	if wait, ok := h.turn(r, n); !ok {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second))))
 		return refusal(http.StatusTooManyRequests, fmt.Sprintf("more than %d writes a second with one token; wait, or send many observations at once to CreateObservations", h.d.Rate))
 	}
 	return nil
@@ -168,7 +168,7 @@ func (h *Handler) carryOut(w http.ResponseWriter, r *http.Request, rest string, 
 		if err != nil {
 			return err
 		}
-		h.sendRows(w, h.base(r), rows)
+		h.count.observations.Add(h.sendRows(w, h.base(r), rows))
 		return nil
 	}
 	path, err := query.ParsePath(rest)
@@ -264,11 +264,10 @@ func appendAddress(b []byte, base string, r write.Ref) []byte {
 }
 
 // sendRows answers a data array: the address of each Observation, or why it was
-// not stored.
-func (h *Handler) sendRows(w http.ResponseWriter, base string, rows []write.Row) {
+// not stored. It returns how many were.
+func (h *Handler) sendRows(w http.ResponseWriter, base string, rows []write.Row) (stored int64) {
 	b := make([]byte, 0, 2+len(rows)*(len(base)+32))
 	b = append(b, '[')
-	stored := int64(0)
 	for i := range rows {
 		if i > 0 {
 			b = append(b, ',')
@@ -282,8 +281,8 @@ func (h *Handler) sendRows(w http.ResponseWriter, base string, rows []write.Row)
 		b = appendAddress(b, base, write.Ref{Set: sensorthings.Observations, ID: rows[i].ID})
 		b = append(b, '"')
 	}
-	h.count.observations.Add(stored)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
 	_, _ = w.Write(append(b, ']')) //nolint:gosec // JSON by its type, every text in it escaped; the client may be gone
+	return stored
 }

@@ -35,7 +35,11 @@ func (l *Limiter) Policy() (rate, burst int) { return l.rate, l.burst }
 
 // Take takes a token of a key's bucket: how many are left, how long until the
 // bucket is full again or, where there was none, until there is one.
-func (l *Limiter) Take(key string) (left int, wait time.Duration, ok bool) {
+func (l *Limiter) Take(key string) (left int, wait time.Duration, ok bool) { return l.TakeN(key, 1) }
+
+// TakeN is Take for what costs n tokens. It may take more than there are: what
+// comes next waits for them.
+func (l *Limiter) TakeN(key string, n int) (left int, wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -55,8 +59,8 @@ func (l *Limiter) Take(key string) (left int, wait time.Duration, ok bool) {
 	if b.left < 1 {
 		return 0, span(1 - b.left), false
 	}
-	b.left--
-	return int(b.left), span(float64(l.burst) - b.left), true
+	b.left -= float64(n)
+	return max(0, int(b.left)), span(float64(l.burst) - b.left), true
 }
 
 // sweep forgets buckets that are full again, once a minute.
@@ -65,9 +69,8 @@ func (l *Limiter) sweep(now time.Time) {
 		return
 	}
 	l.swept = now
-	full := time.Duration(l.burst) * time.Second / time.Duration(l.rate)
 	for key, b := range l.buckets {
-		if now.Sub(b.at) > full {
+		if b.left+now.Sub(b.at).Seconds()*float64(l.rate) >= float64(l.burst) {
 			delete(l.buckets, key)
 		}
 	}

@@ -34,4 +34,17 @@ func TestLimiter(t *testing.T) {
 	if left, _, ok := take("a"); !ok || left != 3 {
 		t.Errorf("a full bucket holds %d", left+1)
 	}
+	// More than there is may be taken at once, and has to be waited for, also
+	// where full buckets are forgotten meanwhile.
+	if left, wait, ok := l.TakeN("a", 203); !ok || left != 0 || wait != 102*time.Second {
+		t.Errorf("203 of 3: %d, %s, %v", left, wait, ok)
+	}
+	now = now.Add(100 * time.Second)
+	if _, wait, ok := take("a"); ok || wait != 500*time.Millisecond {
+		t.Errorf("after 100 s: %s, %v", wait, ok)
+	}
+	now = now.Add(500 * time.Millisecond)
+	if _, _, ok := take("a"); !ok {
+		t.Error("the token that was waited for is not there")
+	}
 }
