@@ -33,12 +33,7 @@ func (b *Broker) Announce(changes []sensorthings.Change, lost int) {
 func (b *Broker) Wanted(s sensorthings.Set) bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for k := range b.index {
-		if k.set == s {
-			return true
-		}
-	}
-	return false
+	return len(b.asked[s]) > 0
 }
 
 // changed is a change with the entity as it is now.
@@ -105,12 +100,7 @@ func (b *Broker) candidates(ctx context.Context, x *changed, err *error) (out []
 func (b *Broker) wantedBy(s sensorthings.Set, relation string) bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for k := range b.index {
-		if k.set == s && k.relation == relation {
-			return true
-		}
-	}
-	return false
+	return b.asked[s][relation] > 0
 }
 
 // load reads the changed entity, once.

@@ -70,6 +70,7 @@ type Broker struct {
 	sessions map[*mochi.Client]*session
 	topics   map[string]*subscribed
 	index    map[indexKey]map[*subscribed]struct{}
+	asked    map[sensorthings.Set]map[string]int // topics in index by set and relation
 
 	sent, created, refused, slow, lost atomic.Int64
 }
@@ -88,7 +89,7 @@ func New(o Options) (*Broker, error) {
 	if o.Queue <= 0 {
 		o.Queue = 1024
 	}
-	b := &Broker{o: o, all: o.Reader(auth.System), sessions: map[*mochi.Client]*session{}, topics: map[string]*subscribed{}, index: map[indexKey]map[*subscribed]struct{}{}}
+	b := &Broker{o: o, all: o.Reader(auth.System), sessions: map[*mochi.Client]*session{}, topics: map[string]*subscribed{}, index: map[indexKey]map[*subscribed]struct{}{}, asked: map[sensorthings.Set]map[string]int{}}
 	c := mochi.NewDefaultServerCapabilities()
 	c.MaximumClients, c.MaximumPacketSize, c.MaximumSessionExpiryInterval = int64(o.MaxClients), maxPacket, sessionSeconds
 	c.SharedSubAvailable, c.MaximumInflight = 0, uint16(min(o.Queue, 8192))

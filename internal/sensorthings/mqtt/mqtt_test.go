@@ -269,6 +269,13 @@ func TestReceiveUpdates(t *testing.T) {
 		if st := r.Stats(); st.Lost != 3 || st.Clients != 2 {
 			t.Errorf("%+v", st)
 		}
+		if tok := s.Unsubscribe("v1.1/Observations(8)/Datastream/Observations", "v1.1/Observations?$select=result,phenomenonTime", "v1.1/Observations(7)/result", "v1.1/Datastreams("+ds+")/Observations",
+			"v1.1/Datastreams("+ds+")/Observations?$select=id", "v1.1/Things("+ds+")/Datastreams("+ds+")/Observations", "v1.1/Things(1)/Datastreams("+ds+")/Observations"); !tok.WaitTimeout(20*time.Second) || tok.Error() != nil {
+			t.Fatal(tok.Error())
+		}
+		if r.Wanted(sensorthings.Observations) || r.wantedBy(sensorthings.Observations, "Datastream") || !r.Wanted(sensorthings.Datastreams) || !r.wantedBy(sensorthings.Datastreams, "Thing") {
+			t.Errorf("asked for: %v", r.asked)
+		}
 	})
 	t.Run("only what a client may see", func(t *testing.T) {
 		t.Parallel()
@@ -401,23 +408,40 @@ func TestCredentials(t *testing.T) {
 	if n := open.Stats().Topics; n != 0 {
 		t.Errorf("%d subscriptions were granted", n)
 	}
-	// A token that is taken back ends the session.
-	gone := newRig(t, func(o *Options) {
-		inner, asked := o.Token, 0
-		o.Token = func(ctx context.Context, token string) (auth.Principal, error) {
-			if asked++; asked > 1 {
-				return auth.Principal{}, errs.New(errs.Unauthenticated, "err.auth.token")
+}
+
+// A token that is taken back ends the session, and one whose account belongs to
+// another enterprise.
+func TestRecheck(t *testing.T) {
+	t.Parallel()
+	for name, then := range map[string]func() (auth.Principal, error){
+		"taken back": func() (auth.Principal, error) {
+			return auth.Principal{}, errs.New(errs.Unauthenticated, "err.auth.token")
+		},
+		"another enterprise": func() (auth.Principal, error) { p := accounts["staff"]; p.Enterprise = "e2"; return p, nil },
+		"another role":       func() (auth.Principal, error) { p := accounts["staff"]; p.Role = auth.Officer; return p, nil },
+	} {
+		r := newRig(t, func(o *Options) {
+			asked := 0
+			o.Token = func(context.Context, string) (auth.Principal, error) {
+				if asked++; asked > 2 {
+					return then()
+				}
+				return accounts["staff"], nil
 			}
-			return inner(ctx, token)
+		})
+		s := r.mustConnect(t, "staff")
+		r.recheck(t.Context())
+		if !s.IsConnectionOpen() {
+			t.Errorf("%s: ended too early", name)
 		}
-	})
-	g := gone.mustConnect(t, "op")
-	gone.recheck(t.Context())
-	for end := time.Now().Add(20 * time.Second); g.IsConnectionOpen() && time.Now().Before(end); {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if g.IsConnectionOpen() {
-		t.Error("a session outlives its token")
+		r.recheck(t.Context())
+		for end := time.Now().Add(20 * time.Second); s.IsConnectionOpen() && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if s.IsConnectionOpen() {
+			t.Errorf("%s: the session goes on", name)
+		}
 	}
 }
 

@@ -67,6 +67,10 @@ func (b *Broker) subscribe(s *session, name string, qos byte) {
 				b.index[k] = map[*subscribed]struct{}{}
 			}
 			b.index[k][sub] = struct{}{}
+			if b.asked[k.set] == nil {
+				b.asked[k.set] = map[string]int{}
+			}
+			b.asked[k.set][k.relation]++
 		}
 	}
 	sub.by[s] = min(qos, 1)
@@ -96,6 +100,9 @@ func (b *Broker) drop(sub *subscribed, s *session) {
 		if delete(b.index[k], sub); len(b.index[k]) == 0 {
 			delete(b.index, k)
 		}
+		if b.asked[k.set][k.relation]--; b.asked[k.set][k.relation] == 0 {
+			delete(b.asked[k.set], k.relation)
+		}
 	}
 }
 
@@ -116,7 +123,8 @@ func (b *Broker) leave(cl *mochi.Client) {
 	close(s.done)
 }
 
-// recheck ends the sessions whose token was taken back.
+// recheck ends the sessions whose token was taken back, or whose account may see
+// something else now.
 func (b *Broker) recheck(ctx context.Context) {
 	b.mu.RLock()
 	list := make([]*session, 0, len(b.sessions))
@@ -132,7 +140,7 @@ func (b *Broker) recheck(ctx context.Context) {
 		if s.token == "" {
 			continue
 		}
-		if p, err := b.o.Token(ctx, s.token); err == nil && p.Role != s.who.Role || errs.Is(err, errs.Unauthenticated) {
+		if p, err := b.o.Token(ctx, s.token); err == nil && (p.Role != s.who.Role || p.Enterprise != s.who.Enterprise) || errs.Is(err, errs.Unauthenticated) {
 			s.cl.Stop(errToken)
 		}
 	}
