@@ -98,6 +98,7 @@ func sensorThingsFault(w http.ResponseWriter, r *http.Request, d httpd.Details) 
 	if !underSensorThings(r) {
 		return false
 	}
+	sensorthingsweb.Cross(w, r)
 	sensorthingsweb.Fault(w, d.Status, d.Detail)
 	return true
 }
