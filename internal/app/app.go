@@ -386,6 +386,9 @@ func (a *App) handler() (http.Handler, error) {
 	if err := metrics.Register(&keptMetrics{a.keeping}); err != nil {
 		return nil, err
 	}
+	if err := metrics.Register(&toldMetrics{a.alarms, a.hooks, a.broker}); err != nil {
+		return nil, err
+	}
 	if err := metrics.Register(&collector{a.store, a.gateway, a.engine, a.sta, a.entities, a.now}); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // The running program announces what its loggers send, takes an observation over
@@ -59,5 +60,18 @@ func TestMQTT(t *testing.T) {
 				t.Fatalf("%s: nothing heard of %v, %+v", url, wanted, a.broker.Stats())
 			}
 		}
+	}
+	shown := prometheus.NewPedanticRegistry()
+	shown.MustRegister(&toldMetrics{a.alarms, a.hooks, a.broker})
+	list, err := shown.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range list {
+		values[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue() + f.GetMetric()[0].GetCounter().GetValue()
+	}
+	if len(list) != 14 || values["plateau_mqtt_connections"] != 2 || values["plateau_mqtt_published_total"] != 2 || values["plateau_mqtt_sent_total"] < 6 {
+		t.Errorf("%d metrics: %v", len(list), values)
 	}
 }

@@ -137,6 +137,7 @@ func (s *Service) skip(ctx context.Context, h *Hook) error {
 	if err != nil {
 		return err
 	}
+	s.count.dropped.Add(first - h.Next)
 	h.GivenUp += int(first - h.Next)
 	h.Next, h.Tries, h.FirstTry, h.NextTry = first, 0, time.Time{}, time.Time{}
 	return s.o.DB.Tx(ctx, func(tx *db.Tx) error { return advance(ctx, tx, h) })
@@ -171,6 +172,7 @@ func (s *Service) tell(ctx context.Context, h *Hook, e *events.Event) (ok bool, 
 	if ok {
 		h.Tries, h.FirstTry, h.NextTry = 0, time.Time{}, time.Time{}
 	}
+	s.count.took(d.Outcome)
 	return ok, s.o.DB.Tx(ctx, func(tx *db.Tx) error {
 		if err := note(ctx, tx, h.ID, &d); err != nil {
 			return err

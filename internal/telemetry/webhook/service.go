@@ -37,6 +37,7 @@ type Options struct {
 type Service struct {
 	o      Options
 	client *http.Client
+	count  counters
 
 	mu   sync.Mutex
 	busy map[string]bool // subscriptions at work

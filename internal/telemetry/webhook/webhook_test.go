@@ -274,6 +274,9 @@ func TestReceiverRestarts(t *testing.T) {
 	if now, _ := b.Get(t.Context(), h.ID); now.NextTry.IsZero() || now.FirstTry.IsZero() {
 		t.Errorf("%+v", now)
 	}
+	if st, err := b.Stats(t.Context()); err != nil || st.Retried < 2 || st.Done != 0 || st.Failing != 1 || st.Waiting != 2 {
+		t.Errorf("%+v, %v", st, err)
+	}
 	if l, err = net.Listen("tcp", addr); err != nil {
 		t.Fatal(err)
 	}
@@ -316,6 +319,9 @@ func TestGivenUpAndOthersGoOn(t *testing.T) {
 		if len(log) == 0 || log[0].Outcome != webhook.GaveUp || log[0].Status != 502 {
 			t.Errorf("%+v", log)
 		}
+		if st, err := b.Stats(t.Context()); err != nil || st.GivenUp != 2 || st.Done < 2 || st.Failing+st.Paused != 0 {
+			t.Errorf("%+v, %v", st, err)
+		}
 	})
 }
 
@@ -329,6 +335,9 @@ func TestGoneIsPaused(t *testing.T) {
 	rec.secret = secret
 	b.happen(numbered(0, 1)...)
 	b.run(func() bool { now, _ := b.Get(t.Context(), h.ID); return now.Paused })
+	if st, err := b.Stats(t.Context()); err != nil || st.Paused != 1 || st.Waiting != 0 {
+		t.Errorf("%+v, %v", st, err)
+	}
 }
 
 func TestChosenEvents(t *testing.T) {
