@@ -84,7 +84,7 @@ func Archive(ctx context.Context, o Options, age time.Duration, partial bool) (f
 	if !errors.Is(err, errNoServer) {
 		return files, err
 	}
-	s, c, err := stopped(o)
+	s, err := stopped(&c)
 	if err != nil {
 		return nil, held(err, c.Data, "stop it first")
 	}

@@ -85,7 +85,7 @@ func Backup(ctx context.Context, o Options, to string, progress func(done, total
 	if !errors.Is(err, errNoServer) {
 		return m, err
 	}
-	s, c, err := stopped(o) // holds the folder's lock until the copy is made
+	s, err := stopped(&c) // holds the folder's lock until the copy is made
 	if err != nil {
 		return m, held(err, c.Data, "stop it first")
 	}
@@ -148,7 +148,7 @@ func Restore(ctx context.Context, o Options, from string, copied func(done, tota
 		return r, err
 	}
 	r.Copied = time.Since(began)
-	s, _, err := stopped(o)
+	s, err := stopped(&c)
 	if err != nil {
 		return r, err
 	}

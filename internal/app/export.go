@@ -97,7 +97,7 @@ func ExportParquet(ctx context.Context, o Options, e Export, progress func(done,
 	if !errors.Is(err, errNoServer) {
 		return out, err
 	}
-	err = judgement(ctx, o, func(s *store.Store, reg *telemetry.Registry, judged *quality.Engine) error {
+	err = judgement(ctx, &c, func(s *store.Store, reg *telemetry.Registry, judged *quality.Engine) error {
 		out.Report, err = e.write(ctx, c.Data, o.Version, s, reg.Snapshot(), judged, progress)
 		return err
 	})

@@ -34,32 +34,30 @@ func held(err error, data, remedy string) error {
 	return fmt.Errorf("%w, which takes no orders at %s; %s", err, filepath.Join(data, ControlName), remedy)
 }
 
-// stopped opens the telemetry of a server that is not running; of o it takes the
-// configuration.
-func stopped(o Options) (*store.Store, config.Config, error) {
-	c, err := o.config()
-	if err != nil {
-		return nil, c, err
-	}
+// stopped opens the telemetry of a server that is not running.
+func stopped(c *config.Config) (*store.Store, error) {
 	if err := backup.Restored(c.Data); err != nil {
-		return nil, c, err
+		return nil, err
 	}
 	dir := filepath.Join(c.Data, TelemetryDir)
 	if _, err := os.Stat(dir); err != nil {
-		return nil, c, fmt.Errorf("%s holds no journal: %w", c.Data, err)
+		return nil, fmt.Errorf("%s holds no journal: %w", c.Data, err)
 	}
-	places, err := archivePlaces(&c)
+	places, err := archivePlaces(c)
 	if err != nil {
-		return nil, c, err
+		return nil, err
 	}
-	s, err := store.Open(dir, store.Options{CacheMB: 256, Archive: archive.NewReader(0, places...)})
-	return s, c, err
+	return store.Open(dir, store.Options{CacheMB: 256, Archive: archive.NewReader(0, places...)})
 }
 
 // Verify checks the journal of a server that is not running; of o it takes the
 // configuration. Encrypted frames are read with the keys of the registry.
 func Verify(ctx context.Context, o Options) (r store.Report, err error) {
-	s, c, err := stopped(o)
+	c, err := o.config()
+	if err != nil {
+		return r, err
+	}
+	s, err := stopped(&c)
 	if err != nil {
 		return r, err
 	}
@@ -75,7 +73,11 @@ func Verify(ctx context.Context, o Options) (r store.Report, err error) {
 // compares with the stored rows; of o it takes the configuration. Nothing is
 // written. progress is as in quality.Engine.Check.
 func VerifyJudgement(ctx context.Context, o Options, progress func(done, total int)) (r quality.CheckReport, err error) {
-	err = judgement(ctx, o, func(_ *store.Store, _ *telemetry.Registry, e *quality.Engine) error {
+	c, err := o.config()
+	if err != nil {
+		return r, err
+	}
+	err = judgement(ctx, &c, func(_ *store.Store, _ *telemetry.Registry, e *quality.Engine) error {
 		r, err = e.Check(ctx, progress)
 		return err
 	})
@@ -84,8 +86,8 @@ func VerifyJudgement(ctx context.Context, o Options, progress func(done, total i
 
 // judgement opens what a stopped server holds, for reading: fn must write
 // nothing, and keep nothing when it returns.
-func judgement(ctx context.Context, o Options, fn func(*store.Store, *telemetry.Registry, *quality.Engine) error) (err error) {
-	s, c, err := stopped(o)
+func judgement(ctx context.Context, c *config.Config, fn func(*store.Store, *telemetry.Registry, *quality.Engine) error) (err error) {
+	s, err := stopped(c)
 	if err != nil {
 		return err
 	}
