@@ -74,7 +74,7 @@ type commandsView struct {
 	Version   string
 	Outlet    word
 	OutletURL string
-	Connected bool
+	Link      deviceLink
 	Groups    []actGroup
 	Act       string // chosen
 	Title     string
@@ -98,10 +98,8 @@ func (h *Handler) commandPage(c *call, status int, name string, confirm bool, pr
 		return notFound()
 	}
 	version := h.speaks(mn)
-	v := &commandsView{MN: mn, Version: version.String(), Confirm: confirm}
-	for _, s := range h.Gateway.Devices() {
-		v.Connected = v.Connected || s.MN == mn && s.Connected
-	}
+	s, _ := h.Gateway.Device(mn) // all is zero before it sends
+	v := &commandsView{MN: mn, Version: version.String(), Confirm: confirm, Link: c.deviceLink(&s)}
 	o := c.snap.Outlets[d.Outlet]
 	if o != nil {
 		v.Outlet, v.OutletURL = c.outletName(o), c.path(outletPath(o.ID))

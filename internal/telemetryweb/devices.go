@@ -27,6 +27,7 @@ type deviceRow struct {
 	Outlet    word
 	OutletURL string
 	Connected bool
+	Link      deviceLink
 	Seen      bool
 	Last      time.Time
 	Version   string
@@ -112,7 +113,7 @@ func (h *Handler) devices(c *call) error {
 
 func (h *Handler) deviceRow(c *call, d *telemetry.Device, s gateway.DeviceStatus) deviceRow {
 	r := deviceRow{
-		MN: d.MN, Href: c.path("/devices/" + d.MN), Connected: s.Connected, Seen: !s.Last.IsZero(), Last: s.Last, Version: s.Version,
+		MN: d.MN, Href: c.path("/devices/" + d.MN), Connected: s.Connected, Link: c.deviceLink(&s), Seen: !s.Last.IsZero(), Last: s.Last, Version: s.Version,
 		Frames: s.Frames, Refused: s.Refused + s.Quarantined, Auto: d.AutoAdopted,
 	}
 	if s.LastError != "" {
@@ -219,10 +220,9 @@ func (h *Handler) device(c *call) error { return h.devicePage(c, http.StatusOK, 
 func (h *Handler) devicePage(c *call, status int, problems []web.FieldError) error {
 	mn := c.r.PathValue("mn")
 	v := &deviceView{Device: c.snap.Devices[mn], CanChange: h.Editor != nil}
-	for _, s := range h.Gateway.Devices() {
-		if s.MN == mn {
-			v.Status = &s
-		}
+	s, heard := h.Gateway.Device(mn)
+	if heard {
+		v.Status = &s
 	}
 	for _, k := range h.Gateway.Knocking() {
 		if k.MN == mn {
@@ -241,12 +241,8 @@ func (h *Handler) devicePage(c *call, status int, problems []web.FieldError) err
 	if v.Device == nil && v.Knock == nil && len(list) > 0 && h.Editor != nil {
 		v.AdoptHref = c.path("/devices/" + mn + "/adopt")
 	}
-	v.Row = deviceRow{MN: mn}
+	v.Row = deviceRow{MN: mn, Link: c.deviceLink(&s)}
 	if v.Device != nil {
-		var s gateway.DeviceStatus
-		if v.Status != nil {
-			s = *v.Status
-		}
 		v.Row = h.deviceRow(c, v.Device, s)
 		v.Entry = c.entryWords(v.Device)
 		v.Undo = c.undoing(v.Device)

@@ -306,10 +306,6 @@ func (x *shiftHours) add(n map[string]int, code string) {
 	x.N = max(x.N, n[code])
 }
 
-// datagramSilence is after what time a logger that has no connection to lose,
-// because it sends over UDP, counts as silent.
-const datagramSilence = 15 * time.Minute
-
 // shiftLoggers lists strangers that knocked, loggers that fell silent and those
 // whose frames were refused.
 func (h *Handler) shiftLoggers(c *call, f *shiftFacts, s handover.Shift) {
@@ -324,8 +320,7 @@ func (h *Handler) shiftLoggers(c *call, f *shiftFacts, s handover.Shift) {
 		if x := c.snap.Devices[d.MN]; x != nil {
 			outlet = x.Outlet
 		}
-		speaking := d.Connected || d.Datagrams && f.Until.Sub(d.Last) < datagramSilence
-		if !speaking && within(d.Last) {
+		if !speaking(&d, f.Until) && within(d.Last) {
 			f.Loggers = append(f.Loggers, shiftLogger{At: d.Last, MN: d.MN, Kind: "silent", Outlet: outlet})
 		}
 		if d.LastError != "" && within(d.LastErrorAt) {

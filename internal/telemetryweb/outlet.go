@@ -16,7 +16,6 @@ import (
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/backfill"
 	"plateau/internal/telemetry/figures"
-	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/web"
 	"plateau/internal/web/chart"
@@ -889,7 +888,7 @@ type served struct {
 	MN       string
 	From, To time.Time
 	Now      bool
-	Status   *gateway.DeviceStatus
+	Link     deviceLink // empty before it sends
 }
 
 type outletDevicesView struct {
@@ -911,16 +910,13 @@ func (h *Handler) outletDevices(c *call) error {
 	if v.Head, err = h.head(c, o, "devices"); err != nil {
 		return err
 	}
-	live := h.Gateway.Devices()
 	for mn, d := range c.snap.Devices {
 		if d.Outlet != o.ID {
 			continue
 		}
 		s := served{MN: mn, From: d.From, Now: true}
-		for i := range live {
-			if live[i].MN == mn {
-				s.Status = &live[i]
-			}
+		if status, heard := h.Gateway.Device(mn); heard {
+			s.Link = c.deviceLink(&status)
 		}
 		v.Periods = append(v.Periods, s)
 	}
