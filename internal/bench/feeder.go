@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"plateau/hj212"
@@ -33,10 +32,8 @@ func (f *feeder) raws(n int, now time.Time) *rawFrames {
 
 // submit decodes frames and waits until they are durable.
 func (f *feeder) submit(ctx context.Context, raws *rawFrames, now time.Time) error {
-	var (
-		p  hj212.Packet
-		wg sync.WaitGroup
-	)
+	var p hj212.Packet
+	got := receipts{s: f.s}
 	first := f.next - raws.len()
 	for first < 0 {
 		first += len(f.loggers)
@@ -47,13 +44,10 @@ func (f *feeder) submit(ctx context.Context, raws *rawFrames, now time.Time) err
 		if err != nil {
 			return err
 		}
-		x.Done = func(store.Result) { wg.Done() }
 		batch = append(batch, x)
 	}
-	wg.Add(len(batch))
-	if err := f.s.SubmitBatch(ctx, batch); err != nil {
+	if err := got.submit(ctx, batch...); err != nil {
 		return err
 	}
-	wg.Wait()
-	return nil
+	return got.wait()
 }

@@ -46,7 +46,7 @@ func growOutlets(ctx context.Context, c *Config, r *Report) (Plot, error) {
 	p := Plot{Title: "Cost of outlets", X: "outlets", Y: "µs", LogX: true}
 	total := c.Frames / 5
 	frames, latest := Line{Name: "a frame received"}, Line{Name: "latest of one"}
-	for _, n := range []int{300, 1000, 3000, 10_000, 50_000} {
+	for _, n := range []int{min(300, total), 1000, 3000, 10_000, 50_000} {
 		if n > total { // each has a record at least
 			break
 		}
@@ -130,7 +130,7 @@ func liveHeap() float64 {
 func growHistory(ctx context.Context, c *Config, r *Report) (Plot, error) {
 	p := Plot{Title: "Cost of history", X: "days of history of 100 outlets, ten-minute records", Y: "ms"}
 	day, open := Line{Name: "day of one outlet"}, Line{Name: "opening the store"}
-	for _, days := range []int{10, 30, 90, 180, 365} {
+	for _, days := range []int{min(c.Days, 10), 30, 90, 180, 365} {
 		if days > c.Days {
 			break
 		}
@@ -161,7 +161,7 @@ func growHistoryOnce(ctx context.Context, c *Config, days int) (day, open []floa
 	defer func() { err = errors.Join(err, s.Close()) }()
 	outlets := min(c.Outlets, 100)
 	to := c.Now().Truncate(24 * time.Hour)
-	if err := fillMinutes(ctx, s, outlets, to.AddDate(0, 0, -days), to); err != nil {
+	if err := fillMinutes(ctx, s, outlets, to.AddDate(0, 0, -days), to, nil); err != nil {
 		return nil, nil, err
 	}
 	if err := s.Compact(ctx); err != nil {
@@ -176,7 +176,7 @@ func growHistoryOnce(ctx context.Context, c *Config, days int) (day, open []floa
 			return nil, nil, err
 		}
 		open = append(open, float64(c.Now().Sub(began).Microseconds())/1000)
-		from := to.AddDate(0, 0, -days/2)
+		from := to.AddDate(0, 0, -(days+1)/2)
 		began = c.Now()
 		n := 0
 		err := s.Records(telemetry.OutletID(k%outlets+1), telemetry.KindMinute, from.Unix(), from.Add(24*time.Hour).Unix(), func(*telemetry.Record) bool { n++; return true })
@@ -204,7 +204,7 @@ func growReaders(ctx context.Context, c *Config, r *Report) (Plot, error) {
 	outlets := min(c.Outlets, 300)
 	days := min(c.Days, 30)
 	to := c.Now().Truncate(24 * time.Hour)
-	if err := fillMinutes(ctx, s, outlets, to.AddDate(0, 0, -days), to); err != nil {
+	if err := fillMinutes(ctx, s, outlets, to.AddDate(0, 0, -days), to, nil); err != nil {
 		return p, err
 	}
 	own := *c
@@ -231,7 +231,7 @@ func growReaders(ctx context.Context, c *Config, r *Report) (Plot, error) {
 						return
 					default:
 					}
-					from := to.AddDate(0, 0, -1-k%(days-1))
+					from := to.AddDate(0, 0, -1-k%days)
 					began := c.Now()
 					err := s.Records(telemetry.OutletID((g*37+k)%outlets+1), telemetry.KindMinute, from.Unix(), from.Add(24*time.Hour).Unix(), func(*telemetry.Record) bool { return true })
 					mine = append(mine, float64(c.Now().Sub(began).Microseconds())/1000)

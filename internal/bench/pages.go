@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"plateau/hj212"
@@ -173,18 +172,15 @@ func prepare(ctx context.Context, c *Config, dir string, now time.Time) error {
 // fillHistory stores the last day of a world's uploads.
 func fillHistory(ctx context.Context, s *store.Store, w *simulator.World, outlets map[string]telemetry.OutletID, now time.Time) error {
 	var p hj212.Packet
-	var wg sync.WaitGroup
+	got := receipts{s: s}
 	err := w.History(ctx, now.Add(-26*time.Hour), now, func(raw []byte, mn string, sentAt time.Time) error {
 		f, err := decode(&p, outlets[mn], raw, nil, sentAt)
 		if err != nil {
 			return nil //nolint:nilerr // a damaged upload, as the world plays them now and then
 		}
-		wg.Add(1)
-		f.Done = func(store.Result) { wg.Done() }
-		return s.Submit(ctx, f)
+		return got.submit(ctx, f)
 	})
-	wg.Wait()
-	return errors.Join(err, s.Health())
+	return errors.Join(err, got.wait())
 }
 
 // browser asks the program as a person's browser does.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"plateau/hj212"
@@ -69,7 +68,7 @@ func Query(ctx context.Context, c Config) (r Report, err error) {
 
 // fillLoggers stores records of n outlets, 30 s apart, the last at now.
 func fillLoggers(ctx context.Context, s *store.Store, n, records int, now time.Time) error {
-	var wg sync.WaitGroup
+	got := receipts{s: s}
 	var p hj212.Packet
 	for o := range n {
 		l := newLogger(o)
@@ -79,13 +78,10 @@ func fillLoggers(ctx context.Context, s *store.Store, n, records int, now time.T
 			if err != nil {
 				return err
 			}
-			wg.Add(1)
-			f.Done = func(store.Result) { wg.Done() }
-			if err := s.Submit(ctx, f); err != nil {
+			if err := got.submit(ctx, f); err != nil {
 				return err
 			}
 		}
 	}
-	wg.Wait()
-	return s.Health()
+	return got.wait()
 }

@@ -44,7 +44,7 @@ func Recompute(ctx context.Context, c Config) (r Report, err error) {
 	end := c.Now().Add(-room).Truncate(24 * time.Hour)
 	from := end.AddDate(0, 0, -c.Days)
 	began := c.Now()
-	if err := fillMinutes(ctx, s, c.Outlets, from, end); err != nil {
+	if err := fillMinutes(ctx, s, c.Outlets, from, end, nil); err != nil {
 		return r, err
 	}
 	records := float64(c.Outlets) * float64(c.Days) * float64(24*time.Hour/recordStep)
@@ -186,10 +186,9 @@ func (x *recomputeRuns) settle(ctx context.Context) error {
 }
 
 // fillMinutes stores minute records of n outlets over [from, to) as fast as the
-// store takes them.
-func fillMinutes(ctx context.Context, s *store.Store, n int, from, to time.Time) error {
-	var wg sync.WaitGroup
-	done := func(store.Result) { wg.Done() }
+// store takes them; tell, when given, hears every thirty days how far it is.
+func fillMinutes(ctx context.Context, s *store.Store, n int, from, to time.Time, tell func(at time.Time)) error {
+	got := receipts{s: s}
 	raw := []byte("##0000")
 	names := make([]string, n)
 	loggers := make([]*logger, n)
@@ -199,16 +198,18 @@ func fillMinutes(ctx context.Context, s *store.Store, n int, from, to time.Time)
 	}
 	batch := make([]*store.Frame, 0, 2000)
 	flush := func() error {
-		wg.Add(len(batch))
-		err := s.SubmitBatch(ctx, batch)
+		err := got.submit(ctx, batch...)
 		batch = make([]*store.Frame, 0, 2000)
 		return err
 	}
 	for at := from; at.Before(to); at = at.Add(recordStep) {
+		if tell != nil && at.Sub(from)%(30*24*time.Hour) == 0 {
+			tell(at)
+		}
 		for i, l := range loggers {
 			f := &store.Frame{
 				MN: names[i], Outlet: telemetry.OutletID(i + 1), Kind: telemetry.KindMinute, At: at.Unix(), Received: at.Add(recordStep),
-				Raw: raw, Verdict: telemetry.Stored, Values: make([]telemetry.Value, len(codes)), Done: done,
+				Raw: raw, Verdict: telemetry.Stored, Values: make([]telemetry.Value, len(codes)),
 			}
 			for k, c := range codes {
 				l.values[k] *= 1 + 0.01*(l.rnd.Float64()-0.5)
@@ -224,6 +225,5 @@ func fillMinutes(ctx context.Context, s *store.Store, n int, from, to time.Time)
 	if err := flush(); err != nil {
 		return err
 	}
-	wg.Wait()
-	return s.Health()
+	return got.wait()
 }
