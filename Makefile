@@ -72,6 +72,7 @@ bench: build
 	bin/plateau bench query
 	bin/plateau bench judge
 	bin/plateau bench recompute
+	bin/plateau bench start
 
 clean:
 	rm -rf bin internal/web/dist/* web/node_modules

@@ -6,10 +6,13 @@ import (
 	"encoding/xml"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
+	"plateau/internal/app"
 	"plateau/internal/testkit"
 )
 
@@ -22,7 +25,42 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		if err := serve(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(testkit.Main(m))
+}
+
+// serve is the program as Start calls it.
+func serve(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	flags := map[string]string{}
+	for i := 0; i+1 < len(args); i += 2 {
+		flags[map[string]string{"--data": "data", "--http": "http.addr", "--hj212": "hj212.addr"}[args[i]]] = args[i+1]
+	}
+	return app.Run(ctx, app.Options{Flags: flags, Stdout: os.Stdout, Stderr: os.Stderr})
+}
+
+func TestStartSmall(t *testing.T) {
+	t.Parallel()
+	var told strings.Builder
+	r, err := Start(t.Context(), Config{Dir: t.TempDir(), Runs: 1, Outlets: 5, Days: 2, Program: os.Args[0], Log: &told})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"start_to_ready_first", "start_to_ready", "start_to_ready_unread", "backup_to_copy", "restore_to_copy", "restore_files_to_copy"} {
+		if r.Figures[name].Median <= 0 {
+			t.Errorf("%s: %+v", name, r.Figures[name])
+		}
+	}
+	if !strings.Contains(told.String(), "filled in") || !strings.Contains(told.String(), "run 1 of 1") {
+		t.Errorf("told %q", told.String())
+	}
 }
 
 func TestConnectionsSmall(t *testing.T) {
@@ -96,6 +134,26 @@ func TestGrowthSmall(t *testing.T) {
 		if err != nil || xml.Unmarshal(b, new(struct{})) != nil || bytes.Contains(b, []byte("NaN")) || bytes.Count(b, []byte("<path")) < 5 {
 			t.Errorf("%s: %v\n%s", p, err, b)
 		}
+	}
+}
+
+// TestGrowthDay grows over a single day and few frames: the shortest there is.
+func TestGrowthDay(t *testing.T) {
+	t.Parallel()
+	c := Config{Dir: t.TempDir(), Runs: 1, Frames: 100, Outlets: 3, Rate: 100, Seconds: 1, Days: 1}
+	c.defaults()
+	r := newReport("growth")
+	for _, part := range []func(context.Context, *Config, *Report) (Plot, error){growOutlets, growHistory} {
+		p, err := part(t.Context(), &c, &r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if svg := p.SVG(); bytes.Contains(svg, []byte("NaN")) {
+			t.Errorf("%s", svg)
+		}
+	}
+	if r.Figures["outlets_00020_frame"].Runs != 1 || r.Figures["history_001_day"].Median <= 0 {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,17 +18,18 @@ import (
 
 // Config says how much to do; the zero value is a run of a minute or so.
 type Config struct {
-	Dir     string // where to write; "" = a temporary folder
-	Runs    int    // 0 = 5
-	Frames  int    // in one ingest run; 0 = 1,000,000
-	Outlets int    // 0 = 1,000; of recompute 300
-	Rate    int    // frames/s received beside; 0 = 20,000, of recompute 1,000, of connections 1,765
-	Seconds int    // of each stretch of steady receiving; 0 = 30; of sta of each stretch of posting, 0 = 10
-	Days    int    // of history, of recompute; 0 = 365
-	Plots   string // folder for the plots of growth; "" = none
-	Conns   int    // loggers connected at once, of connections; 0 = 50,000
-	History int    // observations in the Datastream that sta reads; 0 = 1,000,000
-	Program string // the program, for a server in a process of its own; "" = in this one
+	Dir     string    // where to write; "" = a temporary folder
+	Runs    int       // 0 = 5
+	Frames  int       // in one ingest run; 0 = 1,000,000
+	Outlets int       // 0 = 1,000; of recompute and start 300
+	Rate    int       // frames/s received beside; 0 = 20,000, of recompute 1,000, of connections 1,765
+	Seconds int       // of each stretch of steady receiving; 0 = 30; of sta of each stretch of posting, 0 = 10
+	Days    int       // of history, of recompute, growth and start; 0 = 365
+	Plots   string    // folder for the plots of growth; "" = none
+	Conns   int       // loggers connected at once, of connections; 0 = 50,000
+	History int       // observations in the Datastream that sta reads; 0 = 1,000,000
+	Program string    // the program, for a server in a process of its own; "" = in this one
+	Log     io.Writer // told how far a long preparation is; nil = nobody
 	Now     func() time.Time
 }
 
@@ -52,6 +54,12 @@ func (c *Config) defaults() {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+}
+
+func (c *Config) tell(format string, args ...any) {
+	if c.Log != nil {
+		fmt.Fprintf(c.Log, format+"\n", args...)
 	}
 }
 
