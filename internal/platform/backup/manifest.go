@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -68,7 +69,8 @@ func Read(dir string) (Manifest, error) {
 	}
 	seen := map[string]bool{}
 	for _, f := range m.Files {
-		if !filepath.IsLocal(filepath.FromSlash(f.Path)) || f.Path == ManifestName || seen[f.Path] || f.Size < 0 {
+		// Another spelling of a name would be the same file twice; "." is the folder.
+		if !filepath.IsLocal(filepath.FromSlash(f.Path)) || path.Clean(f.Path) != f.Path || f.Path == "." || f.Path == ManifestName || seen[f.Path] || f.Size < 0 {
 			return m, fmt.Errorf("%s is %w: %s names a file %q that cannot be in it", dir, ErrNoBackup, ManifestName, f.Path)
 		}
 		seen[f.Path] = true
