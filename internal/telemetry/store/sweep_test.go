@@ -170,13 +170,13 @@ func sweepOnce(t *testing.T, j *injector) int {
 	disk := vfs.NewMem()
 	fs := errorfs.Wrap(disk, j)
 	w := newScript()
-	s, err := Open("db", Options{FS: fs, MemMB: 1, CacheMB: 1})
+	s, err := Open("db", Options{FS: fs, MemMB: 1, CacheMB: 16})
 	if err == nil {
 		w.run(t, s)
 	}
 	j.healed.Store(true)
 	if err != nil { // the fault met the start: the next one must succeed
-		if s, err = Open("db", Options{FS: fs, MemMB: 1, CacheMB: 1}); err != nil {
+		if s, err = Open("db", Options{FS: fs, MemMB: 1, CacheMB: 16}); err != nil {
 			t.Fatalf("operation %d: not even opened after the fault was over: %v", j.k, err)
 		}
 	}
@@ -192,7 +192,7 @@ func sweepOnce(t *testing.T, j *injector) int {
 	if err := s.Close(); err != nil {
 		t.Fatalf("operation %d: close: %v", j.k, err)
 	}
-	again := open(t, "db", Options{FS: disk, MemMB: 1, CacheMB: 1})
+	again := open(t, "db", Options{FS: disk, MemMB: 1, CacheMB: 16})
 	verified(t, again)
 	checkAcked(t, again, w.soFar())
 	if err := again.Close(); err != nil {
@@ -237,7 +237,7 @@ func TestPowerLoss(t *testing.T) {
 		}
 		return nil
 	}))
-	s, err := Open("db", Options{FS: fs, MemMB: 1, CacheMB: 1})
+	s, err := Open("db", Options{FS: fs, MemMB: 1, CacheMB: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestPowerLoss(t *testing.T) {
 	}
 	most := 0
 	for _, l := range losses {
-		s, err := Open("db", Options{FS: l.disk, MemMB: 1, CacheMB: 1})
+		s, err := Open("db", Options{FS: l.disk, MemMB: 1, CacheMB: 16})
 		if err != nil {
 			t.Fatalf("power lost before operation %d: %v", l.at, err)
 		}
