@@ -26,6 +26,7 @@ func (h *hook) ID() string { return "plateau" }
 func (h *hook) Provides(what byte) bool {
 	return bytes.IndexByte([]byte{
 		mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSessionEstablished, mochi.OnDisconnect, mochi.OnSubscribed, mochi.OnUnsubscribed, mochi.OnPublish, mochi.OnWill,
+		mochi.OnPacketRead, mochi.OnPacketEncode,
 	}, what) >= 0
 }
 

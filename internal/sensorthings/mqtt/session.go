@@ -29,6 +29,8 @@ type session struct {
 	queue  chan message
 	done   chan struct{} // closed when the client has left
 	over   chan struct{} // closed when nothing is sent any more
+
+	numbers numbers
 }
 
 type message struct {
@@ -199,11 +201,11 @@ func (s *session) write(m message) error {
 			s.b.o.Logger.WarnContext(context.Background(), "mqtt client confirms nothing and was let go", slog.String("remote", s.cl.Net.Remote), slog.String("account", s.who.ID))
 			return errSlow
 		}
-		id, err := s.cl.NextPacketID()
+		id, err := s.numbers.next(func(id uint16) bool { _, ok := s.cl.State.Inflight.Get(id); return ok })
 		if err != nil {
 			return err
 		}
-		pk.PacketID = uint16(id)
+		pk.PacketID = id
 		s.cl.State.Inflight.Set(pk)
 	}
 	return s.cl.WritePacket(pk)
