@@ -30,7 +30,7 @@ test: deps assets unit e2e
 unit:
 	$(GO) vet ./...
 	$(GO) test -race -timeout 14m ./...
-	$(GO) test -timeout 14m ./internal/proof
+	$(GO) test -timeout 14m ./internal/proof ./internal/tools/crash
 	$(GO) test -timeout 14m -run 'TestRedoneInPart|TestOrderDoesNotMatter|TestModel|TestCascadeOfMany|TestFaultSweep' \
 		./internal/telemetry/alarm ./internal/telemetry/backfill ./internal/telemetry/store ./internal/sensorthings/entitystore
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -271,7 +272,7 @@ func failingFiles(t *testing.T, kind string) {
 		}
 		return nil
 	})
-	s, err := Open("db", Options{FS: errorfs.Wrap(vfs.NewMem(), fault), MemMB: 1, CacheMB: 1})
+	s, err := Open("db", Options{FS: errorfs.Wrap(vfs.NewMem(), fault), MemMB: 1, CacheMB: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,9 +356,13 @@ func TestFullDisk(t *testing.T) {
 	}
 	s := open(t, filepath.Join(dir, "db"), Options{})
 	acked := map[string]bool{}
-	noise := strings.Repeat("0123456789abcdef", 20)
+	noise := make([]byte, 3000) // hardly to be compressed, so that few frames fill it
+	chance := rand.New(rand.NewPCG(1, 2))
 	write := func(i int) error {
-		f := frameOf(t, 1, 2011, t0.Add(time.Duration(i)*time.Second), fmt.Sprintf("a-Rtd=%d,b-Info=%x%s", i, time.Now().UnixNano(), noise))
+		for k := range noise {
+			noise[k] = byte(chance.Uint32())
+		}
+		f := frameOf(t, 1, 2011, t0.Add(time.Duration(i)*time.Second), fmt.Sprintf("a-Rtd=%d,b-Info=%x", i, noise))
 		r := put(t, s, f)
 		if r[0].Err == nil {
 			acked[string(f.Raw)] = true
