@@ -1,6 +1,7 @@
 package quality
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -342,6 +343,32 @@ func TestStates(t *testing.T) {
 				t.Errorf("counts of yesterday: %v, %v", n, ok)
 			}
 		})
+	}
+}
+
+// brief is a context that ends after so many looks at it.
+type brief struct {
+	context.Context
+	left int
+}
+
+func (b *brief) Err() error {
+	if b.left--; b.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// The states of yesterday do not hold up the end of the program.
+func TestCountingYesterdayIsBrokenOff(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, newMemStore(), registry(turbine(1), turbine(2), turbine(3)), at(23, 8, 0))
+	catchUp(t, e)
+	if err := e.RefreshBefore(&brief{t.Context(), 2}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v", err)
+	}
+	if n, ok := e.CountsBefore(unix(at(23, 8, 0))); ok {
+		t.Errorf("counts of a part: %v", n)
 	}
 }
 

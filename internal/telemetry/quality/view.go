@@ -183,6 +183,12 @@ func (e *Engine) State(outlet telemetry.OutletID, asOf time.Time) (StateResult, 
 // States are the states of all outlets in the registry's order. The slice is
 // shared with other callers.
 func (e *Engine) States(asOf time.Time) ([]StateResult, error) {
+	return e.statesUntil(context.Background(), asOf)
+}
+
+// statesUntil is States, broken off when ctx ends: of very many outlets they take
+// long where nothing of them is in memory.
+func (e *Engine) statesUntil(ctx context.Context, asOf time.Time) ([]StateResult, error) {
 	snap := e.o.Registry.Snapshot()
 	e.mu.RLock()
 	key := stateKey{e.change, snap.Version, asOf.Unix()}
@@ -198,6 +204,9 @@ func (e *Engine) States(asOf time.Time) ([]StateResult, error) {
 		o := snap.Outlets[id]
 		if o == nil {
 			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
 		s, err := e.situation(snap, o, asOf)
 		if err != nil {
@@ -255,7 +264,7 @@ func (e *Engine) RefreshBefore(ctx context.Context) error {
 	if fresh || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	list, err := e.States(unix(slot))
+	list, err := e.statesUntil(ctx, unix(slot))
 	if err != nil {
 		return fmt.Errorf("states of yesterday: %w", err)
 	}
