@@ -2,7 +2,7 @@
 GO ?= go
 LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
 
-.PHONY: build run test unit e2e lint generate generated vuln assets deps bench crash soak fuzz clean
+.PHONY: build run test unit e2e pictures lint generate generated vuln assets deps bench crash soak fuzz clean
 
 build: assets
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/plateau ./cmd/plateau
@@ -37,7 +37,12 @@ unit:
 # A real browser against the real program.
 e2e: assets
 	$(GO) build -trimpath -o bin/plateau ./cmd/plateau
-	$(GO) test -tags e2e -timeout 10m -count=1 ./e2e/...
+	$(GO) test -tags e2e -timeout 26m -count=1 ./e2e/...
+
+# The same, with pictures of every page in three languages and two widths in e2e/out.
+pictures: assets
+	$(GO) build -trimpath -o bin/plateau ./cmd/plateau
+	PLATEAU_PICTURES=1 $(GO) test -tags e2e -timeout 26m -count=1 ./e2e/...
 
 # The client that is generated from the document of the interface.
 generate:
