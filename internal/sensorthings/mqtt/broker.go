@@ -68,6 +68,7 @@ type Broker struct {
 
 	mu       sync.RWMutex
 	sessions map[*mochi.Client]*session
+	numbers  map[string]*numbers // by client identifier, as long as its session lasts
 	topics   map[string]*subscribed
 	index    map[indexKey]map[*subscribed]struct{}
 	asked    map[sensorthings.Set]map[string]int // topics in index by set and relation
@@ -89,7 +90,7 @@ func New(o Options) (*Broker, error) {
 	if o.Queue <= 0 {
 		o.Queue = 1024
 	}
-	b := &Broker{o: o, all: o.Reader(auth.System), sessions: map[*mochi.Client]*session{}, topics: map[string]*subscribed{}, index: map[indexKey]map[*subscribed]struct{}{}, asked: map[sensorthings.Set]map[string]int{}}
+	b := &Broker{o: o, all: o.Reader(auth.System), sessions: map[*mochi.Client]*session{}, numbers: map[string]*numbers{}, topics: map[string]*subscribed{}, index: map[indexKey]map[*subscribed]struct{}{}, asked: map[sensorthings.Set]map[string]int{}}
 	c := mochi.NewDefaultServerCapabilities()
 	c.MaximumClients, c.MaximumPacketSize, c.MaximumSessionExpiryInterval = int64(o.MaxClients), maxPacket, sessionSeconds
 	c.SharedSubAvailable, c.MaximumInflight = 0, uint16(min(o.Queue, 8192))

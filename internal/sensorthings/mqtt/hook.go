@@ -26,7 +26,7 @@ func (h *hook) ID() string { return "plateau" }
 func (h *hook) Provides(what byte) bool {
 	return bytes.IndexByte([]byte{
 		mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSessionEstablished, mochi.OnDisconnect, mochi.OnSubscribed, mochi.OnUnsubscribed, mochi.OnPublish, mochi.OnWill,
-		mochi.OnPacketRead, mochi.OnPacketEncode,
+		mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnClientExpired,
 	}, what) >= 0
 }
 
@@ -53,6 +53,7 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	s.queue = make(chan message, h.b.o.Queue)
 	h.b.mu.Lock()
 	defer h.b.mu.Unlock()
+	s.numbers = h.b.numbersOf(cl.ID, pk.Connect.Clean)
 	h.b.sessions[cl] = s
 	return true
 }
@@ -97,7 +98,16 @@ func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
 }
 
 // OnDisconnect implements mochi.Hook.
-func (h *hook) OnDisconnect(cl *mochi.Client, _ error, _ bool) { h.b.leave(cl) }
+func (h *hook) OnDisconnect(cl *mochi.Client, _ error, expire bool) { h.b.leave(cl, expire) }
+
+// OnClientExpired implements mochi.Hook: nobody took the session up again.
+func (h *hook) OnClientExpired(cl *mochi.Client) {
+	h.b.mu.Lock()
+	defer h.b.mu.Unlock()
+	if n := h.b.numbers[cl.ID]; n != nil && n.users == 0 {
+		h.b.forgetNumbers(cl.ID, n)
+	}
+}
 
 // OnSubscribed implements mochi.Hook.
 func (h *hook) OnSubscribed(cl *mochi.Client, pk packets.Packet, codes []byte) {

@@ -18,8 +18,11 @@ const maxMessage = 1<<15 - 1
 
 var errNumbers = errors.New("mqtt: no packet number is free")
 
-// numbers are those of one session.
+// numbers are those of one session. Like the library's table they outlast a
+// connection that breaks off, for a client that takes its session up again.
 type numbers struct {
+	users int // connections; the broker's lock guards it
+
 	mu      sync.Mutex
 	message uint16            // the last given
 	request uint16            // the last given, less maxMessage+1
@@ -53,6 +56,26 @@ func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 		}
 	}
 	return pk
+}
+
+// numbersOf returns the numbers of a client's session; clean begins a new one.
+// The lock is held.
+func (b *Broker) numbersOf(client string, clean bool) *numbers {
+	n := b.numbers[client]
+	if n == nil || clean {
+		n = &numbers{}
+		b.numbers[client] = n
+	}
+	n.users++
+	return n
+}
+
+// forgetNumbers ends a session, unless another one has begun under the same
+// identifier. The lock is held.
+func (b *Broker) forgetNumbers(client string, n *numbers) {
+	if b.numbers[client] == n {
+		delete(b.numbers, client)
+	}
 }
 
 // next returns a number for a message to the client.

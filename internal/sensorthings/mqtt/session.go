@@ -30,7 +30,7 @@ type session struct {
 	done   chan struct{} // closed when the client has left
 	over   chan struct{} // closed when nothing is sent any more
 
-	numbers numbers
+	numbers *numbers
 }
 
 type message struct {
@@ -108,8 +108,8 @@ func (b *Broker) drop(sub *subscribed, s *session) {
 	}
 }
 
-// leave forgets a client.
-func (b *Broker) leave(cl *mochi.Client) {
+// leave forgets a client; expire says that its session ends with it.
+func (b *Broker) leave(cl *mochi.Client, expire bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.sessions[cl]
@@ -121,6 +121,9 @@ func (b *Broker) leave(cl *mochi.Client) {
 		if sub := b.topics[name]; sub != nil {
 			b.drop(sub, s)
 		}
+	}
+	if s.numbers.users--; expire && s.numbers.users == 0 {
+		b.forgetNumbers(cl.ID, s.numbers)
 	}
 	close(s.done)
 }
@@ -136,7 +139,7 @@ func (b *Broker) recheck(ctx context.Context) {
 	b.mu.RUnlock()
 	for _, s := range list {
 		if s.cl.Closed() { // it went away before it was let in altogether
-			b.leave(s.cl)
+			b.leave(s.cl, s.cl.Properties.Clean)
 			continue
 		}
 		if s.token == "" {
