@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"plateau/internal/platform/lsm/lsmtest"
 	"plateau/internal/sensorthings"
 	"plateau/internal/testkit"
 )
@@ -300,55 +300,6 @@ func state(t *testing.T, s *Store) string {
 	return b.String()
 }
 
-// injector fails the k-th operation of a kind; lasting: every one from then on,
-// until it is healed. At the first it takes the disk as a power failure leaves it.
-type injector struct {
-	of      func(errorfs.OpKind) bool
-	fault   error
-	k       int64
-	lasting bool
-	cut     func() // called once, before the first fault
-
-	seen, injected atomic.Int64
-	healed         atomic.Bool
-	once           sync.Once
-}
-
-func (j *injector) MaybeError(op errorfs.Op) error {
-	if !j.of(op.Kind) || j.healed.Load() {
-		return nil
-	}
-	n := j.seen.Add(1)
-	if j.fault == nil || n != j.k && (!j.lasting || n < j.k) {
-		return nil
-	}
-	j.once.Do(j.cut)
-	j.injected.Add(1)
-	return j.fault
-}
-
-func (j *injector) String() string { return "(sweep)" }
-
-// accesses are the kinds of access to the disk that are made to fail.
-var accesses = []struct {
-	name  string
-	of    func(errorfs.OpKind) bool
-	fault error
-}{
-	{"write", func(k errorfs.OpKind) bool { return k == errorfs.OpFileWrite || k == errorfs.OpFileWriteAt }, syscall.EIO},
-	{"sync", func(k errorfs.OpKind) bool {
-		return k == errorfs.OpFileSync || k == errorfs.OpFileSyncData || k == errorfs.OpFileSyncTo
-	}, syscall.EIO},
-	{"create", func(k errorfs.OpKind) bool { return k == errorfs.OpCreate || k == errorfs.OpReuseForWrite }, syscall.EIO},
-	{"rename or remove", func(k errorfs.OpKind) bool {
-		return k == errorfs.OpRename || k == errorfs.OpLink || k == errorfs.OpRemove
-	}, syscall.EIO},
-	{"read", func(k errorfs.OpKind) bool { return k == errorfs.OpFileRead || k == errorfs.OpFileReadAt }, syscall.EIO},
-	{"disk full from then on", func(k errorfs.OpKind) bool {
-		return k.ReadOrWrite() == errorfs.OpIsWrite && k != errorfs.OpFileClose && k != errorfs.OpRemove
-	}, syscall.ENOSPC},
-}
-
 // One in how many occurrences the sweep tries, from a random one on; each one
 // with PLATEAU_TEST_FAULTS=all. A run is some ten times as dear under the race
 // detector.
@@ -374,35 +325,42 @@ func TestFaultSweep(t *testing.T) {
 	}
 	t.Logf("seed %d", seed)
 	states := reference(t, seed)
-	for _, kind := range accesses {
-		t.Run(kind.name, func(t *testing.T) {
+	var all atomic.Int64
+	t.Cleanup(func() {
+		if all.Load() == 0 {
+			t.Error("no fault was injected at all")
+		}
+	})
+	for _, kind := range lsmtest.Accesses {
+		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			calm := &sweepRun{states: states, seed: seed, j: &injector{of: kind.of}}
+			calm := &sweepRun{states: states, seed: seed, j: kind.Calm()}
 			calm.run(t)
 			var injected, refused, cuts, runs int64
 			every := int64(sampled)
 			switch {
-			case os.Getenv("PLATEAU_TEST_FAULTS") != "":
+			case lsmtest.All():
 				every = 1
 			case testkit.Race:
 				every = sampledRaced
 			}
-			n := calm.j.seen.Load()
+			n := calm.j.Seen.Load()
 			for k := 1 + min(int64(seed%uint64(every)), n-1); k <= n; k += every {
-				r := &sweepRun{states: states, seed: seed, j: &injector{of: kind.of, fault: kind.fault, k: k, lasting: errors.Is(kind.fault, syscall.ENOSPC)}}
+				r := &sweepRun{states: states, seed: seed, j: kind.At(k)}
 				t.Run(fmt.Sprint(k), r.run)
-				injected += r.j.injected.Load()
+				injected += r.j.Injected.Load()
 				refused += r.refused
 				if r.cut.disk != nil {
 					cuts++
 				}
 				runs++
 			}
+			all.Add(injected)
 			// What is in the background differs a little from run to run.
 			if injected == 0 && every == 1 {
 				t.Error("no fault was injected")
 			}
-			t.Logf("%s: %d occurrences, %d runs, %d faults injected, %d steps refused, %d power failures at a fault and %d at the end; 0 of %d acknowledged steps lost", kind.name, n, runs, injected, refused, cuts, runs, runs*int64(len(states)-1))
+			t.Logf("%s: %d occurrences, %d runs, %d faults injected, %d steps refused, %d power failures at a fault and %d at the end; 0 of %d acknowledged steps lost", kind.Name, n, runs, injected, refused, cuts, runs, runs*int64(len(states)-1))
 		})
 	}
 }
@@ -438,7 +396,7 @@ func newWork(seed uint64) *work {
 type sweepRun struct {
 	states  []string
 	seed    uint64
-	j       *injector
+	j       *lsmtest.Injector
 	done    atomic.Int64 // steps
 	refused int64
 	cut     struct {
@@ -450,11 +408,11 @@ type sweepRun struct {
 func (r *sweepRun) run(t *testing.T) {
 	t.Helper()
 	disk := vfs.NewCrashableMem()
-	chance := rand.New(rand.NewPCG(r.seed, uint64(r.j.k)))
+	chance := rand.New(rand.NewPCG(r.seed, uint64(r.j.K)))
 	clone := func() *vfs.MemFS {
 		return disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 0, 50, 100}[chance.IntN(4)], RNG: chance})
 	}
-	r.j.cut = func() {
+	r.j.Cut = func() {
 		r.cut.from = r.done.Load()
 		r.cut.disk = clone()
 		r.cut.to = r.done.Load() + 1
@@ -462,7 +420,7 @@ func (r *sweepRun) run(t *testing.T) {
 	o := Options{FS: errorfs.Wrap(disk, r.j), CacheMB: 8, MemMB: 1}
 	s, err := Open("db", o)
 	if err != nil { // the fault met the start: the next one must succeed
-		r.j.healed.Store(true)
+		r.j.Healed.Store(true)
 		if s, err = Open("db", o); err != nil {
 			t.Fatalf("not even opened after the fault was over: %v", err)
 		}
@@ -476,7 +434,7 @@ func (r *sweepRun) run(t *testing.T) {
 		}
 		r.done.Store(int64(i) + 1)
 	}
-	r.j.healed.Store(true)
+	r.j.Healed.Store(true)
 	healthy(t, s) // a fault in the background may be met just now
 	r.check(t, s, int64(len(r.states)-1), int64(len(r.states)-1))
 	for name, id := range w.given {
@@ -506,7 +464,7 @@ func (r *sweepRun) step(t *testing.T, s *Store, i int, do func(*Store) error) (d
 	if !errors.Is(err, ErrDegraded) && !errors.Is(err, syscall.EIO) && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, errLooking) && s.Health() == nil {
 		t.Fatalf("step %d: an error of another kind: %v", i, err)
 	}
-	if r.j.lasting && s.Health() != nil {
+	if r.j.Lasting && s.Health() != nil {
 		if err := s.Update(context.Background(), func(x *Tx) error {
 			_, err := x.Create(entity(sensorthings.Things, "refused"))
 			return err
@@ -515,7 +473,7 @@ func (r *sweepRun) step(t *testing.T, s *Store, i int, do func(*Store) error) (d
 		}
 		_ = state(t, s) // reading goes on; it may show what nobody was told yet
 	}
-	r.j.healed.Store(true)
+	r.j.Healed.Store(true)
 	healthy(t, s)
 	r.check(t, s, before, after)
 	if r.states[before] == r.states[after] { // a compaction

@@ -2,12 +2,12 @@ package entitystore
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"plateau/internal/platform/lsm/lsmtest"
 	"plateau/internal/sensorthings"
 )
 
@@ -15,7 +15,6 @@ import (
 // is deleted and everything is listed by identifier: an error, or the truth.
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
-	isRead := func(k errorfs.OpKind) bool { return k == errorfs.OpFileRead || k == errorfs.OpFileReadAt }
 	disk := vfs.NewMem()
 	s := open(t, "db", Options{FS: disk, CacheMB: 1, MemMB: 1})
 	_, ds := stream(t, s)
@@ -40,18 +39,18 @@ func TestUnreadable(t *testing.T) {
 	}
 	failed := 0
 	for k := int64(1); ; k++ {
-		j := &injector{of: isRead, fault: syscall.EIO, cut: func() {}}
-		j.healed.Store(true)
+		j := lsmtest.Read.At(0)
+		j.Healed.Store(true)
 		s := open(t, "db", Options{FS: errorfs.Wrap(clonedDisk(t, disk), j), CacheMB: 1, MemMB: 1})
-		j.k = k
-		j.healed.Store(false)
+		j.K = k
+		j.Healed.Store(false)
 		listed := 0
 		listErr := s.Observations(t.Context(), all(0, sensorthings.ByID), func(*sensorthings.Observation) bool { listed++; return true })
 		if listErr == nil && listed != n {
 			t.Errorf("read %d: %d of %d listed without an error", k, listed, n)
 		}
 		deleteErr := s.Update(t.Context(), func(x *Tx) error { return x.Delete(sensorthings.Observations, ids[0]) })
-		j.healed.Store(true)
+		j.Healed.Store(true)
 		verified(t, s)
 		if sum, err := s.Summary(t.Context(), ds); err != nil || deleteErr == nil && sum.Count != n-1 || deleteErr != nil && sum.Count != n {
 			t.Errorf("read %d: %+v, %v after %v", k, sum, err, deleteErr)
@@ -59,7 +58,7 @@ func TestUnreadable(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		if j.injected.Load() == 0 {
+		if j.Injected.Load() == 0 {
 			break
 		}
 		if listErr != nil || deleteErr != nil {

@@ -5,16 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"plateau/internal/platform/lsm/lsmtest"
 	"plateau/internal/testkit"
 )
 
@@ -78,58 +77,10 @@ func (w *script) soFar() map[string]bool {
 	return maps.Clone(w.acked)
 }
 
-// operations are the kinds of access to the disk that are made to fail.
-var operations = []struct {
-	name  string
-	of    func(errorfs.OpKind) bool
-	fault error
-}{
-	{"write", func(k errorfs.OpKind) bool { return k == errorfs.OpFileWrite || k == errorfs.OpFileWriteAt }, syscall.EIO},
-	{"sync", func(k errorfs.OpKind) bool {
-		return k == errorfs.OpFileSync || k == errorfs.OpFileSyncData || k == errorfs.OpFileSyncTo
-	}, syscall.EIO},
-	{"create", func(k errorfs.OpKind) bool { return k == errorfs.OpCreate || k == errorfs.OpReuseForWrite }, syscall.EIO},
-	{"rename", func(k errorfs.OpKind) bool { return k == errorfs.OpRename || k == errorfs.OpLink }, syscall.EIO},
-	{"remove", func(k errorfs.OpKind) bool { return k == errorfs.OpRemove }, syscall.EIO},
-	{"read", func(k errorfs.OpKind) bool { return k == errorfs.OpFileRead || k == errorfs.OpFileReadAt }, syscall.EIO},
-	{"disk full from then on", func(k errorfs.OpKind) bool {
-		return k.ReadOrWrite() == errorfs.OpIsWrite && k != errorfs.OpFileClose && k != errorfs.OpRemove
-	}, syscall.ENOSPC},
-}
-
-// injector fails the k-th operation of a kind; lasting: every one from then on,
-// until it is healed.
-type injector struct {
-	of      func(errorfs.OpKind) bool
-	fault   error
-	k       int64
-	lasting bool
-
-	seen, injected atomic.Int64
-	healed         atomic.Bool
-}
-
-func (j *injector) MaybeError(op errorfs.Op) error {
-	if !j.of(op.Kind) || j.healed.Load() {
-		return nil
-	}
-	n := j.seen.Add(1)
-	if n == j.k || j.lasting && n > j.k {
-		j.injected.Add(1)
-		return j.fault
-	}
-	return nil
-}
-
-func (j *injector) String() string { return "(sweep)" }
-
-// sweepAll makes the sweeps try every operation instead of a sample.
-const sweepAll = "PLATEAU_TEST_FAULTS"
-
 // sample spreads so many of 1..n evenly.
 func sample(n, most int64) (out []int64) {
 	switch {
-	case os.Getenv(sweepAll) != "":
+	case lsmtest.All():
 		most = n
 	case testkit.Race: // which makes a run ten times as dear and sees the same in each
 		most = 2
@@ -148,29 +99,28 @@ func sample(n, most int64) (out []int64) {
 // tried, else a sample.
 func TestFaultSweep(t *testing.T) {
 	t.Parallel()
-	for _, kind := range operations {
-		t.Run(kind.name, func(t *testing.T) {
+	for _, kind := range lsmtest.Accesses {
+		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			lasting := errors.Is(kind.fault, syscall.ENOSPC)
-			calm := &injector{of: kind.of}
+			calm := kind.Calm()
 			sweepOnce(t, calm)
 			var injected, runs, acked int64
-			for _, k := range sample(calm.seen.Load(), 6) {
-				j := &injector{of: kind.of, fault: kind.fault, k: k, lasting: lasting}
+			for _, k := range sample(calm.Seen.Load(), 6) {
+				j := kind.At(k)
 				acked += int64(sweepOnce(t, j))
-				injected += j.injected.Load()
+				injected += j.Injected.Load()
 				runs++
 			}
 			if injected == 0 {
 				t.Error("no fault was injected")
 			}
-			t.Logf("%s: %d runs, %d faults injected, %d occurrences in the work, %d frames acknowledged, 0 lost", kind.name, runs, injected, calm.seen.Load(), acked)
+			t.Logf("%s: %d runs, %d faults injected, %d occurrences in the work, %d frames acknowledged, 0 lost", kind.Name, runs, injected, calm.Seen.Load(), acked)
 		})
 	}
 }
 
 // sweepOnce does the work with one fault; it returns the frames acknowledged.
-func sweepOnce(t *testing.T, j *injector) int {
+func sweepOnce(t *testing.T, j *lsmtest.Injector) int {
 	t.Helper()
 	disk := vfs.NewMem()
 	fs := errorfs.Wrap(disk, j)
@@ -179,23 +129,23 @@ func sweepOnce(t *testing.T, j *injector) int {
 	if err == nil {
 		w.run(t, s)
 	}
-	j.healed.Store(true)
+	j.Healed.Store(true)
 	if err != nil { // the fault met the start: the next one must succeed
 		if s, err = Open("db", Options{FS: fs, MemMB: 1, CacheMB: 16}); err != nil {
-			t.Fatalf("operation %d: not even opened after the fault was over: %v", j.k, err)
+			t.Fatalf("operation %d: not even opened after the fault was over: %v", j.K, err)
 		}
 	}
 	deadline := time.Now().Add(20 * time.Second)
 	for w.write(t, s, 1) != nil {
 		if time.Now().After(deadline) {
-			t.Fatalf("operation %d: did not recover: %v", j.k, s.Health())
+			t.Fatalf("operation %d: did not recover: %v", j.K, s.Health())
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	verified(t, s)
 	checkAcked(t, s, w.soFar())
 	if err := s.Close(); err != nil {
-		t.Fatalf("operation %d: close: %v", j.k, err)
+		t.Fatalf("operation %d: close: %v", j.K, err)
 	}
 	again := open(t, "db", Options{FS: disk, MemMB: 1, CacheMB: 16})
 	verified(t, again)
@@ -226,7 +176,7 @@ func TestPowerLoss(t *testing.T) {
 		stopped atomic.Bool
 	)
 	every := int64(10)
-	if os.Getenv(sweepAll) != "" {
+	if lsmtest.All() {
 		every = 1
 	}
 	fs := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {

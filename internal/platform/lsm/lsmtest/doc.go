@@ -1,0 +1,2 @@
+// Package lsmtest fails accesses to the disk under the trees of the stores' tests.
+package lsmtest
