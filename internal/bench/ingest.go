@@ -2,12 +2,12 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"plateau/hj212"
@@ -117,18 +117,11 @@ func ingestOnce(ctx context.Context, c *Config) (rate, perReading float64, err e
 	}
 	defer func() { _ = s.Close() }()
 	raws := makeFrames(c)
-	var wg sync.WaitGroup
-	var failed atomic.Pointer[error]
-	wg.Add(raws.len())
-	done := func(r store.Result) {
-		if r.Err != nil {
-			failed.Store(&r.Err)
-		}
-		wg.Done()
-	}
+	got := receipts{s: s}
 	began := c.Now()
-	var producers sync.WaitGroup
 	const parts = 2
+	var failed [parts]error
+	var producers sync.WaitGroup
 	for part := range parts {
 		producers.Go(func() {
 			var p hj212.Packet
@@ -137,31 +130,24 @@ func ingestOnce(ctx context.Context, c *Config) (rate, perReading float64, err e
 			for i := part; i < raws.len(); i += parts {
 				f, err := decode(&p, telemetry.OutletID(i%c.Outlets+1), raws.at(i), make([]telemetry.Value, 0, len(codes)), received)
 				if err != nil {
-					failed.Store(&err)
-					wg.Done()
-					continue
+					failed[part] = err
+					return
 				}
-				f.Done = done
 				if batch = append(batch, f); len(batch) == cap(batch) {
-					if err := s.SubmitBatch(ctx, batch); err != nil {
-						failed.Store(&err)
-						wg.Add(-len(batch))
+					if failed[part] = got.submit(ctx, batch...); failed[part] != nil {
+						return
 					}
 					batch, received = batch[:0], c.Now()
 				}
 			}
-			if err := s.SubmitBatch(ctx, batch); err != nil {
-				failed.Store(&err)
-				wg.Add(-len(batch))
-			}
+			failed[part] = got.submit(ctx, batch...)
 		})
 	}
 	producers.Wait()
-	wg.Wait()
-	took := c.Now().Sub(began)
-	if e := failed.Load(); e != nil {
-		return 0, 0, *e
+	if err := errors.Join(got.wait(), errors.Join(failed[:]...)); err != nil {
+		return 0, 0, err
 	}
+	took := c.Now().Sub(began)
 	if err := s.Compact(ctx); err != nil {
 		return 0, 0, err
 	}

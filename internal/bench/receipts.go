@@ -26,8 +26,9 @@ func (r *receipts) done(got store.Result) {
 
 // submit hands frames over.
 func (r *receipts) submit(ctx context.Context, batch ...*store.Frame) error {
+	done := r.done
 	for _, f := range batch {
-		f.Done = r.done
+		f.Done = done
 	}
 	r.open.Add(len(batch))
 	err := r.s.SubmitBatch(ctx, batch)

@@ -11,8 +11,8 @@ import (
 )
 
 // TestDiskFull lets SQLite run out of pages at one statement after another of a
-// transaction over the tables of the registry, of events, webhooks and keeping:
-// the caller is told why, in a kind that the edge answers with 503; nothing of the
+// transaction over the tables of counters, events, webhooks and keeping: the
+// caller is told why, in a kind that the edge answers with 503; nothing of the
 // transaction is there; and the same work is done once there is room again.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
