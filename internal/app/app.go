@@ -88,6 +88,7 @@ type App struct {
 	gaps     *backfill.Service // nil while unknown loggers are registered by themselves
 	pages    *telemetryweb.Handler
 	http     *httpd.Server
+	profiles *httpd.Server // nil = none
 	auth     *auth.Service
 	reports  *reportjob.Service
 	progress progress
@@ -289,6 +290,12 @@ func (a *App) listen() (err error) {
 			return taken(err, "--mqtt")
 		}
 	}
+	if a.c.Profile.Addr != "" {
+		a.profiles = httpd.New(httpd.Options{Addr: a.c.Profile.Addr, Handler: obs.Profiles(), Logger: a.log})
+		if _, err = a.profiles.Listen(); err != nil {
+			return fmt.Errorf("profile.addr: %w", err)
+		}
+	}
 	if a.c.HJ212.UDPAddr != "" {
 		if a.udpAddr, err = a.gateway.ListenUDP(a.c.HJ212.UDPAddr); err != nil {
 			return taken(err, "--hj212-udp")
@@ -444,6 +451,9 @@ func (a *App) Serve(ctx context.Context) error {
 	}
 	run("gateway", a.gateway.Serve)
 	run("pages", a.http.Serve)
+	if a.profiles != nil {
+		run("profiles", a.profiles.Serve)
+	}
 	run("judgement", a.engine.Run)
 	run("alarms", a.alarms.Run)
 	run("events", func(ctx context.Context) error { return a.events.Follow(ctx, a.engine, eventsEvery) })

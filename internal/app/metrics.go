@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"plateau/internal/platform/lsm"
 	"plateau/internal/sensorthings/entitystore"
 	"plateau/internal/sensorthingsweb"
 	"plateau/internal/telemetry/gateway"
@@ -62,6 +63,8 @@ var (
 	mRefused     = counter("sensorthings_refused_total", "Writes of SensorThings clients that were refused.")
 	mObserved    = counter("sensorthings_observations_total", "Observations that SensorThings clients posted.")
 	mThings      = gauge("sensorthings_healthy", "1 while what SensorThings clients write can be made durable.")
+	mCache       = gauge("store_cache_bytes", "Memory outside of Go's heap for blocks read from disk, by store; it fills up to its limit and stays.", "store")
+	mTables      = gauge("store_memtable_bytes", "Memory outside of Go's heap for what is not yet in files, by store; it grows until it is written and starts anew.", "store")
 	mStates      = gauge("outlets", "Outlets in each state.", "state")
 )
 
@@ -70,7 +73,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range []metric{
 		mConnections, mAccepted, mRejected, mBytes, mFrames, mFaults, mThrottled, mUnstored, mDatagrams, mUDPPeers, mUDPDropped, mUDPUnsent, mGroups, mJournal,
 		mRaw, mQueue, mSync, mDisk, mTail, mHealthy, mBehind, mDirty, mFailed, mRecompute, mStates,
-		mWrites, mRefused, mObserved, mThings,
+		mWrites, mRefused, mObserved, mThings, mCache, mTables,
 	} {
 		ch <- m.desc
 	}
@@ -123,6 +126,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		durable = 0
 	}
 	put(mThings, durable)
+	for name, m := range map[string]lsm.Memory{"telemetry": s.Memory, "sensorthings": c.things.Memory()} {
+		put(mCache, float64(m.Cache), name)
+		put(mTables, float64(m.Tables), name)
+	}
 
 	b := c.engine.Backlog()
 	put(mBehind, float64(b.Tail-min(b.Tail, b.Cursor)))

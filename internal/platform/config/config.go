@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ type Config struct {
 	HTTP     HTTP     `toml:"http"`
 	HJ212    HJ212    `toml:"hj212"`
 	MQTT     MQTT     `toml:"mqtt"`
+	Profile  Profile  `toml:"profile"`
 	Public   Public   `toml:"public"`
 	API      API      `toml:"api"`
 	Events   Events   `toml:"events"`
@@ -89,6 +91,11 @@ type HJ212 struct {
 type MQTT struct {
 	Addr       string `toml:"addr"` // "" = off
 	MaxClients int    `toml:"max_clients"`
+}
+
+// Profile is where Go's profiles of the running program are read.
+type Profile struct {
+	Addr string `toml:"addr"` // on this machine only; "" = off
 }
 
 // Public is what residents see without signing in.
@@ -293,6 +300,8 @@ func (c Config) Validate() error {
 		return errors.New("hj212.addr is empty; write HOST:PORT or :PORT")
 	case c.MQTT.MaxClients < 1:
 		return fmt.Errorf("mqtt.max_clients is %d; write 1 or more", c.MQTT.MaxClients)
+	case !thisMachine(c.Profile.Addr):
+		return fmt.Errorf("profile.addr is %q; profiles need no sign-in, so write an address of this machine only, such as 127.0.0.1:6060", c.Profile.Addr)
 	case c.HJ212.MaxConns < 1:
 		return fmt.Errorf("hj212.max_connections is %d; write 1 or more", c.HJ212.MaxConns)
 	case time.Duration(c.HJ212.IdleTimeout) < time.Minute:
@@ -327,6 +336,15 @@ func linkBase(u string) bool {
 	}
 	p, err := url.Parse(u)
 	return err == nil && (p.Scheme == "http" || p.Scheme == "https") && p.Host != "" && p.RawQuery == "" && p.Fragment == "" && p.User == nil
+}
+
+// thisMachine reports whether nobody else reaches addr; "" is nowhere.
+func thisMachine(addr string) bool {
+	if addr == "" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
 // redacted returns c without secrets.

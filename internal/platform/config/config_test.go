@@ -66,6 +66,7 @@ func TestFaultsNamePlaceAndRemedy(t *testing.T) {
 		{name: "too short", toml: "[hj212]\nidle_timeout = \"5s\"\n", want: []string{"hj212.idle_timeout is 5s"}},
 		{name: "bad level", env: []string{"PLATEAU_LOG_LEVEL=loud"}, want: []string{`log.level is "loud"`, "debug, info"}},
 		{name: "bad bool", env: []string{"PLATEAU_HJ212_ADOPT_UNKNOWN=perhaps"}, want: []string{"PLATEAU_HJ212_ADOPT_UNKNOWN", "neither true nor false"}},
+		{name: "profiles for everybody", env: []string{"PLATEAU_PROFILE_ADDR=:6060"}, want: []string{`profile.addr is ":6060"`, "127.0.0.1:6060"}},
 		{name: "missing secret file", env: []string{"PLATEAU_DATABASE_URL_FILE=/nonexistent/x"}, want: []string{"PLATEAU_DATABASE_URL_FILE"}},
 		{name: "empty flag", flags: map[string]string{"http.addr": ""}, want: []string{"http.addr is empty"}},
 		{name: "bad flag", flags: map[string]string{"hj212.max_connections": "x"}, want: []string{"hj212.max_connections", "whole number"}},

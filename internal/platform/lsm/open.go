@@ -74,6 +74,18 @@ func Open(dir string, o Options) (*Tree, error) {
 	return t, nil
 }
 
+// Memory is what a tree holds outside of Go's heap, in bytes.
+type Memory struct {
+	Cache  int64  // blocks of files, at most Options.CacheMB
+	Tables uint64 // memory tables: one that grows to Options.MemMB, and those being written
+}
+
+// Memory returns what the tree holds now.
+func (t *Tree) Memory() Memory {
+	m := t.DB.Metrics()
+	return Memory{Cache: m.BlockCache.Size, Tables: m.MemTable.Size + m.MemTable.ZombieSize}
+}
+
 var errFenced = errors.New("lsm: this instance of the tree is fenced off")
 
 // MaybeError implements errorfs.Injector: a fenced instance writes nothing.

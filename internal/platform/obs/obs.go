@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/pprof" //nolint:gosec // its routes on the default mux are served nowhere
 	"slices"
 	"sync"
 
@@ -49,6 +50,16 @@ func NewMetrics(version string) *prometheus.Registry {
 func MetricsHandler(r *prometheus.Registry) http.Handler {
 	// Compression is the edge's business.
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, DisableCompression: true})
+}
+
+// Profiles serves /debug/pprof/: where processor time and memory of the running
+// program go. It asks nobody to sign in.
+func Profiles() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
 }
 
 // Readiness is why the program is not ready. The zero value has no reason, so it

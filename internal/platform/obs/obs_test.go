@@ -18,6 +18,20 @@ func get(t *testing.T, h http.Handler) (int, string) {
 	return w.Code, w.Body.String()
 }
 
+// TestProfiles: the index, a profile by its name and one that takes time.
+func TestProfiles(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/debug/pprof/": "goroutine", "/debug/pprof/goroutine?debug=1": "goroutine profile: total", "/debug/pprof/trace?seconds=0.01": "go 1.",
+	} {
+		w := httptest.NewRecorder()
+		obs.Profiles().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %.100q", path, w.Code, w.Body)
+		}
+	}
+}
+
 func TestReadiness(t *testing.T) {
 	t.Parallel()
 	var r obs.Readiness

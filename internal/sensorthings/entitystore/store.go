@@ -211,6 +211,20 @@ func (s *Store) use() (*lsm.Tree, error) {
 	}
 }
 
+// Memory returns what the store holds outside of Go's heap; nothing while it
+// has no sound tree.
+func (s *Store) Memory() lsm.Memory {
+	t, err := s.use()
+	if err != nil {
+		return lsm.Memory{}
+	}
+	defer t.Release()
+	if t.Broken() {
+		return lsm.Memory{}
+	}
+	return t.Memory()
+}
+
 func (s *Store) sync() *pebble.WriteOptions {
 	if s.opt.NoSync {
 		return pebble.NoSync

@@ -107,6 +107,7 @@ type Stats struct {
 	Queue                             int
 	LastSync                          time.Duration
 	DiskBytes                         uint64
+	Memory                            lsm.Memory
 	Tail                              uint64
 }
 
@@ -354,6 +355,7 @@ func (s *Store) Stats() Stats {
 	if e, err := s.use(); err == nil {
 		if !e.Broken() {
 			st.DiskBytes = e.DB.Metrics().DiskSpaceUsage()
+			st.Memory = e.Memory()
 		}
 		e.Release()
 	}

@@ -16,19 +16,25 @@ import (
 
 // sample is what the server holds at an instant.
 type sample struct {
-	at                             time.Duration // since the start
-	rss, heap, goroutines, handles float64       // MB, MB
+	at                  time.Duration // since the start
+	rss, stores, heap   float64       // MB; stores is what their trees hold by design: caches and memory tables
+	goroutines, handles float64
+	used                float64 // seconds of processor time since the start
+	cores               float64 // used since the last sample
 }
 
 // figure is one of what must not grow.
 type figure struct {
 	name, unit string
 	of         func(sample) float64
-	part, much float64 // growth beyond this part of the mean and beyond this much is a leak
+	part, much float64 // growth beyond this part of the mean and beyond this much is a leak; 0 = only told
 }
 
 var figures = []figure{
-	{"resident memory", "MB", func(s sample) float64 { return s.rss }, 0.10, 24},
+	{"resident memory", "MB", func(s sample) float64 { return s.rss }, 0, 0},
+	{"caches and memory tables", "MB", func(s sample) float64 { return s.stores }, 0, 0},
+	{"resident memory beside them", "MB", func(s sample) float64 { return s.rss - s.stores }, 0.10, 24},
+	{"processor", "cores", func(s sample) float64 { return s.cores }, 0, 0},
 	{"heap after collection", "MB", func(s sample) float64 { return s.heap }, 0.10, 12},
 	{"goroutines", "", func(s sample) float64 { return s.goroutines }, 0.05, 10},
 	{"open files", "", func(s sample) float64 { return s.handles }, 0.05, 10},
@@ -46,6 +52,10 @@ func watch(ctx context.Context, s *server.Server, every time.Duration) (out []sa
 		case <-t.C:
 			if one, ok := look(ctx, s); ok {
 				one.at = time.Since(began)
+				if one.cores = one.used / one.at.Seconds(); len(out) > 0 {
+					last := out[len(out)-1]
+					one.cores = (one.used - last.used) / (one.at - last.at).Seconds()
+				}
 				out = append(out, one)
 			}
 		}
@@ -60,12 +70,23 @@ func look(ctx context.Context, s *server.Server) (one sample, ok bool) {
 	}
 	// The heap that was live when it was collected last: what is garbage now
 	// says nothing.
-	for name, to := range map[string]*float64{"go_goroutines": &one.goroutines, "go_memstats_next_gc_bytes": &one.heap} {
+	for name, to := range map[string]*float64{
+		"go_goroutines": &one.goroutines, "go_memstats_next_gc_bytes": &one.heap, "process_cpu_seconds_total": &one.used,
+	} {
 		if *to, ok = metric(body, name); !ok {
 			return one, false
 		}
 	}
 	one.heap /= 2e6 // the next collection is due at twice what was live
+	for _, name := range []string{"plateau_store_cache_bytes", "plateau_store_memtable_bytes"} {
+		for _, store := range []string{"telemetry", "sensorthings"} {
+			v, ok := metric(body, fmt.Sprintf("%s{store=%q}", name, store))
+			if !ok {
+				return one, false
+			}
+			one.stores += v / 1e6
+		}
+	}
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.PID()))
 	if err != nil {
 		return one, false
@@ -159,7 +180,7 @@ func (f figure) fit(taken []sample) growth {
 	g.PerHour = xy / xx
 	g.First = g.Mean + g.PerHour*(taken[0].at.Hours()-mid)
 	g.Last = g.Mean + g.PerHour*(taken[len(taken)-1].at.Hours()-mid)
-	g.Growing = g.Last-g.First > f.part*g.Mean && g.Last-g.First > f.much
+	g.Growing = f.part > 0 && g.Last-g.First > f.part*g.Mean && g.Last-g.First > f.much
 	return g
 }
 
