@@ -18,7 +18,7 @@ import (
 type Options struct {
 	FS      vfs.FS // nil = the disk
 	Logger  *slog.Logger
-	CacheMB int // block cache
+	CacheMB int // blocks of files in memory
 	MemMB   int // what a memory table holds before it is written as a file
 	BlockKB int // in the two lowest levels, where most of the data ends up: more in a block packs better
 	OnFail  func()
@@ -36,7 +36,10 @@ func (o *Options) fs() vfs.FS {
 func Open(dir string, o Options) (*Tree, error) {
 	t := &Tree{fatal: make(chan struct{}), onFail: o.OnFail}
 	t.use.idle = make(chan struct{})
-	cache := pebble.NewCache(int64(o.CacheMB) << 20)
+	// The tree takes the memory of its tables out of the cache: the one that is
+	// filled, and the one before it, which is being written or waits to be used
+	// again. Without room for both nothing would be left for blocks.
+	cache := pebble.NewCache(int64(o.CacheMB+2*o.MemMB) << 20)
 	defer cache.Unref()
 	po := &pebble.Options{
 		Cache:                       cache,
