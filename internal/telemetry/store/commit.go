@@ -33,6 +33,7 @@ type state struct {
 	view     atomic.Pointer[[]*shape] // the same for readers without the lock
 	shapeIDs map[string]*shape
 	series   map[uint64]*series
+	whole    bool // series has all that are in the tree
 	messages map[msgKey]telemetry.Locator // recent; the tree has all
 	msgOrder []msgKey
 }
@@ -83,7 +84,7 @@ func (st *state) reset() {
 	st.seq, st.hash, st.run, st.minute = 0, [hashLen]byte{}, 0, math.MinInt64
 	st.names, st.byID = map[string]uint32{}, nil
 	st.shapes, st.shapeIDs = nil, map[string]*shape{}
-	st.series = map[uint64]*series{}
+	st.series, st.whole = map[uint64]*series{}, false
 	st.messages, st.msgOrder = map[msgKey]telemetry.Locator{}, nil
 }
 

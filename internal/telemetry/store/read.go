@@ -67,6 +67,9 @@ func (s *Store) records(o telemetry.OutletID, k telemetry.Kind, from, to int64, 
 		return err
 	}
 	defer e.Release()
+	if s.ended(o, k, from) {
+		return nil
+	}
 	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: seriesTime(nil, o, k, from), UpperBound: seriesTime(nil, o, k, to)})
 	if err != nil {
 		return err
@@ -148,6 +151,9 @@ func (s *Store) Before(o telemetry.OutletID, k telemetry.Kind, t int64) (telemet
 		return telemetry.Record{}, false, err
 	}
 	defer e.Release()
+	if s.ended(o, k, math.MinInt64) {
+		return telemetry.Record{}, false, nil
+	}
 	it, err := e.DB.NewIter(&pebble.IterOptions{LowerBound: seriesPrefix(nil, o, k), UpperBound: seriesTime(nil, o, k, t)})
 	if err != nil {
 		return telemetry.Record{}, false, err
@@ -175,6 +181,19 @@ func (s *Store) LastAt(o telemetry.OutletID, k telemetry.Kind) (int64, bool) {
 		return 0, false
 	}
 	return sr.last, true
+}
+
+// ended reports whether memory knows that a series has no record at from or
+// later. Most outlets never send some of the kinds that are asked for at each
+// pass, and the tree would read a block of somebody else's to find that out.
+func (s *Store) ended(o telemetry.OutletID, k telemetry.Kind, from int64) bool {
+	s.state.RLock()
+	defer s.state.RUnlock()
+	if !s.state.whole {
+		return false
+	}
+	sr := s.state.series[seriesID(o, k)]
+	return sr == nil || sr.last < from
 }
 
 // Latest returns the latest record of a kind, from memory.

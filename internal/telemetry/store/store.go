@@ -436,6 +436,7 @@ func (s *Store) load(e *lsm.Tree) error {
 	if err := it.Error(); err != nil {
 		return err
 	}
+	st.whole = true
 	s.setTail(seq)
 	return nil
 }
