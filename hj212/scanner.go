@@ -44,6 +44,7 @@ type Scanner struct {
 	opt    ScanOptions
 	buf    []byte
 	pos    int  // start of what is not consumed
+	full   bool // the last read filled buf
 	noise  bool // inside a run of noise that has been reported
 	silent bool // dropping up to the next ## without a report
 	plain  []byte
@@ -68,17 +69,20 @@ func (s *Scanner) Feed(p []byte) {
 	s.buf = append(s.buf, p...)
 }
 
-// Fill adds what one Read of r brings, without another copy.
+// Fill adds what one Read of r brings, without another copy. Most loggers send a
+// frame now and then, so the buffer begins small: there are as many of them as
+// loggers. It grows where a read fills it, and where a frame needs it.
 func (s *Scanner) Fill(r io.Reader) (int, error) {
 	s.compact()
-	const room = 4096
-	if cap(s.buf)-len(s.buf) < room {
-		grown := make([]byte, len(s.buf), max(2*cap(s.buf), len(s.buf)+room))
+	const first, enough, room = 1 << 10, 8 << 10, 512
+	if cap(s.buf)-len(s.buf) < room || s.full && cap(s.buf) < enough {
+		grown := make([]byte, len(s.buf), max(2*cap(s.buf), first))
 		copy(grown, s.buf)
 		s.buf = grown
 	}
 	n, err := r.Read(s.buf[len(s.buf):cap(s.buf)])
 	s.buf = s.buf[:len(s.buf)+n]
+	s.full = len(s.buf) == cap(s.buf)
 	return n, err
 }
 
