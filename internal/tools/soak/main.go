@@ -31,8 +31,7 @@ func run() error {
 	bin := flag.String("bin", "bin/plateau", "the program")
 	span := flag.Duration("for", 30*time.Minute, "how long; the first third is warm-up")
 	every := flag.Duration("every", 5*time.Second, "time between two samples")
-	loggers := flag.Int("loggers", 300, "loggers connected")
-	rate := flag.Float64("rate", 100, "frames/s of all loggers")
+	loggers := flag.Int("loggers", 1000, "loggers connected; each sends every 30 s, which is what its records say")
 	svg := flag.String("svg", "", "file for the plot")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,7 +48,7 @@ func run() error {
 	if _, err := s.Ready(ctx, time.Minute); err != nil {
 		return err
 	}
-	w := work{s: s, loggers: *loggers, rate: *rate}
+	w := work{s: s, loggers: *loggers, rate: float64(*loggers) / 30}
 	load, cancel := context.WithTimeout(ctx, *span)
 	defer cancel()
 	samples := make(chan []sample, 1)
