@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"plateau/internal/telemetry"
 )
@@ -223,17 +224,33 @@ func (c *cutter) done() error {
 
 // ReadHour reads a row; outlet and at come from its key. Faults are ErrRow.
 func ReadHour(outlet telemetry.OutletID, at int64, b []byte) (HourRow, error) {
-	r := HourRow{Outlet: outlet, At: at}
+	var r HourRow
+	err := readHourInto(&r, outlet, at, b)
+	return r, err
+}
+
+// readHourInto is ReadHour into a row whose factors are used again.
+func readHourInto(r *HourRow, outlet telemetry.OutletID, at int64, b []byte) error {
+	*r = HourRow{Outlet: outlet, At: at, Factors: r.Factors[:0]}
 	c := &cutter{b: b}
 	if v := c.byte(); v != codecVersion {
-		return r, fmt.Errorf("version %d: %w", v, ErrRow)
+		return fmt.Errorf("version %d: %w", v, ErrRow)
 	}
-	c.hourHead(&r)
-	r.Factors = make([]FactorHour, c.count())
+	c.hourHead(r)
+	n := c.count()
+	r.Factors = slices.Grow(r.Factors, n)[:n]
 	for i := range r.Factors {
 		c.hourFactor(&r.Factors[i])
 	}
-	return r, c.done()
+	return c.done()
+}
+
+// sourceOf is the Source of an hour's row.
+func sourceOf(row []byte) Source {
+	if len(row) < 2 {
+		return SourceNone
+	}
+	return Source(row[1])
 }
 
 func (c *cutter) hourHead(r *HourRow) {

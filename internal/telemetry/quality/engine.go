@@ -67,10 +67,6 @@ type Options struct {
 // the rows change their meaning: the whole history is then judged anew.
 const cursorName = "quality.4"
 
-// keepHours are the hours kept in memory for each outlet: what states,
-// sparklines and the heatmap look at.
-const keepHours = 27
-
 // Engine is the cascade minutes → hours → days as a reader of the journal, and
 // the answers drawn from it. All methods may be called at any time from any
 // goroutine; before Run has caught up they answer from what is judged so far.
@@ -113,18 +109,6 @@ type Engine struct {
 	sliced    bool            // the pass before left what arrives alone
 	collected time.Time       // when what arrives was looked at last
 	retried   int64           // when failed hours were tried last, Unix seconds
-}
-
-// live is what is kept in memory of an outlet.
-type live struct {
-	hours    map[int64]*HourRow
-	days     map[int64]*DayRow
-	newest   int64             // latest hour met
-	floor    int64             // hours up to here are not kept
-	received int64             // Unix seconds of the last frame
-	closed   uint64            // raised when a row of a closed hour or day was judged
-	latest   *telemetry.Record // newest real-time, minute or hour record by DataTime
-	realtime *telemetry.Record // newest real-time record
 }
 
 // New checks the rules and loads what is judged already.
@@ -386,10 +370,14 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 		e.putBack(work)
 		return false, err
 	}
+	if err := e.rememberAll(seen, done); err != nil {
+		e.putBack(work)
+		return false, err
+	}
 	n := compareOld(pieces, done)
 	rows := append(slices.Clone(e.notes), e.closing(pieces, n)...)
 	for i := range done {
-		rows = append(rows, done[i].derived...)
+		rows = append(rows, done[i].write...)
 	}
 	rows = append(rows, e.failures(done)...)
 	if err := e.o.Store.PutDerived(rows, cursorName, seq); err != nil {
@@ -498,18 +486,17 @@ func (e *Engine) realtimeCounts(o *telemetry.Outlet, at int64) bool {
 	if l == nil {
 		return true
 	}
-	r := l.hours[hourStart(at)]
-	return r == nil || r.Source != SourceMinute
+	row := l.hours.at(hourStart(at))
+	return row == nil || sourceOf(row) != SourceMinute
 }
 
 // judgedOutlet is what a pass made of one outlet.
 type judgedOutlet struct {
-	outlet  telemetry.OutletID
-	hours   []HourRow
-	days    []DayRow
-	derived []store.Derived
-	dirty   map[int64]struct{} // what was asked for
-	failed  map[int64]error    // what could not be read of it
+	outlet telemetry.OutletID
+	rows   []store.Derived    // hours and days; no value = no such row
+	write  []store.Derived    // those that are to be stored
+	dirty  map[int64]struct{} // what was asked for
+	failed map[int64]error    // what could not be read of it
 }
 
 // compute judges the dirty hours, a worker taking one outlet at a time.
@@ -542,7 +529,17 @@ func (e *Engine) compute(ctx context.Context, snap *telemetry.Snapshot, work dir
 
 // newBuilder makes a builder for an outlet as the registry has it.
 func (e *Engine) newBuilder(snap *telemetry.Snapshot, o *telemetry.Outlet) *builder {
-	return newBuilder(e.o.Store, e.limitSource(snap), e.paramsAt, o)
+	b := newBuilder(e.o.Store, e.limitSource(snap), e.paramsAt, o)
+	own, today := b.plans, dayStart(e.o.Now().Unix())
+	b.plans = func(day int64) *plan {
+		if day == today { // asked for at every pass, by all outlets
+			if pl, err := e.planFor(snap, o, day); err == nil {
+				return pl
+			}
+		}
+		return own(day)
+	}
+	return b
 }
 
 // newBuilder makes a builder; its plans live as long as it does.
@@ -578,6 +575,7 @@ func (e *Engine) outlet(snap *telemetry.Snapshot, o *telemetry.Outlet, dirty map
 		}
 	}
 	slices.Sort(hours)
+	var fresh []HourRow
 	for i := 0; i < len(hours); {
 		k := i + 1
 		for k < len(hours) && hours[k] == hours[k-1]+hourSeconds && k-i < 7*24 {
@@ -590,24 +588,26 @@ func (e *Engine) outlet(snap *telemetry.Snapshot, o *telemetry.Outlet, dirty map
 		if err != nil {
 			return j, fmt.Errorf("judge hours of outlet %d: %w", o.ID, err)
 		}
-		j.hours = append(j.hours, rows...)
+		fresh = append(fresh, rows...)
 		i = k
 	}
-	for i := range j.hours {
-		r := &j.hours[i]
+	for i := range fresh {
+		r := &fresh[i]
 		v := AppendHour(nil, r)
 		if r.Source == SourceNone {
 			v = nil // an hour without any record has no row, a rebuild would not find it
 		}
-		j.derived = append(j.derived, store.Derived{Table: TableHour, Outlet: o.ID, At: r.At, Value: v})
+		j.rows = append(j.rows, store.Derived{Table: TableHour, Outlet: o.ID, At: r.At, Value: v})
 	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
 	order := make([]int64, 0, len(days))
 	for d := range days {
 		order = append(order, d)
 	}
 	slices.Sort(order)
 	for _, d := range order {
-		all, err := e.dayHours(o.ID, d, j.hours)
+		all, err := e.dayHours(o.ID, d, fresh, s)
 		if err != nil {
 			return j, err
 		}
@@ -622,39 +622,11 @@ func (e *Engine) outlet(snap *telemetry.Snapshot, o *telemetry.Outlet, dirty map
 		v := store.Derived{Table: TableDay, Outlet: o.ID, At: d}
 		if there { // like an hour, a day without any record has no row
 			v.Value = AppendDay(nil, &row)
-			j.days = append(j.days, row)
 		}
-		j.derived = append(j.derived, v)
+		j.rows = append(j.rows, v)
 	}
+	j.write = j.rows
 	return j, nil
-}
-
-// dayHours joins the fresh hours of a day with those stored before.
-func (e *Engine) dayHours(o telemetry.OutletID, day int64, fresh []HourRow) ([]HourRow, error) {
-	var all []HourRow
-	have := map[int64]bool{}
-	for i := range fresh {
-		if r := &fresh[i]; r.At >= day && r.At < day+daySeconds {
-			have[r.At] = true
-			if r.Source != SourceNone {
-				all = append(all, *r)
-			}
-		}
-	}
-	if len(have) == 24 {
-		return all, nil
-	}
-	stored, err := e.readHours(o, day, day+daySeconds)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range stored {
-		if !have[r.At] {
-			all = append(all, r)
-		}
-	}
-	slices.SortFunc(all, func(a, b HourRow) int { return cmp.Compare(a.At, b.At) })
-	return all, nil
 }
 
 func (e *Engine) readHours(o telemetry.OutletID, from, to int64) ([]HourRow, error) {
@@ -719,31 +691,9 @@ func (e *Engine) load(snap *telemetry.Snapshot) error {
 		if err := e.loadFailed(id); err != nil {
 			return err
 		}
-		l := e.live(id)
-		recs := e.newest(id)
-		e.mu.Lock()
-		l.take(recs, e.o.Now().Unix())
-		e.mu.Unlock()
-		if l.latest == nil || e.cursor == 0 {
-			continue
+		if _, err := e.remember(id); err != nil {
+			return err
 		}
-		newest := min(l.latest.At, e.o.Now().Unix())
-		hours, err := e.readHours(id, hourStart(newest)-keepHours*hourSeconds, lastTime)
-		if err != nil {
-			return fmt.Errorf("load hours: %w", err)
-		}
-		days, err := e.readDays(id, dayStart(newest)-daySeconds, lastTime)
-		if err != nil {
-			return fmt.Errorf("load days: %w", err)
-		}
-		e.mu.Lock()
-		for i := range hours {
-			l.putHour(&hours[i], e.o.Now().Unix())
-		}
-		for i := range days {
-			l.putDay(&days[i])
-		}
-		e.mu.Unlock()
 	}
 	return nil
 }
@@ -776,17 +726,6 @@ func (e *Engine) newest(id telemetry.OutletID) (recs []telemetry.Record) {
 	return recs
 }
 
-func (e *Engine) live(id telemetry.OutletID) *live {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	l := e.outlets[id]
-	if l == nil {
-		l = &live{hours: map[int64]*HourRow{}, days: map[int64]*DayRow{}}
-		e.outlets[id] = l
-	}
-	return l
-}
-
 // take remembers the latest of records; the caller holds the lock.
 func (l *live) take(recs []telemetry.Record, now int64) {
 	l.latest, l.realtime = nil, nil
@@ -811,48 +750,28 @@ func later(a, b *telemetry.Record, now int64) bool {
 	return a.At >= b.At
 }
 
-func (l *live) putHour(r *HourRow, now int64) {
-	if r.Source == SourceNone {
-		delete(l.hours, r.At)
-		return
+// rememberAll makes what is kept of outlets met for the first time.
+func (e *Engine) rememberAll(seen map[telemetry.OutletID]int64, done []judgedOutlet) error {
+	for id := range seen {
+		if _, err := e.remember(id); err != nil {
+			return err
+		}
 	}
-	l.newest = max(l.newest, r.At)
-	// Hours in the future (a clock that ran ahead) do not push out those of today.
-	if floor := min(l.newest, hourStart(now)) - keepHours*hourSeconds; floor > l.floor {
-		l.floor = floor
-		for at := range l.hours {
-			if at <= floor {
-				delete(l.hours, at)
+	for i := range done {
+		if id := done[i].outlet; id != 0 {
+			if _, err := e.remember(id); err != nil {
+				return err
 			}
 		}
 	}
-	if r.At > l.floor {
-		l.hours[r.At] = r
-	}
-}
-
-func (l *live) putDay(r *DayRow) {
-	l.days[r.At] = r
-	if len(l.days) > 3 {
-		oldest := r.At
-		for at := range l.days {
-			oldest = min(oldest, at)
-		}
-		delete(l.days, oldest)
-	}
+	return nil
 }
 
 // publish puts the results of a pass into memory.
 func (e *Engine) publish(done []judgedOutlet, seen map[telemetry.OutletID]int64, seq uint64, frames int) {
 	fresh := make(map[telemetry.OutletID][]telemetry.Record, len(seen))
 	for id := range seen {
-		e.live(id)
 		fresh[id] = e.newest(id)
-	}
-	for i := range done {
-		if done[i].outlet != 0 {
-			e.live(done[i].outlet)
-		}
 	}
 	e.forgetBefore(done)
 	e.mu.Lock()
@@ -865,15 +784,15 @@ func (e *Engine) publish(done []judgedOutlet, seen map[telemetry.OutletID]int64,
 	}
 	for i := range done {
 		l := e.outlets[done[i].outlet]
-		for k := range done[i].hours {
-			l.putHour(&done[i].hours[k], now)
-			if done[i].hours[k].At+hourSeconds <= now {
-				l.closed = e.change + 1
+		for k := range done[i].rows {
+			d, span := &done[i].rows[k], int64(hourSeconds)
+			if d.Table == TableHour {
+				l.putHour(d.At, d.Value, now)
+			} else {
+				l.putDay(d.At, d.Value)
+				span = daySeconds
 			}
-		}
-		for k := range done[i].days {
-			l.putDay(&done[i].days[k])
-			if done[i].days[k].At+daySeconds <= now {
+			if d.At+span <= now {
 				l.closed = e.change + 1
 			}
 		}

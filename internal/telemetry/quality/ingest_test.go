@@ -1,6 +1,7 @@
 package quality
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -9,10 +10,39 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/store"
 )
+
+// remembersStored: an engine that has stopped keeps the rows that are stored, of
+// the hours it says it has all of.
+func remembersStored(t *testing.T, e *Engine) {
+	t.Helper()
+	for id, l := range e.outlets {
+		var stored keptRows
+		if err := e.o.Store.Derived(TableHour, id, l.floor+1, lastTime, func(at int64, v []byte) bool {
+			stored = stored.put(at, v)
+			return true
+		}); err != nil {
+			t.Error(err)
+		}
+		if diff := gocmp.Diff(stored, l.hours, gocmp.AllowUnexported(keptRow{}), cmpopts.EquateEmpty()); l.whole && diff != "" {
+			t.Errorf("outlet %d: stored and kept hours after %d (-stored +kept):\n%s", id, l.floor, diff)
+		}
+		for _, d := range l.days {
+			if err := e.o.Store.Derived(TableDay, id, d.at, d.at+1, func(_ int64, v []byte) bool {
+				if !bytes.Equal(v, d.row) {
+					t.Errorf("outlet %d: day %d is not kept as stored", id, d.at)
+				}
+				return true
+			}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
 
 // TestJudgedWhileReceiving: late frames, revisions and registry changes come
 // while the cascade runs and is stopped and started again; in the end its rows
@@ -34,7 +64,7 @@ func TestJudgedWhileReceiving(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = e.Run(ctx) })
-		return func() { cancel(); wg.Wait() }
+		return func() { cancel(); wg.Wait(); remembersStored(t, e) }
 	}
 	stop := start()
 	rnd := rand.New(rand.NewPCG(1, 2))

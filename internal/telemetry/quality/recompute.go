@@ -447,7 +447,8 @@ func (e *Engine) closing(pieces []*piece, n counted) (rows []store.Derived) {
 // counted is what a pass did of a job.
 type counted struct{ rows, changed int }
 
-// compareOld leaves rows out that are as they were, and counts the others.
+// compareOld leaves rows that are as they were out of what is written, and
+// counts the others.
 func compareOld(pieces []*piece, done []judgedOutlet) (n counted) {
 	byOutlet := map[telemetry.OutletID]*piece{}
 	for _, p := range pieces {
@@ -458,7 +459,7 @@ func compareOld(pieces []*piece, done []judgedOutlet) (n counted) {
 		if p == nil {
 			continue
 		}
-		done[i].derived = slices.DeleteFunc(done[i].derived, func(d store.Derived) bool {
+		done[i].write = slices.DeleteFunc(slices.Clone(done[i].rows), func(d store.Derived) bool {
 			if d.At < p.at || d.At >= p.end || d.Table != TableHour && d.Table != TableDay {
 				return false // fresh
 			}
@@ -490,18 +491,20 @@ func (e *Engine) advance(pieces []*piece, n counted) {
 		j.Started = e.o.Now().UnixMicro()
 	}
 	j.Rows, j.Changed = j.Rows+n.rows, j.Changed+n.changed
+	ended := make(map[*item]bool, len(pieces))
 	for _, p := range pieces {
 		j.Done += p.hours(p.at, p.end)
 		p.at = p.end
 		if p.end < p.to {
 			continue
 		}
-		j.items = slices.DeleteFunc(j.items, func(i *item) bool { return i == p.item })
+		ended[p.item] = true
 		if p.basis != nil {
 			e.basis[p.outlet] = p.basis
 			delete(e.pending, p.outlet)
 		}
 	}
+	j.items = slices.DeleteFunc(j.items, func(i *item) bool { return ended[i] })
 	e.dropEnded()
 }
 

@@ -88,18 +88,8 @@ func (e *Engine) situation(snap *telemetry.Snapshot, o *telemetry.Outlet, asOf t
 		s.hour, s.day = func(int64) *HourRow { return nil }, func(int64) *DayRow { return nil }
 		return s, nil
 	}
-	// Rows and records are replaced, never changed, so a copy of the small maps
-	// would do; the lock is taken for each look-up instead, which is cheaper.
-	s.hour = func(at int64) *HourRow {
-		e.mu.RLock()
-		defer e.mu.RUnlock()
-		return l.hours[at]
-	}
-	s.day = func(at int64) *DayRow {
-		e.mu.RLock()
-		defer e.mu.RUnlock()
-		return l.days[at]
-	}
+	s.hour = once(func(at int64) *HourRow { return e.hourAt(o.ID, l, at) })
+	s.day = once(func(at int64) *DayRow { return e.dayAt(o.ID, l, at) })
 	e.mu.RLock()
 	s.latest, s.realtime = l.latest, l.realtime
 	s.seen = l.received
@@ -280,8 +270,8 @@ func (e *Engine) RefreshBefore(ctx context.Context) error {
 func (e *Engine) forgetBefore(done []judgedOutlet) {
 	old := e.o.Now().Unix() - daySeconds + 3600
 	for i := range done {
-		for k := range done[i].hours {
-			if done[i].hours[k].At < old {
+		for k := range done[i].rows {
+			if d := &done[i].rows[k]; d.Table == TableHour && d.At < old {
 				e.before.Lock()
 				e.before.counts = nil
 				e.before.Unlock()
@@ -480,8 +470,7 @@ func (e *Engine) Completeness(asOf time.Time) map[string][]Cell {
 	running := hourStart(asOf.Unix())
 	first := running - 23*hourSeconds
 	out := map[string][]Cell{}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
+	var row HourRow
 	for _, id := range snap.Order {
 		o := snap.Outlets[id]
 		if o == nil {
@@ -495,26 +484,23 @@ func (e *Engine) Completeness(asOf time.Time) map[string][]Cell {
 			}
 			out[o.Area] = cells
 		}
-		l := e.outlets[id]
+		hours := e.keptSince(id, first)
 		step := o.IntervalAt(asOf).Minute
 		for i := range cells {
 			h := cells[i].Hour
 			if !o.Since.IsZero() && h < o.Since.Unix() || stopped(o, h) {
 				continue
 			}
-			var row *HourRow
-			if l != nil {
-				row = l.hours[h]
+			row.Factors = row.Factors[:0]
+			if v := hours.at(h); v != nil && readHourInto(&row, id, h, v) != nil {
+				continue
 			}
 			due := 60
 			if h == running {
 				due = max(0, int(asOf.Unix()-h)/60-max(step, 1)-lag)
 			}
 			for k := range o.Factors {
-				var f *FactorHour
-				if row != nil {
-					f = row.Factor(o.Factors[k].Code)
-				}
+				f := row.Factor(o.Factors[k].Code)
 				switch {
 				case f == nil:
 					cells[i].Expected += due
@@ -552,20 +538,21 @@ func (e *Engine) Spark(outlet telemetry.OutletID, factor string, asOf time.Time)
 	if i, ok := pl.index[factor]; ok {
 		sp.Limit, sp.Folded = pl.factors[i].hour.LimitRef, pl.factors[i].refO2.OK
 	}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	l := e.outlets[outlet]
+	hours := e.keptSince(outlet, sp.From)
+	names := []string{factor}
+	var row HourRow
+	var f FactorHour
 	for i := range sp.Values {
 		h := sp.From + int64(i)*hourSeconds
 		due := h != running && !stopped(o, h)
 		if due {
 			sp.Due++
 		}
-		if l == nil || l.hours[h] == nil {
+		v := hours.at(h)
+		if v == nil {
 			continue
 		}
-		f := l.hours[h].Factor(factor)
-		if f == nil {
+		if there, err := readHourOf(&row, &f, names, v); err != nil || !there {
 			continue
 		}
 		if due && f.NExpected == 0 {

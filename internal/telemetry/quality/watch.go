@@ -40,17 +40,21 @@ func (w *Watch) note(done []judgedOutlet) {
 	defer w.mu.Unlock()
 	for i := range done {
 		j := &done[i]
-		if j.outlet == 0 || len(j.hours)+len(j.days) == 0 {
-			continue
-		}
-		at := int64(lastTime)
-		for k := range j.hours {
-			at = min(at, j.hours[k].At)
-		}
-		for k := range j.days {
-			if len(j.hours) == 0 {
-				at = min(at, j.days[k].At)
+		hour, day := int64(lastTime), int64(lastTime)
+		for k := range j.rows {
+			switch d := &j.rows[k]; {
+			case d.Table == TableHour:
+				hour = min(hour, d.At)
+			case d.Value != nil:
+				day = min(day, d.At)
 			}
+		}
+		at := hour
+		if at == lastTime {
+			at = day
+		}
+		if at == lastTime {
+			continue
 		}
 		if old, ok := w.since[j.outlet]; !ok || at < old {
 			w.since[j.outlet] = at
