@@ -33,7 +33,7 @@ type state struct {
 	view     atomic.Pointer[[]*shape] // the same for readers without the lock
 	shapeIDs map[string]*shape
 	series   map[uint64]*series
-	whole    bool // series has all that are in the tree
+	whole    bool                         // series has all that are in the tree
 	messages map[msgKey]telemetry.Locator // recent; the tree has all
 	msgOrder []msgKey
 }
