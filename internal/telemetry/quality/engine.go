@@ -726,19 +726,18 @@ func (e *Engine) newest(id telemetry.OutletID) (recs []telemetry.Record) {
 	return recs
 }
 
-// take remembers the latest of records; the caller holds the lock.
-func (l *live) take(recs []telemetry.Record, now int64) {
-	l.latest, l.realtime = nil, nil
+// latestOf finds the latest of all records, and of the real-time ones.
+func latestOf(recs []telemetry.Record, now int64) (latest, realtime *telemetry.Record) {
 	for i := range recs {
 		rec := &recs[i]
-		l.received = max(l.received, rec.Received/1e6)
-		if l.latest == nil || later(rec, l.latest, now) {
-			l.latest = rec
+		if latest == nil || later(rec, latest, now) {
+			latest = rec
 		}
-		if rec.Kind == telemetry.KindRealtime && (l.realtime == nil || later(rec, l.realtime, now)) {
-			l.realtime = rec
+		if rec.Kind == telemetry.KindRealtime && (realtime == nil || later(rec, realtime, now)) {
+			realtime = rec
 		}
 	}
+	return latest, realtime
 }
 
 // later reports whether a is to be taken for newer than b: by DataTime, but by
@@ -769,10 +768,6 @@ func (e *Engine) rememberAll(seen map[telemetry.OutletID]int64, done []judgedOut
 
 // publish puts the results of a pass into memory.
 func (e *Engine) publish(done []judgedOutlet, seen map[telemetry.OutletID]int64, seq uint64, frames int) {
-	fresh := make(map[telemetry.OutletID][]telemetry.Record, len(seen))
-	for id := range seen {
-		fresh[id] = e.newest(id)
-	}
 	e.forgetBefore(done)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -780,7 +775,6 @@ func (e *Engine) publish(done []judgedOutlet, seen map[telemetry.OutletID]int64,
 	for id, at := range seen {
 		l := e.outlets[id]
 		l.received = max(l.received, at)
-		l.take(fresh[id], now)
 	}
 	for i := range done {
 		l := e.outlets[done[i].outlet]

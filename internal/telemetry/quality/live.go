@@ -20,15 +20,13 @@ const keepDays = 3
 // live is what is kept in memory of an outlet. Rows stay in the form of the
 // store: read, they take ten times as much, and few of them are looked at.
 type live struct {
-	hours    keptRows          // all after floor, where whole says so
-	days     keptRows          // the newest
-	whole    bool              // the store has no hour after floor that is not in hours
-	newest   int64             // latest hour met
-	floor    int64             // hours up to here are not kept
-	received int64             // Unix seconds of the last frame
-	closed   uint64            // raised when a row of a closed hour or day was judged
-	latest   *telemetry.Record // newest real-time, minute or hour record by DataTime
-	realtime *telemetry.Record // newest real-time record
+	hours    keptRows // all after floor, where whole says so
+	days     keptRows // the newest
+	whole    bool     // the store has no hour after floor that is not in hours
+	newest   int64    // latest hour met
+	floor    int64    // hours up to here are not kept
+	received int64    // Unix seconds of the last frame
+	closed   uint64   // raised when a row of a closed hour or day was judged
 }
 
 // keptRows are rows by their start. A row is replaced, never changed.
@@ -105,9 +103,12 @@ func (e *Engine) remember(id telemetry.OutletID) (*live, error) {
 	}
 	l = &live{whole: true}
 	now := e.o.Now().Unix()
-	l.take(e.newest(id), now)
-	if l.latest != nil {
-		newest := min(l.latest.At, now)
+	recs := e.newest(id)
+	for i := range recs {
+		l.received = max(l.received, recs[i].Received/1e6)
+	}
+	if latest, _ := latestOf(recs, now); latest != nil {
+		newest := min(latest.At, now)
 		l.floor = hourStart(newest) - keepHours*hourSeconds
 		if err := e.recall(id, l, newest, now); err != nil {
 			return nil, err

@@ -90,8 +90,8 @@ func (e *Engine) situation(snap *telemetry.Snapshot, o *telemetry.Outlet, asOf t
 	}
 	s.hour = once(func(at int64) *HourRow { return e.hourAt(o.ID, l, at) })
 	s.day = once(func(at int64) *DayRow { return e.dayAt(o.ID, l, at) })
+	s.latest, s.realtime = latestOf(e.newest(o.ID), at)
 	e.mu.RLock()
-	s.latest, s.realtime = l.latest, l.realtime
 	s.seen = l.received
 	e.mu.RUnlock()
 	return s, nil
