@@ -190,9 +190,6 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	kept := store.Options{Now: a.now, Logger: a.log, Archive: archive.NewReader(0, places...)}
-	if a.o.Demo { // a month comes at once, and is read again to be judged
-		kept.CacheMB = demoCacheMB
-	}
 	if a.store, err = store.Open(filepath.Join(c.Data, TelemetryDir), kept); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			err = fmt.Errorf("%w; stop that one, or choose another folder with --data", err)

@@ -19,11 +19,6 @@ import (
 // historySpan is how much history a fresh demonstration gets.
 const historySpan = 30 * 24 * time.Hour
 
-// demoCacheMB is the store's cache while that history comes: with the usual
-// one the judgement unpacks most of it several times, which takes half as much
-// processor time again.
-const demoCacheMB = 192
-
 // sampleWorld is the sample region as the registry describes it: after a restart
 // the outlets keep the intervals of the first start.
 func (a *App) sampleWorld() (*simulator.World, error) {
