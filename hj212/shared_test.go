@@ -162,7 +162,7 @@ func checkCut(tb testing.TB, raw []byte, cut int, want hj212.StreamResult) {
 		take(ev)
 	}
 	got.Pending = s.Pending()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := differences(want, got); diff != "" {
 		tb.Fatalf("cut at %d of %q (-whole +cut):\n%s", cut, raw, diff)
 	}
 }
