@@ -232,6 +232,7 @@ type alarmCount struct {
 // by the criteria of docs/alarms.md. The table there is held to what is counted.
 func TestAlarmsOnRealSeries(t *testing.T) {
 	t.Parallel()
+	notUnderRace(t) // before the series are read, which alone is dear under it
 	var table strings.Builder
 	for _, s := range asTheyAre(t) {
 		w := newWorld(t, s.now, s.outlets...)

@@ -62,11 +62,18 @@ func (w *world) AdoptUnknown(context.Context, string, string, []string) error {
 
 func mnOf(id telemetry.OutletID) string { return fmt.Sprintf("PROOF%019d", id) }
 
-func newWorld(t *testing.T, now time.Time, outlets ...*telemetry.Outlet) *world {
+// notUnderRace leaves a test out where the race detector is on: what runs side
+// by side here, the packages' own tests watch.
+func notUnderRace(t *testing.T) {
 	t.Helper()
-	if testkit.Race { // what runs side by side here, the packages' own tests watch
+	if testkit.Race {
 		t.Skip("SQLite in Go is a hundred times slower under the race detector; make unit runs these tests without it too")
 	}
+}
+
+func newWorld(t *testing.T, now time.Time, outlets ...*telemetry.Outlet) *world {
+	t.Helper()
+	notUnderRace(t)
 	w := &world{t: t, snap: &telemetry.Snapshot{Version: 1, Outlets: map[telemetry.OutletID]*telemetry.Outlet{}, Devices: map[string]*telemetry.Device{}}}
 	for _, o := range outlets {
 		w.snap.Outlets[o.ID] = o

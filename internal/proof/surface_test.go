@@ -101,6 +101,7 @@ CREATE TABLE factorclass AS
 
 func TestSurfaceWater(t *testing.T) {
 	t.Parallel()
+	notUnderRace(t) // before the series are read, which alone is dear under it
 	sections, ups, timeless := surfaceUploads(t)
 	var outlets []*telemetry.Outlet
 	for _, s := range sections {
