@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"plateau/hj212"
+	"plateau/internal/testkit"
 )
 
 // The functions of this file say the same as the package in the plainest way,
@@ -181,7 +182,7 @@ func TestScannerEqualsAlgorithmMore(t *testing.T) {
 	good := hj212.AppendFrame(nil, []byte("CP=&&a=1&&"))
 	pieces := [][]byte{good, good[:len(good)-2], good[6:], good[:9], []byte("##0010"), []byte("##0011"), []byte("##0021"), []byte("#"), []byte("&&"), []byte("&&12AB"), []byte("12AB"), []byte("\r\n"), []byte("x"), []byte(" "), []byte("##0000"), []byte("FFFF")}
 	n := 200_000
-	if testing.Short() {
+	if testing.Short() || testkit.Race { // which has nothing to see here: nothing runs side by side
 		n = 10_000
 	}
 	for range n {
@@ -302,7 +303,7 @@ func TestParseEqualsGrammar(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	pieces := []string{"=", "-", ",", ";", "/", "//", " ", "a", "DataTime", "w01018-Rtd=1.50", "12345678", "\xB8\xDF", "&", "\x00", "i11001-Info=//a,b//"}
 	n := 200_000
-	if testing.Short() {
+	if testing.Short() || testkit.Race { // which has nothing to see here: nothing runs side by side
 		n = 10_000
 	}
 	for range n {
@@ -326,7 +327,7 @@ func TestHeaderEqualsGrammar(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	pieces := []string{"QN=1;", "ST=32;", "CN=2011;", "PW=;", "MN=a-b;", "Flag=5;", "PNUM=2;PNO=1;", "RF=1;", "mn=x;", "MN=;", " ST=31;", "CN=2051 ;", "X=1;", "=", ";", "CP=;", "XCP=&", "QN=2=3;", "\xB8\xDF"}
 	n := 100_000
-	if testing.Short() {
+	if testing.Short() || testkit.Race { // which has nothing to see here: nothing runs side by side
 		n = 10_000
 	}
 	for range n {

@@ -46,8 +46,18 @@ func serve(args []string) error {
 	return app.Run(ctx, app.Options{Flags: flags, Stdout: os.Stdout, Stderr: os.Stderr})
 }
 
+// notUnderRace leaves out what only grows or starts servers, whose own packages
+// are watched by the race detector; the other tests of this file stay under it.
+func notUnderRace(t *testing.T) {
+	t.Helper()
+	if testkit.Race {
+		t.Skip("takes many times as long under the race detector; make unit runs it without")
+	}
+}
+
 func TestStartSmall(t *testing.T) {
 	t.Parallel()
+	notUnderRace(t)
 	var told strings.Builder
 	r, err := Start(t.Context(), Config{Dir: t.TempDir(), Runs: 1, Outlets: 5, Days: 2, Program: os.Args[0], Log: &told})
 	if err != nil {
@@ -115,6 +125,7 @@ func TestRecomputeSmall(t *testing.T) {
 
 func TestGrowthSmall(t *testing.T) {
 	t.Parallel()
+	notUnderRace(t)
 	dir := t.TempDir()
 	r, err := Growth(t.Context(), Config{Dir: t.TempDir(), Runs: 1, Frames: 5000, Outlets: 10, Rate: 500, Seconds: 1, Days: 30, Plots: dir})
 	if err != nil {
