@@ -456,7 +456,7 @@ func TestManyOutlets(t *testing.T) {
 	f := newFixture(t, filepath.Join(t.TempDir(), "plateau.db"))
 	n, more, workers := 50_000, 2_000, 200
 	if testkit.Race {
-		n = 5_000 // the detector makes SQLite twenty times slower
+		n, more = 1_000, 400 // the detector makes SQLite twenty times slower
 	}
 	in := LoadInput{Enterprises: []Enterprise{{ID: "E1", Name: Name{Zh: "示例"}}}}
 	for i := range OutletID(n) {

@@ -282,7 +282,7 @@ func TestRedoneInPart(t *testing.T) {
 	const hours = 24 * 30
 	runs := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		if runs++; testkit.Race && runs > 20 {
+		if runs++; testkit.Race && runs > 5 {
 			return // one after the other: what runs side by side, others watch
 		}
 		b := newBench(t, sqlite(t), overScene+"range a21002 0 100\na21002 720*40\na21026 720*40")
