@@ -27,12 +27,14 @@ test: deps assets unit e2e
 # The race detector watches every package; the databases are real. The proof of
 # the judgement by plain SQL runs without it, and so do in full the tests that
 # try fewer cases under it or none. A watched program waits at its end for races
-# that are still to come: a tenth of a second here, not the second it would.
+# that are still to come: a tenth of a second here, not the second it would. One
+# package more than there are processors, for some tests wait most of their time.
+PACKAGES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 unit:
 	$(GO) vet ./...
-	GORACE=atexit_sleep_ms=100 $(GO) test -race -timeout 14m ./...
-	$(GO) test -timeout 14m ./internal/proof ./internal/tools/crash
-	$(GO) test -timeout 14m -run 'TestRedoneInPart|TestOrderDoesNotMatter|TestModel|TestCascadeOfMany|TestFaultSweep|TestUnreadable|TestManyOutlets|TestStartSmall|TestGrowthSmall|EqualsAlgorithmMore|EqualsGrammar' \
+	GORACE=atexit_sleep_ms=100 $(GO) test -race -p $(PACKAGES) -timeout 14m ./...
+	$(GO) test -p $(PACKAGES) -timeout 14m ./internal/proof ./internal/tools/crash
+	$(GO) test -p $(PACKAGES) -timeout 14m -run 'TestRedoneInPart|TestOrderDoesNotMatter|TestModel|TestCascadeOfMany|TestFaultSweep|TestUnreadable|TestManyOutlets|TestStartSmall|TestGrowthSmall|EqualsAlgorithmMore|EqualsGrammar' \
 		./internal/telemetry ./internal/telemetry/alarm ./internal/telemetry/backfill ./internal/telemetry/store ./internal/sensorthings/entitystore ./internal/bench ./hj212
 
 # A real browser against the real program.
