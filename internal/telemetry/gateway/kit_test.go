@@ -274,7 +274,7 @@ func (s *site) verdicts(mn string) string {
 // until waits for something that no answer tells of.
 func (s *site) until(what string, ok func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.t.Fatalf("never came: %s; stats %+v", what, s.g.Stats())
 		}
