@@ -37,15 +37,15 @@ unit:
 	$(GO) test -p $(PACKAGES) -timeout 14m -run 'TestRedoneInPart|TestOrderDoesNotMatter|TestModel|TestCascadeOfMany|TestFaultSweep|TestUnreadable|TestManyOutlets|TestStartSmall|TestGrowthSmall|EqualsAlgorithmMore|EqualsGrammar' \
 		./internal/telemetry ./internal/telemetry/alarm ./internal/telemetry/backfill ./internal/telemetry/store ./internal/sensorthings/entitystore ./internal/bench ./hj212
 
-# A real browser against the real program.
+# A real browser against the real program, the pages of three languages at once.
 e2e: assets
 	$(GO) build -trimpath -o bin/plateau ./cmd/plateau
-	$(GO) test -tags e2e -timeout 26m -count=1 ./e2e/...
+	$(GO) test -tags e2e -timeout 26m -count=1 -parallel 3 ./e2e/...
 
 # The same, with pictures of every page in three languages and two widths in e2e/out.
 pictures: assets
 	$(GO) build -trimpath -o bin/plateau ./cmd/plateau
-	PLATEAU_PICTURES=1 $(GO) test -tags e2e -timeout 26m -count=1 ./e2e/...
+	PLATEAU_PICTURES=1 $(GO) test -tags e2e -timeout 26m -count=1 -parallel 3 ./e2e/...
 
 # The client that is generated from the document of the interface.
 generate:
