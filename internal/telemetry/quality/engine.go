@@ -531,13 +531,19 @@ func (e *Engine) compute(ctx context.Context, snap *telemetry.Snapshot, work dir
 func (e *Engine) newBuilder(snap *telemetry.Snapshot, o *telemetry.Outlet) *builder {
 	b := newBuilder(e.o.Store, e.limitSource(snap), e.paramsAt, o)
 	own, today := b.plans, dayStart(e.o.Now().Unix())
+	var of *plan
 	b.plans = func(day int64) *plan {
-		if day == today { // asked for at every pass, by all outlets
-			if pl, err := e.planFor(snap, o, day); err == nil {
-				return pl
-			}
+		if day != today {
+			return own(day)
 		}
-		return own(day)
+		if of == nil { // asked for at every pass, by all outlets
+			pl, err := e.planFor(snap, o, day)
+			if err != nil {
+				return own(day)
+			}
+			of = pl.clone()
+		}
+		return of
 	}
 	return b
 }

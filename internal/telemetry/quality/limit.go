@@ -2,6 +2,7 @@ package quality
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,10 +84,10 @@ type factorPlan struct {
 	rangeLo   Opt
 	rangeHi   Opt
 	unit      string // that the logger sends
-	hour, day boundLimit
-	instant   boundLimit
-	coldHour  boundLimit // ammonia of sewage works in cold water
-	coldDay   boundLimit
+	hour, day *boundLimit // never nil, like those that follow
+	instant   *boundLimit
+	coldHour  *boundLimit // ammonia of sewage works in cold water
+	coldDay   *boundLimit
 	refO2     Opt
 	toMg      float64 // to mg/m3 or mg/L; 0 = no mass concentration
 	toHour    float64 // to m3/h; 0 = no flow
@@ -98,6 +99,8 @@ type boundLimit struct {
 	LimitRef
 	evidence bool
 }
+
+var noLimit = &boundLimit{}
 
 // plan is how an outlet is judged on one day (Beijing time).
 type plan struct {
@@ -124,6 +127,7 @@ func newPlan(p *params, src limitSource, o *telemetry.Outlet, date string) *plan
 		e = p.evidence.media[string(o.Medium)]
 	}
 	pl.evidence = e
+	pl.factors = make([]factorPlan, 0, len(o.Factors))
 	for i := range o.Factors {
 		f := &o.Factors[i]
 		if _, dup := pl.index[f.Code]; dup {
@@ -134,11 +138,34 @@ func newPlan(p *params, src limitSource, o *telemetry.Outlet, date string) *plan
 	return pl
 }
 
+// share lets the plan point to the limits of others that are the same: most
+// outlets are bound by few.
+func (pl *plan) share(limits map[boundLimit]*boundLimit) {
+	for i := range pl.factors {
+		f := &pl.factors[i]
+		for _, l := range []**boundLimit{&f.hour, &f.day, &f.instant, &f.coldHour, &f.coldDay} {
+			known := limits[**l]
+			if known == nil {
+				known = *l
+				limits[*known] = known
+			}
+			*l = known
+		}
+	}
+}
+
+// clone is a plan of one's own, to which factors may be added.
+func (pl *plan) clone() *plan {
+	c := *pl
+	c.factors, c.index = slices.Clone(pl.factors), maps.Clone(pl.index)
+	return &c
+}
+
 // add appends a factor; f is nil for one that only the frames know.
 func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int {
 	p := pl.p
 	role := canon(code)
-	fp := factorPlan{code: code, role: role, unit: telemetry.FactorUnit(role)}
+	fp := factorPlan{code: code, role: role, unit: telemetry.FactorUnit(role), coldHour: noLimit, coldDay: noLimit}
 	if f != nil {
 		fp.required = true
 		fp.unit = cmp.Or(f.Unit, fp.unit)
@@ -154,7 +181,7 @@ func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int
 		fp.toMg = mg
 	}
 	fp.toHour = perHour[plainUnit.Replace(fp.unit)]
-	bind := func(statistic string, temp Opt) boundLimit {
+	bind := func(statistic string, temp Opt) *boundLimit {
 		l, ok := src.find(p, pl.outlet, role, statistic, pl.date, temp)
 		if !ok {
 			other := pl.evidence.borrow[statistic]
@@ -162,16 +189,16 @@ func (pl *plan) add(src limitSource, code string, f *telemetry.OutletFactor) int
 				other = "day"
 			}
 			if other == "" {
-				return boundLimit{}
+				return noLimit
 			}
 			if l, ok = src.find(p, pl.outlet, role, other, pl.date, temp); !ok {
-				return boundLimit{}
+				return noLimit
 			}
 		}
 		if l.RefO2 != nil && !fp.refO2.OK {
 			fp.refO2 = Some(*l.RefO2)
 		}
-		return boundLimit{limitRef(&l).inUnit(&l, fp.unit, fp.toMg), pl.evidence.is(statistic)}
+		return &boundLimit{limitRef(&l).inUnit(&l, fp.unit, fp.toMg), pl.evidence.is(statistic)}
 	}
 	fp.hour, fp.day, fp.instant = bind("hour", Opt{}), bind("day", Opt{}), bind("instantaneous", Opt{})
 	if role == p.nh3.factor {
@@ -207,7 +234,7 @@ func (pl *plan) hourOf(row *HourRow, i int) *FactorHour {
 }
 
 // limitFor picks hour or day limit by water temperature.
-func (pl *plan) limitFor(i int, day bool, temp Opt) boundLimit {
+func (pl *plan) limitFor(i int, day bool, temp Opt) *boundLimit {
 	f := &pl.factors[i]
 	cold := i == pl.isNH3 && temp.OK && temp.V <= pl.p.nh3.threshold
 	switch {

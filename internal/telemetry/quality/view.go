@@ -25,7 +25,8 @@ type stateCache struct {
 	sync.Mutex
 	key    stateKey
 	list   []StateResult
-	plans  map[telemetry.OutletID]*plan
+	plans  map[telemetry.OutletID]*plan // never changed
+	limits map[boundLimit]*boundLimit   // of plans
 	planOf planKey
 }
 
@@ -62,9 +63,10 @@ func (e *Engine) planFor(snap *telemetry.Snapshot, o *telemetry.Outlet, day int6
 	}
 	pl := newPlan(p, e.limitSource(snap), o, date)
 	if e.states.planOf != key && date == dateOf(e.o.Now().Unix()) {
-		e.states.planOf, e.states.plans = key, map[telemetry.OutletID]*plan{}
+		e.states.planOf, e.states.plans, e.states.limits = key, map[telemetry.OutletID]*plan{}, map[boundLimit]*boundLimit{}
 	}
 	if e.states.planOf == key {
+		pl.share(e.states.limits)
 		e.states.plans[o.ID] = pl
 	}
 	return pl, nil
