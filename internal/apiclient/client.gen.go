@@ -78,6 +78,24 @@ func (e DeliveryOutcome) Valid() bool {
 	}
 }
 
+// Defines values for DeviceTransport.
+const (
+	TCP DeviceTransport = "tcp"
+	UDP DeviceTransport = "udp"
+)
+
+// Valid indicates whether the value is a known member of the DeviceTransport enum.
+func (e DeviceTransport) Valid() bool {
+	switch e {
+	case TCP:
+		return true
+	case UDP:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EventAlarmSeverity.
 const (
 	EventAlarmSeverityAct  EventAlarmSeverity = "act"
@@ -685,8 +703,10 @@ type Details struct {
 type Device struct {
 	// ClockOffset seconds by which the clock of the logger is ahead
 	ClockOffset *float64 `json:"clock_offset"`
-	Connected   bool     `json:"connected"`
-	Frames      int64    `json:"frames"`
+
+	// Connected null over UDP, where there is no connection: last tells of it
+	Connected *bool `json:"connected"`
+	Frames    int64 `json:"frames"`
 
 	// From serves since
 	From *time.Time `json:"from"`
@@ -697,9 +717,15 @@ type Device struct {
 	Outlet  int64      `json:"outlet"`
 	Refused int64      `json:"refused"`
 
+	// Transport how it sends; left out before its first frame since the program started
+	Transport *DeviceTransport `json:"transport,omitempty"`
+
 	// Version of HJ 212: 2005, 2017 or 2025
 	Version *string `json:"version,omitempty"`
 }
+
+// DeviceTransport how it sends; left out before its first frame since the program started
+type DeviceTransport string
 
 // Devices defines model for Devices.
 type Devices struct {

@@ -177,6 +177,12 @@ func (h *Handler) apiStates(c *call) error {
 // inside.
 func toAPIDevice(d *telemetry.Device, s *gateway.DeviceStatus) apiDevice {
 	a := apiDevice{MN: d.MN, Outlet: d.Outlet, From: isoOf(d.From), Connected: s.Connected, Last: isoOf(s.Last), Version: s.Version, Frames: s.Frames, Refused: s.Refused}
+	switch {
+	case s.Datagrams:
+		a.Transport, a.Connected = "udp", nil
+	case !s.Last.IsZero():
+		a.Transport = "tcp"
+	}
 	if s.ClockKnown {
 		a.Clock = s.ClockOffset.Seconds()
 	}

@@ -111,7 +111,8 @@ type apiDevice struct {
 	MN        string             `json:"mn"`
 	Outlet    telemetry.OutletID `json:"outlet"`
 	From      any                `json:"from" api:"time?" doc:"serves since"`
-	Connected bool               `json:"connected"`
+	Transport string             `json:"transport,omitempty" api:"tcp|udp" doc:"how it sends; left out before its first frame since the program started"`
+	Connected any                `json:"connected" api:"boolean?" doc:"null over UDP, where there is no connection: last tells of it"`
 	Last      any                `json:"last" api:"time?" doc:"last valid frame since the program started"`
 	Version   string             `json:"version,omitempty" doc:"of HJ 212: 2005, 2017 or 2025"`
 	Clock     any                `json:"clock_offset" api:"number?" doc:"seconds by which the clock of the logger is ahead"`

@@ -26,7 +26,7 @@ type deviceRow struct {
 	Href      string
 	Outlet    word
 	OutletURL string
-	Connected bool
+	Online    bool // connected, or heard of lately over UDP
 	Link      deviceLink
 	Seen      bool
 	Last      time.Time
@@ -91,7 +91,7 @@ func (h *Handler) devices(c *call) error {
 	var rows []deviceRow
 	for _, mn := range sortedKeys(c.snap.Devices) {
 		r := h.deviceRow(c, c.snap.Devices[mn], live[mn])
-		if r.Connected {
+		if r.Online {
 			v.Online++
 		}
 		v.Total++
@@ -113,7 +113,7 @@ func (h *Handler) devices(c *call) error {
 
 func (h *Handler) deviceRow(c *call, d *telemetry.Device, s gateway.DeviceStatus) deviceRow {
 	r := deviceRow{
-		MN: d.MN, Href: c.path("/devices/" + d.MN), Connected: s.Connected, Link: c.deviceLink(&s), Seen: !s.Last.IsZero(), Last: s.Last, Version: s.Version,
+		MN: d.MN, Href: c.path("/devices/" + d.MN), Online: speaking(&s, c.now), Link: c.deviceLink(&s), Seen: !s.Last.IsZero(), Last: s.Last, Version: s.Version,
 		Frames: s.Frames, Refused: s.Refused + s.Quarantined, Auto: d.AutoAdopted,
 	}
 	if s.LastError != "" {
@@ -363,24 +363,26 @@ func (h *Handler) adoptPage(c *call, status int, problems []web.FieldError) erro
 // outletsToServe lists the outlets a new logger may serve: those that have none
 // or whose own is silent stand first, because such a one was replaced.
 func (h *Handler) outletsToServe(c *call, chosen string) []web.Option {
-	connected := map[string]bool{}
+	live := map[string]gateway.DeviceStatus{}
 	for _, d := range h.Gateway.Devices() {
-		connected[d.MN] = d.Connected
+		live[d.MN] = d
 	}
 	var idle, busy []web.Option
 	h.eachOutlet(c, func(o *telemetry.Outlet) {
 		option := web.Option{Value: strconv.Itoa(int(o.ID)), Text: c.outletName(o).Text + " · " + c.place(o).Text}
 		option.Selected = option.Value == chosen
-		switch d := c.snap.DeviceOf(o.ID); {
-		case d == nil:
+		d := c.snap.DeviceOf(o.ID)
+		if d == nil {
 			option.Text = c.l.T("adopt.without_logger", "outlet", option.Text)
 			idle = append(idle, option)
-		case !connected[d.MN]:
-			option.Text = c.l.T("adopt.silent_logger", "outlet", option.Text, "mn", d.MN)
-			idle = append(idle, option)
-		default:
-			busy = append(busy, option)
+			return
 		}
+		if s := live[d.MN]; !speaking(&s, c.now) {
+			option.Text = c.l.T("adopt.silent_logger", "outlet", option.Text, "mn", d.MN, "link", c.deviceLink(&s).Text)
+			idle = append(idle, option)
+			return
+		}
+		busy = append(busy, option)
 	})
 	return append(idle, busy...)
 }
