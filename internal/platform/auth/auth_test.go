@@ -392,3 +392,34 @@ func TestCookie(t *testing.T) {
 		t.Errorf("%s %s", auth.Secret(r), auth.Peer(r))
 	}
 }
+
+// TestSessionOnFullDisk: who is signed in goes on reading when nothing can be
+// written, and the use of the session is noted as soon as it can.
+func TestSessionOnFullDisk(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t, filepath.Join(t.TempDir(), "auth.db")), t.Context()
+	secret := f.signIn(t, "officer")
+	exec := func(text string) {
+		t.Helper()
+		if _, err := f.db.Exec(ctx, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := func() (at int64) {
+		t.Helper()
+		if err := f.db.QueryRow(ctx, `SELECT seen_at FROM sessions`).Scan(&at); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	before := seen()
+	f.pass(time.Hour)
+	exec(`PRAGMA query_only = 1`) // refuses what a full disk refuses
+	if p, err := f.Session(ctx, secret); err != nil || p.Role != auth.Officer || seen() != before {
+		t.Errorf("%+v, %v", p, err)
+	}
+	exec(`PRAGMA query_only = 0`)
+	if _, err := f.Session(ctx, secret); err != nil || seen() == before {
+		t.Errorf("with room again: %v", err)
+	}
+}

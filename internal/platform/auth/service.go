@@ -246,7 +246,8 @@ func (s *Service) Session(ctx context.Context, secret string) (Principal, error)
 		return Principal{}, fmt.Errorf("find session: %w", err)
 	}
 	if now.Sub(db.Time(seen)) > seenEvery {
-		if _, err := s.db.Exec(ctx, `UPDATE sessions SET seen_at = $2 WHERE hash = $1`, hashSecret(secret), db.Micros(now)); err != nil {
+		// A full disk keeps nobody from reading: the next use is noted again.
+		if _, err := s.db.Exec(ctx, `UPDATE sessions SET seen_at = $2 WHERE hash = $1`, hashSecret(secret), db.Micros(now)); err != nil && !errs.Is(err, errs.Busy) {
 			return Principal{}, fmt.Errorf("note use of session: %w", err)
 		}
 	}
