@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -130,8 +132,69 @@ func TestOpenS3(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever bytes come back from a store are refused or read, and what
-// is read is the file they came from.
+// TestDamaged: what is not as it was written is told by what is wrong with it.
+func TestDamaged(t *testing.T) {
+	t.Parallel()
+	_, path := written(t, 3, 30)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, path = written(t, 0, 0)
+	empty, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := func(fromEnd int, v byte) []byte {
+		b := bytes.Clone(whole)
+		b[len(b)-fromEnd] = v
+		return b
+	}
+	const trailer, entry = 76, 56
+	for name, tc := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"nothing":              {nil, "does not begin or end as one does"},
+		"cut":                  {whole[:len(whole)-1], "does not begin or end as one does"},
+		"no group":             {empty, "it ends with group 10 before it begins with 11"},
+		"more blocks":          {changed(trailer-11, 2), "its index of 2 blocks at byte"},
+		"index beyond":         {changed(trailer-5, 1), "does not fit"},
+		"another hash":         {changed(trailer+1, whole[len(whole)-trailer-1]+1), "the block at byte 48 is not what was written"},
+		"another length":       {changed(trailer+entry-23, 1), "the block at byte 48 holds"},
+		"block of another":     {changed(trailer+entry-7, 99), "its blocks do not follow each other at byte 48"},
+		"packed longer":        {changed(trailer+entry-17, 1), "its blocks do not follow each other at byte 48"},
+		"block of a later one": {changed(trailer+entry-7, 12), "its blocks do not fill it"},
+	} {
+		err := archive.ReadBack(t.Context(), inMemory{t, tc.file}, &archive.File{Name: name, Size: int64(len(tc.file)), SHA256: sha256.Sum256(tc.file), First: 11, Last: 13, Head: sha256.Sum256(value(2, 30))})
+		if !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, not %q", name, err, tc.want)
+		}
+	}
+}
+
+// inMemory is a place that has one file, beyond which nobody may read.
+type inMemory struct {
+	t *testing.T
+	b []byte
+}
+
+func (m inMemory) Put(context.Context, string, string) error { return errors.New("for reading only") }
+
+func (m inMemory) Read(_ context.Context, _ string, off int64, p []byte) error {
+	if off < 0 || off > int64(len(m.b)) || int64(len(p)) > int64(len(m.b))-off {
+		m.t.Errorf("%d bytes read at %d of %d", len(p), off, len(m.b))
+		return io.ErrUnexpectedEOF
+	}
+	copy(p, m.b[off:])
+	return nil
+}
+
+func (m inMemory) String() string { return "memory" }
+
+// FuzzParse: whatever bytes come back from a store are refused, with a word on
+// what is wrong, or read, and what is read is the file they came from. Nothing
+// beyond it is read, neither as a whole nor group by group.
 func FuzzParse(f *testing.F) {
 	_, path := written(f, 3, 30)
 	b, err := os.ReadFile(path)
@@ -141,15 +204,29 @@ func FuzzParse(f *testing.F) {
 	f.Add(b)
 	f.Add(b[:len(b)-1])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, err := archive.Parse(b)
-		if err != nil {
-			if !errors.Is(err, archive.ErrDamaged) {
+		refused := func(err error) {
+			t.Helper()
+			if !errors.Is(err, archive.ErrDamaged) || len(err.Error()) < len(archive.ErrDamaged.Error())+10 {
 				t.Error(err)
 			}
+		}
+		got, err := archive.Parse(b)
+		if err != nil {
+			refused(err)
 			return
 		}
 		if got.Size != int64(len(b)) || len(got.Blocks) == 0 {
 			t.Errorf("%+v", got)
+		}
+		place := inMemory{t, b}
+		if err := archive.ReadBack(t.Context(), place, &got); err != nil {
+			refused(err)
+		}
+		r := archive.NewReader(0, place)
+		for seq := got.First; seq <= got.Last && seq-got.First < 8; seq++ {
+			if _, err := r.Group(t.Context(), &got, seq); err != nil {
+				refused(err)
+			}
 		}
 	})
 }

@@ -190,8 +190,11 @@ func Parse(b []byte) (File, error) {
 	index, n := binary.BigEndian.Uint64(t), uint64(binary.BigEndian.Uint32(t[8:]))
 	f.Last, f.From, f.To = binary.BigEndian.Uint64(t[12:]), int64(binary.BigEndian.Uint64(t[20:])), int64(binary.BigEndian.Uint64(t[28:]))
 	copy(f.Head[:], t[36:])
-	if index < headerLen || index > uint64(len(b)) || index+n*entryLen+trailerLen != uint64(len(b)) || f.Last < f.First {
-		return f, fmt.Errorf("%w: its index does not fit", ErrDamaged)
+	if index < headerLen || index > uint64(len(b)) || index+n*entryLen+trailerLen != uint64(len(b)) {
+		return f, fmt.Errorf("%w: its index of %d blocks at byte %d does not fit %d bytes", ErrDamaged, n, index, len(b))
+	}
+	if f.Last < f.First {
+		return f, fmt.Errorf("%w: it ends with group %d before it begins with %d", ErrDamaged, f.Last, f.First)
 	}
 	next := int64(headerLen)
 	for e := b[index : len(b)-trailerLen]; len(e) > 0; e = e[entryLen:] {
@@ -200,8 +203,9 @@ func Parse(b []byte) (File, error) {
 			Length: int(binary.BigEndian.Uint32(e[16:])), Raw: int(binary.BigEndian.Uint32(e[20:])),
 		}
 		copy(k.SHA256[:], e[24:])
-		if k.Offset != next || int64(k.Length) > int64(index)-next {
-			return f, fmt.Errorf("%w: its blocks do not follow each other", ErrDamaged)
+		last := len(f.Blocks) - 1
+		if k.Offset != next || int64(k.Length) > int64(index)-next || k.First > f.Last || last >= 0 && k.First <= f.Blocks[last].First {
+			return f, fmt.Errorf("%w: its blocks do not follow each other at byte %d", ErrDamaged, next)
 		}
 		next += int64(k.Length)
 		if sha256.Sum256(b[k.Offset:next]) != k.SHA256 {
@@ -220,12 +224,12 @@ func (k *Block) open(packed []byte) ([][]byte, error) {
 	if sha256.Sum256(packed) != k.SHA256 {
 		return nil, fmt.Errorf("%w: the block at byte %d is not what was written", ErrDamaged, k.Offset)
 	}
-	if k.Raw > maxBlock {
-		return nil, fmt.Errorf("%w: the block at byte %d would hold %d bytes", ErrDamaged, k.Offset, k.Raw)
-	}
-	raw, err := unpacker.DecodeAll(packed, make([]byte, 0, k.Raw))
+	raw, err := unpacker.DecodeAll(packed, nil) // no hash stands for Raw, so it asks for no memory
 	if err != nil {
 		return nil, fmt.Errorf("%w: the block at byte %d: %w", ErrDamaged, k.Offset, err)
+	}
+	if len(raw) != k.Raw {
+		return nil, fmt.Errorf("%w: the block at byte %d holds %d bytes, not %d", ErrDamaged, k.Offset, len(raw), k.Raw)
 	}
 	var out [][]byte
 	for r := bytes.NewBuffer(raw); r.Len() > 0; {
