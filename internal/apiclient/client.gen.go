@@ -240,6 +240,30 @@ func (e RecordsKind) Valid() bool {
 	}
 }
 
+// Defines values for ReportLevel.
+const (
+	ReportLevelDay     ReportLevel = "day"
+	ReportLevelMonth   ReportLevel = "month"
+	ReportLevelQuarter ReportLevel = "quarter"
+	ReportLevelYear    ReportLevel = "year"
+)
+
+// Valid indicates whether the value is a known member of the ReportLevel enum.
+func (e ReportLevel) Valid() bool {
+	switch e {
+	case ReportLevelDay:
+		return true
+	case ReportLevelMonth:
+		return true
+	case ReportLevelQuarter:
+		return true
+	case ReportLevelYear:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAlarmsParamsState.
 const (
 	ListAlarmsParamsStateAll        ListAlarmsParamsState = "all"
@@ -633,6 +657,14 @@ type Ask struct {
 	Gained   int64      `json:"gained"`
 	Outcome  string     `json:"outcome"`
 	To       *time.Time `json:"to"`
+}
+
+// Column defines model for Column.
+type Column struct {
+	Name string `json:"name"`
+
+	// Text what it holds, with its unit, in the language of the request
+	Text string `json:"text"`
 }
 
 // Day defines model for Day.
@@ -1203,6 +1235,33 @@ type Records struct {
 
 // RecordsKind defines model for Records.Kind.
 type RecordsKind string
+
+// Report defines model for Report.
+type Report struct {
+	Columns     []Column    `json:"columns"`
+	From        time.Time   `json:"from"`
+	Known       *time.Time  `json:"known,omitempty"`
+	Level       ReportLevel `json:"level"`
+	Outlet      int64       `json:"outlet"`
+	Period      string      `json:"period"`
+	Provisional bool        `json:"provisional"`
+
+	// Rows by the names in columns; sums and means of the period come last
+	Rows []ReportRow `json:"rows"`
+
+	// Rules layout of the report and digests of the rules it was made by
+	Rules []string  `json:"rules"`
+	To    time.Time `json:"to"`
+
+	// Until end of what has gone by
+	Until time.Time `json:"until"`
+}
+
+// ReportLevel defines model for Report.Level.
+type ReportLevel string
+
+// ReportRow text, number or null by column
+type ReportRow map[string]interface{}
 
 // Rule defines model for Rule.
 type Rule struct {
@@ -1887,6 +1946,18 @@ type ListRecordsParams struct {
 // ListRecordsParamsKind defines parameters for ListRecords.
 type ListRecordsParamsKind string
 
+// GetReportParams defines parameters for GetReport.
+type GetReportParams struct {
+	// Known as it was known then: a date or a time
+	Known *string `form:"known,omitempty" json:"known,omitempty"`
+
+	// Fields names of the fields that are wanted, with commas between them and dots into what is inside: id,state; a name that there is not is refused
+	Fields *string `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// IfNoneMatch ETag of what the client has: 304 when it is still right
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // ListRulesParams defines parameters for ListRules.
 type ListRulesParams struct {
 	// On day on which it is in force; today without it
@@ -2265,6 +2336,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/outlets/{id}/records (the `ListRecords` operationId).
 	ListRecords(ctx context.Context, id int, params *ListRecordsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetReport The report of an outlet: hours of a day, days of a month, months of a quarter or year, with sums
+	//
+	// Corresponds with GET /api/v1/outlets/{id}/reports/{period} (the `GetReport` operationId).
+	GetReport(ctx context.Context, id int, period string, params *GetReportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRules Rules in force
 	//
@@ -2833,6 +2909,21 @@ func (c *Client) GetPeriod(ctx context.Context, id int, params *GetPeriodParams,
 // Corresponds with GET /api/v1/outlets/{id}/records (the `ListRecords` operationId).
 func (c *Client) ListRecords(ctx context.Context, id int, params *ListRecordsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRecordsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetReport The report of an outlet: hours of a day, days of a month, months of a quarter or year, with sums
+//
+// Corresponds with GET /api/v1/outlets/{id}/reports/{period} (the `GetReport` operationId).
+func (c *Client) GetReport(ctx context.Context, id int, period string, params *GetReportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReportRequest(c.Server, id, period, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6054,6 +6145,101 @@ func NewListRecordsRequest(server string, id int, params *ListRecordsParams) (*h
 	return req, nil
 }
 
+// NewGetReportRequest constructs an http.Request for the GetReport method
+func NewGetReportRequest(server string, id int, period string, params *GetReportParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "period", period, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/outlets/%s/reports/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Known != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "known", *params.Known, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListRulesRequest constructs an http.Request for the ListRules method
 func NewListRulesRequest(server string, params *ListRulesParams) (*http.Request, error) {
 	var err error
@@ -7077,6 +7263,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/outlets/{id}/records (the `ListRecords` operationId).
 	ListRecordsWithResponse(ctx context.Context, id int, params *ListRecordsParams, reqEditors ...RequestEditorFn) (*ListRecordsResponse, error)
+
+	// GetReportWithResponse The report of an outlet: hours of a day, days of a month, months of a quarter or year, with sums
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/outlets/{id}/reports/{period} (the `GetReport` operationId).
+	GetReportWithResponse(ctx context.Context, id int, period string, params *GetReportParams, reqEditors ...RequestEditorFn) (*GetReportResponse, error)
 
 	// ListRulesWithResponse Rules in force
 	//
@@ -8688,6 +8881,61 @@ func (r ListRecordsResponse) ContentType() string {
 	return ""
 }
 
+// GetReportResponse200Headers the declared response headers of an HTTP 200 response for GetReport
+type GetReportResponse200Headers struct {
+	ETag *string
+}
+
+type GetReportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Report
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetReportResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetReportResponse) GetJSON200() *Report {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetReportResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetReportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetReportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetReportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetReportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListRulesResponse200Headers the declared response headers of an HTTP 200 response for ListRules
 type ListRulesResponse200Headers struct {
 	ETag *string
@@ -9633,6 +9881,19 @@ func (c *ClientWithResponses) ListRecordsWithResponse(ctx context.Context, id in
 		return nil, err
 	}
 	return ParseListRecordsResponse(rsp)
+}
+
+// GetReportWithResponse The report of an outlet: hours of a day, days of a month, months of a quarter or year, with sums
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/outlets/{id}/reports/{period} (the `GetReport` operationId).
+func (c *ClientWithResponses) GetReportWithResponse(ctx context.Context, id int, period string, params *GetReportParams, reqEditors ...RequestEditorFn) (*GetReportResponse, error) {
+	rsp, err := c.GetReport(ctx, id, period, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetReportResponse(rsp)
 }
 
 // ListRulesWithResponse Rules in force
@@ -11084,6 +11345,55 @@ func ParseListRecordsResponse(rsp *http.Response) (*ListRecordsResponse, error) 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListRecordsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetReportResponse parses an HTTP response from a GetReportWithResponse call
+func ParseGetReportResponse(rsp *http.Response) (*GetReportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetReportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Report
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetReportResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

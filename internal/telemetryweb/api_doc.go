@@ -37,7 +37,10 @@ func describe(strict bool) []byte {
 			"about": "the interface itself", "registry": "divisions, enterprises, outlets", "values": "what was measured and judged", "alarms": "episodes and what people did with them",
 			"events": "what happened, in order, and who is told", "rules": "dated rules, limits, code tables", "loggers": "loggers, frames, dialogues, gaps",
 		},
-		Raw: map[reflect.Type]openapi.Raw{reflect.TypeFor[apiEvent](): {Name: "Event", Schema: events.Schema}},
+		Raw: map[reflect.Type]openapi.Raw{
+			reflect.TypeFor[apiEvent]():     {Name: "Event", Schema: events.Schema},
+			reflect.TypeFor[apiReportRow](): {Name: "ReportRow", Schema: []byte(`{"type": "object", "additionalProperties": true, "description": "text, number or null by column"}`)},
+		},
 	}, ops)
 }
 
@@ -96,7 +99,7 @@ func (h *Handler) apiPage(c *call) error {
 }
 
 // sampleValues stand for parameters of the path in examples.
-var sampleValues = strings.NewReplacer("/outlets/{id}", "/outlets/1", "/enterprises/{id}", "/enterprises/ENTERPRISE", "/rules/{id}", "/rules/cems.hour_mean", "{mn}", "MN", "{id}", "ID")
+var sampleValues = strings.NewReplacer("/outlets/{id}", "/outlets/1", "/enterprises/{id}", "/enterprises/ENTERPRISE", "/rules/{id}", "/rules/cems.hour_mean", "{mn}", "MN", "{period}", "2026-11", "{id}", "ID")
 
 func (c *call) docOp(o *op) docOp {
 	d := docOp{

@@ -130,6 +130,8 @@ var apiCalls = []struct{ id, target, body, accept string }{
 	{id: "listHours", target: "/api/v1/outlets/1/hours", accept: "application/x-ndjson"},
 	{id: "listDays", target: "/api/v1/outlets/1/days?from=2026-11-20T00:00:00%2B08:00"},
 	{id: "getPeriod", target: "/api/v1/outlets/1/periods?level=month&date=2026-11"},
+	{id: "getReport", target: "/api/v1/outlets/1/reports/2026-11-22"},
+	{id: "getReport", target: "/api/v1/outlets/1/reports/2026-10?fields=row,from,note"},
 	{id: "listRecords", target: "/api/v1/outlets/1/records"},
 	{id: "streamHours", target: "/api/v1/hours?from=2026-11-23T06:00:00%2B08:00"},
 	{id: "streamDays", target: "/api/v1/days?from=2026-11-20T00:00:00%2B08:00&enterprise=ent-1"},

@@ -245,6 +245,29 @@ type apiPeriodFactor struct {
 	Over        bool   `json:"over"`
 }
 
+// apiReport is the report of an outlet; its rows have the columns of its export.
+type apiReport struct {
+	Outlet      telemetry.OutletID `json:"outlet"`
+	Level       string             `json:"level" api:"day|month|quarter|year"`
+	Period      string             `json:"period"`
+	From        any                `json:"from" api:"time"`
+	To          any                `json:"to" api:"time"`
+	Until       any                `json:"until" api:"time" doc:"end of what has gone by"`
+	Provisional bool               `json:"provisional"`
+	Rules       []string           `json:"rules" doc:"layout of the report and digests of the rules it was made by"`
+	Columns     []apiColumn        `json:"columns"`
+	Rows        []apiReportRow     `json:"rows" doc:"by the names in columns; sums and means of the period come last"`
+	Known       any                `json:"known,omitempty" api:"time"`
+}
+
+// apiReportRow has a cell for each column.
+type apiReportRow map[string]any
+
+type apiColumn struct {
+	Name string `json:"name"`
+	Text string `json:"text" doc:"what it holds, with its unit, in the language of the request"`
+}
+
 func toAPIPeriod(r *quality.PeriodRow) apiPeriod {
 	p := apiPeriod{
 		Outlet: r.Outlet, Level: r.Level, From: unixOf(r.From), To: unixOf(r.To), Provisional: r.Provisional, Profile: r.Profile, Flow: plain(r.Flow), Rules: r.Rules, Inputs: r.Inputs,

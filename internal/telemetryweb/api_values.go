@@ -1,6 +1,7 @@
 package telemetryweb
 
 import (
+	"slices"
 	"time"
 
 	"plateau/internal/platform/errs"
@@ -187,6 +188,48 @@ func (h *Handler) apiBulkDays(c *call) error {
 		}
 		return c.dayLines(o, rows, emit)
 	})
+}
+
+// apiReport gives what the report's JSON export gives, and what it is of.
+func (h *Handler) apiReport(c *call) error {
+	var p report.Period
+	ok := false
+	for _, level := range report.Levels { // the form of the date tells
+		if p, ok = report.ParsePeriod(level, c.r.PathValue("period")); ok {
+			break
+		}
+	}
+	if !ok {
+		return errs.New(errs.Malformed, "api.bad_report")
+	}
+	if p.From.After(c.now) {
+		return notFound()
+	}
+	o, s, err := h.sheet(c, c.r.PathValue("id"), p)
+	if err != nil {
+		return err
+	}
+	e := h.exportSheet(c, o, s)
+	chosen, err := c.pick()
+	if err != nil {
+		return err
+	}
+	for name := range chosen { // columns differ from report to report, so no type tells them
+		if !slices.Contains(e.Codes, name) {
+			return errs.New(errs.Malformed, "api.field", "field", name)
+		}
+	}
+	out := apiReport{
+		Outlet: o.ID, Level: p.Level, Period: p.Date(), From: isoOf(p.From), To: isoOf(p.To), Until: isoOf(s.Until), Provisional: s.Provisional, Rules: sheetRules(s), Rows: []apiReportRow{},
+		Known: isoOf(c.knownAt),
+	}
+	for _, row := range e.objects() {
+		out.Rows = append(out.Rows, row)
+	}
+	for i, code := range e.Codes {
+		out.Columns = append(out.Columns, apiColumn{code, e.Words[i]})
+	}
+	return c.answer(out)
 }
 
 // apiPeriod is a month, quarter or year of an outlet.

@@ -109,17 +109,23 @@ func (h *Handler) report(c *call) error {
 	return h.listReport(c, scope, id, p, outlets, format)
 }
 
-func (h *Handler) outletReport(c *call, id string, p report.Period, format string) error {
+// sheet makes the report of an outlet, if the actor may see it.
+func (h *Handler) sheet(c *call, id string, p report.Period) (*telemetry.Outlet, *report.Sheet, error) {
 	o, look, err := h.look(c, id)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if p.From.After(c.now) {
-		return errs.New(errs.Invalid, "known.period_later", "at", knownStamp(c.knownAt))
+		return nil, nil, errs.New(errs.Invalid, "known.period_later", "at", knownStamp(c.knownAt))
 	}
 	m := h.maker(c)
 	m.Rows = sightRows{look}
 	s, err := m.Outlet(c.ctx(), o, p)
+	return o, s, err
+}
+
+func (h *Handler) outletReport(c *call, id string, p report.Period, format string) error {
+	o, s, err := h.sheet(c, id, p)
 	if err != nil {
 		return err
 	}

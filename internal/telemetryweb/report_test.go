@@ -18,6 +18,8 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"github.com/google/go-cmp/cmp"
+
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry/handover"
@@ -386,6 +388,49 @@ func TestHandoverShapes(t *testing.T) {
 	} {
 		if got := c.alarm.shape(testNow); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.alarm, got, c.want)
+		}
+	}
+}
+
+// TestReportOverAPI: the interface gives the rows of the page's export, to whom
+// the page is shown.
+func TestReportOverAPI(t *testing.T) {
+	t.Parallel()
+	r, _, _ := newReportRig(t, 9)
+	for page, period := range map[string]string{"day/2026-11-22": "2026-11-22", "month/2026-10": "2026-10", "quarter/2026-Q4": "2026-Q4", "year/2026": "2026"} {
+		var want, got struct {
+			Rows   []map[string]any
+			Level  string
+			Period string
+		}
+		if err := json.Unmarshal(r.ask("officer", "GET", "/zh/reports/outlet/1/"+page+".json", nil).Body.Bytes(), &want); err != nil {
+			t.Fatal(err)
+		}
+		w := r.ask("officer", "GET", "/api/v1/outlets/1/reports/"+period, nil)
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || w.Header().Get("ETag") == "" {
+			t.Fatalf("%s: %v, %d %s", period, err, w.Code, w.Body)
+		}
+		if d := cmp.Diff(want.Rows, got.Rows); d != "" || len(got.Rows) == 0 || got.Level+"/"+got.Period != page {
+			t.Errorf("%s as %s/%s, %d rows: %s", page, got.Level, got.Period, len(got.Rows), d)
+		}
+	}
+	for _, tc := range []struct {
+		actor, target string
+		status        int
+		says          string
+	}{
+		{"officer", "/1/reports/2026-10?fields=row,note", 200, `"rows":[{"note":`},
+		{"officer", "/1/reports/2026-10?fields=row,rwo", 400, "rwo"},
+		{"officer", "/1/reports/2026-1", 400, "2026-11-22, 2026-11, 2026-Q4"},
+		{"officer", "/1/reports/2026-11-24", 404, ""},
+		{"officer", "/9999/reports/2026", 404, ""},
+		{"enterprise", "/1/reports/2026-10", 200, ""},
+		{"enterprise", "/9/reports/2026-10", 403, ""},
+		{"", "/1/reports/2026-10", 401, ""},
+	} {
+		w := r.ask(tc.actor, "GET", "/api/v1/outlets"+tc.target, nil, "Accept-Language", "en")
+		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.says) {
+			t.Errorf("%s at %s: %d, not %d with %q: %s", tc.actor, tc.target, w.Code, tc.status, tc.says, w.Body)
 		}
 	}
 }
