@@ -1000,6 +1000,33 @@ type Hours struct {
 	Rows  []Hour     `json:"rows"`
 }
 
+// Index defines model for Index.
+type Index struct {
+	At openapi_types.Date `json:"at"`
+
+	// Class class of water by GB 3838: that of the worst factor; null where no day mean was valid
+	Class *string `json:"class"`
+
+	// Factors class by each factor that was judged
+	Factors map[string]string `json:"factors"`
+
+	// Main of these the largest, at most three
+	Main   []string `json:"main"`
+	Name   string   `json:"name"`
+	Outlet int64    `json:"outlet"`
+
+	// OverClass3 by how many times a factor is over its limit of class III
+	OverClass3  map[string]float64 `json:"over_class_3"`
+	Rule        string             `json:"rule"`
+	RuleVersion int64              `json:"rule_version"`
+}
+
+// Indices defines model for Indices.
+type Indices struct {
+	Known *time.Time `json:"known,omitempty"`
+	Rows  []Index    `json:"rows"`
+}
+
 // Interval defines model for Interval.
 type Interval struct {
 	From *time.Time `json:"from"`
@@ -1901,6 +1928,24 @@ type ListHoursParams struct {
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
+// ListIndicesParams defines parameters for ListIndices.
+type ListIndicesParams struct {
+	// From beginning, inclusive (RFC 3339); 24 hours before to without it
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To end, exclusive; now without it
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Known as it was known then: a date or a time
+	Known *string `form:"known,omitempty" json:"known,omitempty"`
+
+	// Fields names of the fields that are wanted, with commas between them and dots into what is inside: id,state; a name that there is not is refused
+	Fields *string `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// IfNoneMatch ETag of what the client has: 304 when it is still right
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // GetPeriodParams defines parameters for GetPeriod.
 type GetPeriodParams struct {
 	// Level month without it
@@ -2326,6 +2371,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/outlets/{id}/hours (the `ListHours` operationId).
 	ListHours(ctx context.Context, id int, params *ListHoursParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListIndices Class of water of a section of surface water by day, at most a year
+	//
+	// Corresponds with GET /api/v1/outlets/{id}/indices (the `ListIndices` operationId).
+	ListIndices(ctx context.Context, id int, params *ListIndicesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPeriod A month, quarter or year of an outlet: means and amounts
 	//
@@ -2879,6 +2929,21 @@ func (c *Client) ListDays(ctx context.Context, id int, params *ListDaysParams, r
 // Corresponds with GET /api/v1/outlets/{id}/hours (the `ListHours` operationId).
 func (c *Client) ListHours(ctx context.Context, id int, params *ListHoursParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListHoursRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListIndices Class of water of a section of surface water by day, at most a year
+//
+// Corresponds with GET /api/v1/outlets/{id}/indices (the `ListIndices` operationId).
+func (c *Client) ListIndices(ctx context.Context, id int, params *ListIndicesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIndicesRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5909,6 +5974,118 @@ func NewListHoursRequest(server string, id int, params *ListHoursParams) (*http.
 	return req, nil
 }
 
+// NewListIndicesRequest constructs an http.Request for the ListIndices method
+func NewListIndicesRequest(server string, id int, params *ListIndicesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/outlets/%s/indices", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Known != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "known", *params.Known, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetPeriodRequest constructs an http.Request for the GetPeriod method
 func NewGetPeriodRequest(server string, id int, params *GetPeriodParams) (*http.Request, error) {
 	var err error
@@ -7249,6 +7426,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/outlets/{id}/hours (the `ListHours` operationId).
 	ListHoursWithResponse(ctx context.Context, id int, params *ListHoursParams, reqEditors ...RequestEditorFn) (*ListHoursResponse, error)
+
+	// ListIndicesWithResponse Class of water of a section of surface water by day, at most a year
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/outlets/{id}/indices (the `ListIndices` operationId).
+	ListIndicesWithResponse(ctx context.Context, id int, params *ListIndicesParams, reqEditors ...RequestEditorFn) (*ListIndicesResponse, error)
 
 	// GetPeriodWithResponse A month, quarter or year of an outlet: means and amounts
 	//
@@ -8771,6 +8955,61 @@ func (r ListHoursResponse) ContentType() string {
 	return ""
 }
 
+// ListIndicesResponse200Headers the declared response headers of an HTTP 200 response for ListIndices
+type ListIndicesResponse200Headers struct {
+	ETag *string
+}
+
+type ListIndicesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Indices
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListIndicesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListIndicesResponse) GetJSON200() *Indices {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListIndicesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListIndicesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListIndicesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListIndicesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListIndicesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetPeriodResponse200Headers the declared response headers of an HTTP 200 response for GetPeriod
 type GetPeriodResponse200Headers struct {
 	ETag *string
@@ -9855,6 +10094,19 @@ func (c *ClientWithResponses) ListHoursWithResponse(ctx context.Context, id int,
 		return nil, err
 	}
 	return ParseListHoursResponse(rsp)
+}
+
+// ListIndicesWithResponse Class of water of a section of surface water by day, at most a year
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/outlets/{id}/indices (the `ListIndices` operationId).
+func (c *ClientWithResponses) ListIndicesWithResponse(ctx context.Context, id int, params *ListIndicesParams, reqEditors ...RequestEditorFn) (*ListIndicesResponse, error) {
+	rsp, err := c.ListIndices(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListIndicesResponse(rsp)
 }
 
 // GetPeriodWithResponse A month, quarter or year of an outlet: means and amounts
@@ -11247,6 +11499,58 @@ func ParseListHoursResponse(rsp *http.Response) (*ListHoursResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListHoursResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListIndicesResponse parses an HTTP response from a ListIndicesWithResponse call
+func ParseListIndicesResponse(rsp *http.Response) (*ListIndicesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListIndicesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Indices
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (application/x-ndjson) unsupported
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListIndicesResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

@@ -130,6 +130,8 @@ var apiCalls = []struct{ id, target, body, accept string }{
 	{id: "listHours", target: "/api/v1/outlets/1/hours", accept: "application/x-ndjson"},
 	{id: "listDays", target: "/api/v1/outlets/1/days?from=2026-11-20T00:00:00%2B08:00"},
 	{id: "getPeriod", target: "/api/v1/outlets/1/periods?level=month&date=2026-11"},
+	{id: "listIndices", target: "/api/v1/outlets/6/indices?from=2026-11-01T00:00:00%2B08:00"},
+	{id: "listIndices", target: "/api/v1/outlets/6/indices?from=2026-11-01T00:00:00%2B08:00", accept: "application/x-ndjson"},
 	{id: "getReport", target: "/api/v1/outlets/1/reports/2026-11-22"},
 	{id: "getReport", target: "/api/v1/outlets/1/reports/2026-10?fields=row,from,note"},
 	{id: "listRecords", target: "/api/v1/outlets/1/records"},
@@ -167,6 +169,8 @@ var apiCalls = []struct{ id, target, body, accept string }{
 func TestAnswersFitTheDocument(t *testing.T) {
 	t.Parallel()
 	r := apiRig(t, 6)
+	r.registry.change(section(6))
+	r.Quality = &waters{r.quality}
 	doc := loadDocument(t, describe(true))
 	left := map[string]op{}
 	for _, o := range operations() {

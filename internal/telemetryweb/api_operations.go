@@ -100,6 +100,7 @@ func valueOperations() []op {
 		list(read("/outlets/{id}/days", "listDays", "values", "Judged days of an outlet, at most a year", View, (*Handler).apiDays, apiDays{}, with(span, pOutletID, pKnown, pFields)...), "rows", apiDay{}),
 		read("/outlets/{id}/periods", "getPeriod", "values", "A month, quarter or year of an outlet: means and amounts", View, (*Handler).apiPeriod, apiPeriod{}, pOutletID,
 			openapi.Param{Name: "level", Enum: []string{"month", "quarter", "year"}, Text: "month without it"}, openapi.Param{Name: "date", Text: "2026-11, 2026-Q4 or 2026; the running one without it"}, pKnown, pFields),
+		list(read("/outlets/{id}/indices", "listIndices", "values", "Class of water of a section of surface water by day, at most a year", View, (*Handler).apiIndices, apiIndices{}, pOutletID, pFrom, pTo, pKnown, pFields), "rows", apiIndex{}),
 		withItems(read("/outlets/{id}/reports/{period}", "getReport", "values", "The report of an outlet: hours of a day, days of a month, months of a quarter or year, with sums", View, (*Handler).apiReport, apiReport{}, pOutletID,
 			openapi.Param{Name: "period", In: "path", Text: "2026-11-22, 2026-11, 2026-Q4 or 2026"}, pKnown, pFields), "rows"),
 		read("/outlets/{id}/records", "listRecords", "values", "What an outlet reported, in columns, at most 31 days", View, (*Handler).apiRecords, apiRecords{}, pOutletID,

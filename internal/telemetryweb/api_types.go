@@ -213,6 +213,20 @@ type apiDay struct {
 	Rules      string             `json:"rules"`
 }
 
+// apiIndex is the class of a section of surface water in a day of China Standard
+// Time.
+type apiIndex struct {
+	At      string             `json:"at" api:"date"`
+	Outlet  telemetry.OutletID `json:"outlet"`
+	Name    string             `json:"name"`
+	Class   any                `json:"class" api:"string?" doc:"class of water by GB 3838: that of the worst factor; null where no day mean was valid"`
+	Factors map[string]string  `json:"factors" doc:"class by each factor that was judged"`
+	Over    map[string]float64 `json:"over_class_3" doc:"by how many times a factor is over its limit of class III"`
+	Main    []string           `json:"main" doc:"of these the largest, at most three"`
+	Rule    string             `json:"rule"`
+	Version int                `json:"rule_version"`
+}
+
 type apiPeriod struct {
 	Outlet      telemetry.OutletID `json:"outlet"`
 	Level       string             `json:"level" api:"month|quarter|year"`
@@ -435,6 +449,10 @@ type (
 	apiDays struct {
 		Rows  []apiDay `json:"rows"`
 		Known string   `json:"known,omitempty" api:"time"`
+	}
+	apiIndices struct {
+		Rows  []apiIndex `json:"rows"`
+		Known string     `json:"known,omitempty" api:"time"`
 	}
 	apiAlarms struct {
 		Rows []apiAlarm `json:"rows"`

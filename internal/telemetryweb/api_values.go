@@ -7,6 +7,7 @@ import (
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/indices"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/report"
 )
@@ -187,6 +188,48 @@ func (h *Handler) apiBulkDays(c *call) error {
 			return err
 		}
 		return c.dayLines(o, rows, emit)
+	})
+}
+
+// apiIndices gives the class of a section, day by day. An outlet of waste gas or
+// waste water has limits to keep and no class.
+func (h *Handler) apiIndices(c *call) error {
+	o, s, err := h.look(c, c.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if o.Medium != telemetry.Surface {
+		return errs.New(errs.Invalid, "api.no_index", "outlet", int(o.ID))
+	}
+	from, to, err := c.chosenSpan(maxBulkSpan)
+	if err != nil {
+		return err
+	}
+	return c.rowsAnswer(func(emit func(v any) error) error {
+		days, err := s.Days(from, to)
+		if err != nil {
+			return err
+		}
+		name := c.outletName(o).Text
+		for i := range days {
+			at := i18n.Short(time.Unix(days[i].At, 0))
+			rule, err := indices.ReadClass(h.ruleSet(), at)
+			if err != nil {
+				return err
+			}
+			r := rule.Day(o, &days[i])
+			row := apiIndex{At: at, Outlet: o.ID, Name: name, Factors: r.PerFactor, Over: r.OverClass3, Main: r.Main, Rule: "water.class", Version: rule.Version()}
+			if r.Class != "" {
+				row.Class = r.Class
+			}
+			if row.Main == nil {
+				row.Main = []string{}
+			}
+			if err := emit(row); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"plateau/internal/telemetry"
+	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/quality"
 	"plateau/rules"
 )
@@ -105,6 +106,23 @@ func (c *ClassRule) Body(condition string) string {
 		}
 	}
 	return ""
+}
+
+// Version is the version of the rule.
+func (c *ClassRule) Version() int { return c.rule.Version }
+
+// Day judges the valid day means of a section. Means in another unit than the
+// standard's are left out.
+func (c *ClassRule) Day(o *telemetry.Outlet, day *quality.DayRow) ClassResult {
+	values := map[string]float64{}
+	for i := range day.Factors {
+		f := &day.Factors[i]
+		if f.Valid && f.Mean.OK && figures.RawUnit(o, f.Code) == telemetry.FactorUnit(f.Code) {
+			values[f.Code] = f.Mean.V
+		}
+	}
+	// A section that names no condition is a river's, as the rule limit.select assumes.
+	return WaterClass(c, cmp.Or(c.Body(o.Condition), "river"), values)
 }
 
 // ClassResult is the class of a water and of each judged factor.
