@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // its routes on the default mux are served nowhere
+	"net/http/pprof" // its routes on the default mux are served nowhere
 	"slices"
 	"sync"
 

@@ -697,7 +697,7 @@ func (e *Engine) load(snap *telemetry.Snapshot) error {
 		if err := e.loadFailed(id); err != nil {
 			return err
 		}
-		if _, err := e.remember(id); err != nil {
+		if err := e.remember(id); err != nil {
 			return err
 		}
 	}
@@ -758,13 +758,13 @@ func later(a, b *telemetry.Record, now int64) bool {
 // rememberAll makes what is kept of outlets met for the first time.
 func (e *Engine) rememberAll(seen map[telemetry.OutletID]int64, done []judgedOutlet) error {
 	for id := range seen {
-		if _, err := e.remember(id); err != nil {
+		if err := e.remember(id); err != nil {
 			return err
 		}
 	}
 	for i := range done {
 		if id := done[i].outlet; id != 0 {
-			if _, err := e.remember(id); err != nil {
+			if err := e.remember(id); err != nil {
 				return err
 			}
 		}

@@ -83,7 +83,7 @@ type factorPlan struct {
 	detection Opt
 	rangeLo   Opt
 	rangeHi   Opt
-	unit      string // that the logger sends
+	unit      string      // that the logger sends
 	hour, day *boundLimit // never nil, like those that follow
 	instant   *boundLimit
 	coldHour  *boundLimit // ammonia of sewage works in cold water

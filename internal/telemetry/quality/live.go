@@ -94,14 +94,14 @@ func (l *live) putDay(at int64, row []byte) {
 }
 
 // remember makes what is kept of an outlet, from the store when it is met first.
-func (e *Engine) remember(id telemetry.OutletID) (*live, error) {
+func (e *Engine) remember(id telemetry.OutletID) error {
 	e.mu.RLock()
-	l := e.outlets[id]
+	known := e.outlets[id] != nil
 	e.mu.RUnlock()
-	if l != nil {
-		return l, nil
+	if known {
+		return nil
 	}
-	l = &live{whole: true}
+	l := &live{whole: true}
 	now := e.o.Now().Unix()
 	recs := e.newest(id)
 	for i := range recs {
@@ -111,13 +111,13 @@ func (e *Engine) remember(id telemetry.OutletID) (*live, error) {
 		newest := min(latest.At, now)
 		l.floor = hourStart(newest) - keepHours*hourSeconds
 		if err := e.recall(id, l, newest, now); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.outlets[id] = l
-	return l, nil
+	return nil
 }
 
 // recall reads the rows that are kept of an outlet.
@@ -266,7 +266,7 @@ func (e *Engine) dayHours(o telemetry.OutletID, day int64, fresh []HourRow, s *s
 		return all, nil
 	}
 	s.hours = s.hours[:0]
-	stored := s.hours
+	var stored []HourRow
 	if e.keptHours(o, day, s) {
 		stored = s.hours
 	} else {
