@@ -12,9 +12,9 @@ import (
 	"plateau/internal/testkit"
 )
 
-// TestUnreadable lets one read after another fail while the earliest observation
-// is deleted and everything is listed by identifier: an error, or the truth.
-// Under the race detector, where each try is many times as dear, it is every
+// TestUnreadable lets one read after another fail, and all from one after another
+// on, while the earliest observation is deleted and everything is listed by
+// identifier: an error, or the truth. Under the race detector, where each try is many times as dear, it is every
 // fifth read.
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
@@ -44,8 +44,9 @@ func TestUnreadable(t *testing.T) {
 	if testkit.Race {
 		step = 5
 	}
-	for k := int64(1); ; k += step {
+	for k, lasting := int64(1), false; ; lasting = !lasting {
 		j := lsmtest.Read.At(0)
+		j.Lasting = lasting
 		j.Healed.Store(true)
 		s := open(t, "db", Options{FS: errorfs.Wrap(clonedDisk(t, disk), j), CacheMB: 1, MemMB: 1})
 		j.K = k
@@ -69,6 +70,9 @@ func TestUnreadable(t *testing.T) {
 		}
 		if listErr != nil || deleteErr != nil {
 			failed++
+		}
+		if lasting {
+			k += step
 		}
 	}
 	t.Logf("%d reads that failed were told", failed)
