@@ -19,7 +19,7 @@ import (
 // judged puts a real engine and a real store behind the pages: outlet 1 sent six
 // ten-minute records of the hour from 07:00, all 40, received at 08:05; a
 // correction of the first, 80, came at 08:20.
-func judged(t *testing.T) *rig {
+func judged(t testing.TB) *rig {
 	t.Helper()
 	r := newRig(t, 3)
 	s, err := store.Open(t.TempDir(), store.Options{Now: func() time.Time { return testNow }, NoSync: true})

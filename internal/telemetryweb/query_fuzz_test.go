@@ -28,7 +28,7 @@ func FuzzQuery(f *testing.F) {
 		f.Add(uint8(i), query)
 		f.Add(uint8(i+len(fuzzed)/2), query)
 	}
-	r := newRig(f, 12)
+	r := judged(f)
 	for _, path := range fuzzed {
 		if w := r.ask("officer", http.MethodGet, path, nil); w.Code >= http.StatusBadRequest && !strings.HasSuffix(path, "/periods") { // it wants a level
 			f.Errorf("%s: %d", path, w.Code)
