@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"plateau/hj212"
@@ -93,13 +95,20 @@ func runChild(name string, s settings) error {
 	return json.NewEncoder(os.Stdout).Encode(f)
 }
 
+// lead is how many frames a writer may be ahead of the other, less than
+// an hour of all outlets: frames come as time goes by, and Prometheus takes none
+// that are an hour older than the newest.
+const lead = 20_000
+
 // feed decodes and writes all frames, the two writers taking the odd and the
 // even outlets, so that each outlet's times rise.
 func feed(p peer, s settings, raws [][]byte) error {
 	errs := make([]error, writers)
 	var wg sync.WaitGroup
+	var at [writers]atomic.Int64
 	for part := range writers {
 		wg.Go(func() {
+			defer at[part].Store(math.MaxInt64)
 			var packet hj212.Packet
 			group := make([]frame, 0, s.Group)
 			for i := part; i < len(raws) && errs[part] == nil; i += writers {
@@ -109,6 +118,10 @@ func feed(p peer, s settings, raws [][]byte) error {
 					return
 				}
 				if group = append(group, f); len(group) == s.Group {
+					at[part].Store(int64(i))
+					for int64(i) > at[1-part].Load()+lead {
+						time.Sleep(time.Millisecond)
+					}
 					errs[part] = p.write(part, group)
 					group = group[:0]
 				}
