@@ -117,13 +117,75 @@ func readHourOf(r *HourRow, f *FactorHour, names []string, b []byte) (there bool
 			there = true
 			continue
 		}
-		c.skipTexts(2)
-		c.skip(4)
-		c.skipOpts(10)
-		c.skipTexts(2)
-		c.skipTail()
+		c.skipHourFactor()
 	}
 	return there, c.done()
+}
+
+// findHourOf is readHourOf of a row that this program has just written: it stops
+// at the factor.
+func findHourOf(r *HourRow, f *FactorHour, names []string, b []byte) bool {
+	c := &cutter{b: b}
+	if c.byte() != codecVersion {
+		return false
+	}
+	c.hourHead(r)
+	for range c.count() {
+		if c.peek(names) {
+			c.hourFactor(f)
+			return !c.bad
+		}
+		c.skipHourFactor()
+	}
+	return false
+}
+
+// coverage is how much of an hour a factor has.
+type coverage struct {
+	code           []byte // points into the row
+	seen, expected int    // minutes
+}
+
+// coverageOf appends the coverage of the factors of an hour's row to list;
+// nothing for a row that cannot be read.
+func coverageOf(row []byte, list []coverage) []coverage {
+	c := &cutter{b: row}
+	if c.byte() != codecVersion {
+		return list
+	}
+	c.skip(2)
+	c.skipTexts(1)
+	c.skip(1)
+	c.skipOpts(1)
+	for range c.count() {
+		n := c.count()
+		x := coverage{code: c.b[:min(n, len(c.b))]}
+		c.skip(n)
+		c.skipTexts(1)
+		x.seen = int(c.byte())
+		c.skip(1)
+		x.expected = int(c.byte())
+		c.skip(1)
+		c.skipHourFigures()
+		if c.bad {
+			return list[:0]
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+func (c *cutter) skipHourFactor() {
+	c.skipTexts(2)
+	c.skip(4)
+	c.skipHourFigures()
+}
+
+// skipHourFigures passes over what follows the counts of an hour's factor.
+func (c *cutter) skipHourFigures() {
+	c.skipOpts(10)
+	c.skipTexts(2)
+	c.skipTail()
 }
 
 func readDayOf(r *DayRow, f *FactorDay, names []string, b []byte) (there bool, err error) {
@@ -182,7 +244,14 @@ func (c *cutter) skipTexts(n int) {
 
 func (c *cutter) skipOpts(n int) {
 	for range n {
-		c.opt()
+		switch c.byte() {
+		case 1:
+			i := slices.IndexFunc(c.b, func(x byte) bool { return x < 0x80 }) // the last byte of a varint
+			c.skip(i + 1)
+			c.bad = c.bad || i < 0
+		case 2:
+			c.skip(8)
+		}
 	}
 }
 

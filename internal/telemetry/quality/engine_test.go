@@ -777,9 +777,30 @@ func TestCodec(t *testing.T) {
 	if d := gocmp.Diff(row, back, cmpopts.EquateEmpty()); d != "" || err != nil {
 		t.Errorf("%v\n%s", err, d)
 	}
+	partsAgree(t, &row, b)
 	for i := range b {
 		if _, err := ReadHour(1, h, b[:i]); !errors.Is(err, ErrRow) {
 			t.Fatalf("a row cut at %d was read: %v", i, err)
+		}
+	}
+}
+
+// partsAgree: what reads parts of an hour's row finds what is in all of it.
+func partsAgree(t *testing.T, r *HourRow, b []byte) {
+	t.Helper()
+	covered := coverageOf(b, nil)
+	if len(covered) != len(r.Factors) {
+		t.Fatalf("%d factors are covered, the row has %d", len(covered), len(r.Factors))
+	}
+	for i := range r.Factors {
+		f := &r.Factors[i]
+		if c := covered[i]; string(c.code) != f.Code || c.seen != f.NSeen || c.expected != f.NExpected {
+			t.Errorf("%+v covers %s by %+v", f, c.code, c)
+		}
+		var head HourRow
+		var one FactorHour
+		if !findHourOf(&head, &one, []string{f.Code}, b) || gocmp.Diff(*r.Factor(f.Code), one, cmpopts.EquateNaNs(), cmpopts.EquateEmpty()) != "" {
+			t.Errorf("%s is found as %+v", f.Code, one)
 		}
 	}
 }
@@ -792,6 +813,7 @@ func FuzzReadRows(f *testing.F) {
 			if again, err := ReadHour(1, 0, AppendHour(nil, &r)); err != nil || gocmp.Diff(r, again, cmpopts.EquateNaNs(), cmpopts.EquateEmpty()) != "" {
 				t.Errorf("row does not survive: %v", err)
 			}
+			partsAgree(t, &r, b)
 		}
 		if r, err := ReadDay(1, 0, b); err == nil {
 			if _, err := ReadDay(1, 0, AppendDay(nil, &r)); err != nil {

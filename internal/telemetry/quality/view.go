@@ -472,7 +472,7 @@ func (e *Engine) Completeness(asOf time.Time) map[string][]Cell {
 	running := hourStart(asOf.Unix())
 	first := running - 23*hourSeconds
 	out := map[string][]Cell{}
-	var row HourRow
+	var covered []coverage
 	for _, id := range snap.Order {
 		o := snap.Outlets[id]
 		if o == nil {
@@ -493,22 +493,19 @@ func (e *Engine) Completeness(asOf time.Time) map[string][]Cell {
 			if !o.Since.IsZero() && h < o.Since.Unix() || stopped(o, h) {
 				continue
 			}
-			row.Factors = row.Factors[:0]
-			if v := hours.at(h); v != nil && readHourInto(&row, id, h, v) != nil {
-				continue
-			}
+			covered = coverageOf(hours.at(h), covered[:0])
 			due := 60
 			if h == running {
 				due = max(0, int(asOf.Unix()-h)/60-max(step, 1)-lag)
 			}
 			for k := range o.Factors {
-				f := row.Factor(o.Factors[k].Code)
+				f := slices.IndexFunc(covered, func(c coverage) bool { return string(c.code) == o.Factors[k].Code })
 				switch {
-				case f == nil:
+				case f < 0:
 					cells[i].Expected += due
-				case f.NExpected > 0:
+				case covered[f].expected > 0:
 					cells[i].Expected += due
-					cells[i].Seen += min(f.NSeen, due)
+					cells[i].Seen += min(covered[f].seen, due)
 				}
 			}
 		}
@@ -554,7 +551,7 @@ func (e *Engine) Spark(outlet telemetry.OutletID, factor string, asOf time.Time)
 		if v == nil {
 			continue
 		}
-		if there, err := readHourOf(&row, &f, names, v); err != nil || !there {
+		if !findHourOf(&row, &f, names, v) {
 			continue
 		}
 		if due && f.NExpected == 0 {
