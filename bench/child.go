@@ -119,7 +119,7 @@ func feed(p peer, s settings, raws [][]byte) error {
 				}
 				if group = append(group, f); len(group) == s.Group {
 					at[part].Store(int64(i))
-					for int64(i) > at[1-part].Load()+lead {
+					for int64(i)-lead > at[1-part].Load() {
 						time.Sleep(time.Millisecond)
 					}
 					errs[part] = p.write(part, group)
