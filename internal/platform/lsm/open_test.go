@@ -15,7 +15,7 @@ import (
 // are; the tree would take the tables' memory out of a cache of CacheMB alone.
 func TestCacheBesideTables(t *testing.T) {
 	t.Parallel()
-	const cacheMB, memMB = 4, 4
+	const cacheMB, memMB, rows = 4, 4, 12_000
 	tree, err := lsm.Open(t.TempDir(), lsm.Options{Logger: slog.New(slog.DiscardHandler), CacheMB: cacheMB, MemMB: memMB, BlockKB: 64})
 	if err != nil {
 		t.Fatal(err)
@@ -26,8 +26,8 @@ func TestCacheBesideTables(t *testing.T) {
 		}
 	})
 	key := func(i int) []byte { return binary.BigEndian.AppendUint64(nil, uint64(i)) }
-	rng, value := rand.New(rand.NewPCG(1, 2)), make([]byte, 200)
-	for i := range 120_000 { // several tables
+	rng, value := rand.New(rand.NewPCG(1, 2)), make([]byte, 2000)
+	for i := range rows { // several tables
 		binary.BigEndian.PutUint64(value, rng.Uint64())
 		if err := tree.DB.Set(key(i), value, pebble.NoSync); err != nil {
 			t.Fatal(err)
@@ -36,12 +36,12 @@ func TestCacheBesideTables(t *testing.T) {
 	if err := tree.DB.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 20_000 { // both tables are taken again
+	for i := range rows / 6 { // both tables are taken again
 		if err := tree.DB.Set(key(1<<40+i), value, pebble.NoSync); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for i := range 120_000 {
+	for i := range rows {
 		_, done, err := tree.DB.Get(key(i))
 		if err != nil {
 			t.Fatal(err)
