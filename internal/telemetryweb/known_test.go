@@ -19,14 +19,14 @@ import (
 // judged puts a real engine and a real store behind the pages: outlet 1 sent six
 // ten-minute records of the hour from 07:00, all 40, received at 08:05; a
 // correction of the first, 80, came at 08:20.
-func judged(t testing.TB) *rig {
-	t.Helper()
-	r := newRig(t, 3)
-	s, err := store.Open(t.TempDir(), store.Options{Now: func() time.Time { return testNow }, NoSync: true})
+func judged(tb testing.TB) *rig {
+	tb.Helper()
+	r := newRig(tb, 3)
+	s, err := store.Open(tb.TempDir(), store.Options{Now: func() time.Time { return testNow }, NoSync: true})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
+	tb.Cleanup(func() { _ = s.Close() })
 	hour := testNow.Truncate(time.Hour).Add(-time.Hour)
 	send := func(at, received time.Time, value string) {
 		v := telemetry.NewValue("a21002", "Avg", []byte(value))
@@ -34,14 +34,14 @@ func judged(t testing.TB) *rig {
 		o2 := telemetry.NewValue("a19001", "Avg", []byte("15.0"))
 		o2.Flag = "N"
 		done := make(chan store.Result, 1)
-		if err := s.Submit(t.Context(), &store.Frame{
+		if err := s.Submit(tb.Context(), &store.Frame{
 			MN: testMN, Outlet: 1, Kind: telemetry.KindMinute, At: at.Unix(), Received: received, Raw: fmt.Append(nil, "##0000", at.Unix(), value),
 			Verdict: telemetry.Stored, Values: []telemetry.Value{v, o2}, Done: func(r store.Result) { done <- r },
 		}); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if r := <-done; r.Err != nil {
-			t.Fatal(r.Err)
+			tb.Fatal(r.Err)
 		}
 	}
 	for m := range 6 {
@@ -50,10 +50,10 @@ func judged(t testing.TB) *rig {
 	send(hour, hour.Add(80*time.Minute), "80.00")
 	e, err := quality.New(quality.Options{Store: s, Registry: r.registry, Now: func() time.Time { return testNow }})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	if err := e.CatchUp(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := e.CatchUp(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 	r.Quality, r.Journal = e, s
 	return r
