@@ -95,9 +95,9 @@ func runChild(name string, s settings) error {
 	return json.NewEncoder(os.Stdout).Encode(f)
 }
 
-// lead is how many frames a writer may be ahead of the other, less than
-// an hour of all outlets: frames come as time goes by, and Prometheus takes none
-// that are an hour older than the newest.
+// lead is how many frames a writer may be ahead of the other, less than an hour
+// of all outlets: frames come as time goes by, and Prometheus takes none that are
+// an hour older than the newest.
 const lead = 20_000
 
 // feed decodes and writes all frames, the two writers taking the odd and the

@@ -40,11 +40,7 @@ func TestIndices(t *testing.T) {
 	r.registry.change(section(2))
 	r.registry.change(section(9))
 	r.Quality = &waters{r.quality}
-	for _, tc := range []struct {
-		actor, target string
-		status        int
-		says          string
-	}{
+	r.answers(t, []answer{
 		{"officer", "/2/indices?fields=at,class,factors,over_class_3,main,rule_version", 200, `{"rows":[{"at":"2026-11-20","class":"IV","factors":{"w01009":"I","w21003":"IV"},"main":["w21003"],"over_class_3":{"w21003":0.5},"rule_version":1},` +
 			`{"at":"2026-11-21","class":null,"factors":{},"main":[],"over_class_3":{},"rule_version":1}]}`},
 		{"officer", "/2/indices?fields=aqi", 400, "aqi"},
@@ -54,10 +50,22 @@ func TestIndices(t *testing.T) {
 		{"enterprise", "/2/indices", 200, ""},
 		{"enterprise", "/9/indices", 403, ""},
 		{"", "/2/indices", 401, ""},
-	} {
-		w := r.ask(tc.actor, "GET", "/api/v1/outlets"+tc.target, nil, "Accept-Language", "en")
-		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.says) {
-			t.Errorf("%s at %s: %d, not %d with %q: %s", tc.actor, tc.target, w.Code, tc.status, tc.says, w.Body)
+	})
+}
+
+// answer is what the interface says of an outlet to an actor.
+type answer struct {
+	actor, target string
+	status        int
+	says          string // part of it, in English
+}
+
+func (r *rig) answers(t *testing.T, list []answer) {
+	t.Helper()
+	for _, a := range list {
+		w := r.ask(a.actor, "GET", "/api/v1/outlets"+a.target, nil, "Accept-Language", "en")
+		if w.Code != a.status || !strings.Contains(w.Body.String(), a.says) {
+			t.Errorf("%s at %s: %d, not %d with %q: %s", a.actor, a.target, w.Code, a.status, a.says, w.Body)
 		}
 	}
 }

@@ -414,11 +414,7 @@ func TestReportOverAPI(t *testing.T) {
 			t.Errorf("%s as %s/%s, %d rows: %s", page, got.Level, got.Period, len(got.Rows), d)
 		}
 	}
-	for _, tc := range []struct {
-		actor, target string
-		status        int
-		says          string
-	}{
+	r.answers(t, []answer{
 		{"officer", "/1/reports/2026-10?fields=row,note", 200, `"rows":[{"note":`},
 		{"officer", "/1/reports/2026-10?fields=row,rwo", 400, "rwo"},
 		{"officer", "/1/reports/2026-1", 400, "2026-11-22, 2026-11, 2026-Q4"},
@@ -427,10 +423,5 @@ func TestReportOverAPI(t *testing.T) {
 		{"enterprise", "/1/reports/2026-10", 200, ""},
 		{"enterprise", "/9/reports/2026-10", 403, ""},
 		{"", "/1/reports/2026-10", 401, ""},
-	} {
-		w := r.ask(tc.actor, "GET", "/api/v1/outlets"+tc.target, nil, "Accept-Language", "en")
-		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.says) {
-			t.Errorf("%s at %s: %d, not %d with %q: %s", tc.actor, tc.target, w.Code, tc.status, tc.says, w.Body)
-		}
-	}
+	})
 }

@@ -84,8 +84,10 @@ type Memory struct {
 }
 
 // Memory returns what the tree holds now.
-func (t *Tree) Memory() Memory {
-	m := t.DB.Metrics()
+func (t *Tree) Memory() Memory { return MemoryOf(t.DB.Metrics()) }
+
+// MemoryOf is Memory for who has asked the tree for its figures already.
+func MemoryOf(m *pebble.Metrics) Memory {
 	return Memory{Cache: m.BlockCache.Size, Tables: m.MemTable.Size + m.MemTable.ZombieSize}
 }
 

@@ -122,14 +122,14 @@ func readHourOf(r *HourRow, f *FactorHour, names []string, b []byte) (there bool
 	return there, c.done()
 }
 
-// findHourOf is readHourOf of a row that this program has just written: it stops
-// at the factor.
-func findHourOf(r *HourRow, f *FactorHour, names []string, b []byte) bool {
+// findHourOf reads one factor out of a row that this program has just written:
+// unlike readHourOf it stops there.
+func findHourOf(f *FactorHour, names []string, b []byte) bool {
 	c := &cutter{b: b}
 	if c.byte() != codecVersion {
 		return false
 	}
-	c.hourHead(r)
+	c.skipHourHead()
 	for range c.count() {
 		if c.peek(names) {
 			c.hourFactor(f)
@@ -153,10 +153,7 @@ func coverageOf(row []byte, list []coverage) []coverage {
 	if c.byte() != codecVersion {
 		return list
 	}
-	c.skip(2)
-	c.skipTexts(1)
-	c.skip(1)
-	c.skipOpts(1)
+	c.skipHourHead()
 	for range c.count() {
 		n := c.count()
 		x := coverage{code: c.b[:min(n, len(c.b))]}
@@ -173,6 +170,14 @@ func coverageOf(row []byte, list []coverage) []coverage {
 		list = append(list, x)
 	}
 	return list
+}
+
+// skipHourHead passes over what stands before an hour's factors.
+func (c *cutter) skipHourHead() {
+	c.skip(2)
+	c.skipTexts(1)
+	c.skip(1)
+	c.skipOpts(1)
 }
 
 func (c *cutter) skipHourFactor() {

@@ -797,9 +797,8 @@ func partsAgree(t *testing.T, r *HourRow, b []byte) {
 		if c := covered[i]; string(c.code) != f.Code || c.seen != f.NSeen || c.expected != f.NExpected {
 			t.Errorf("%+v covers %s by %+v", f, c.code, c)
 		}
-		var head HourRow
 		var one FactorHour
-		if !findHourOf(&head, &one, []string{f.Code}, b) || gocmp.Diff(*r.Factor(f.Code), one, cmpopts.EquateNaNs(), cmpopts.EquateEmpty()) != "" {
+		if !findHourOf(&one, []string{f.Code}, b) || gocmp.Diff(*r.Factor(f.Code), one, cmpopts.EquateNaNs(), cmpopts.EquateEmpty()) != "" {
 			t.Errorf("%s is found as %+v", f.Code, one)
 		}
 	}

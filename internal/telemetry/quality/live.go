@@ -164,32 +164,17 @@ func (e *Engine) keptSince(id telemetry.OutletID, from int64) keptRows {
 	return slices.Clone(l.hours[i:])
 }
 
-// hourAt reads a kept hour; nil for none.
-func (e *Engine) hourAt(id telemetry.OutletID, l *live, at int64) *HourRow {
+// keptAt reads the row that starts then; nil for none.
+func keptAt[T any](e *Engine, rows *keptRows, id telemetry.OutletID, at int64, read func(telemetry.OutletID, int64, []byte) (T, error)) *T {
 	e.mu.RLock()
-	v := l.hours.at(at)
+	v := rows.at(at)
 	e.mu.RUnlock()
 	if v == nil {
 		return nil
 	}
-	r, err := ReadHour(id, at, v)
+	r, err := read(id, at, v)
 	if err != nil {
 		return nil // cannot be: it was written by this program
-	}
-	return &r
-}
-
-// dayAt reads a kept day; nil for none.
-func (e *Engine) dayAt(id telemetry.OutletID, l *live, at int64) *DayRow {
-	e.mu.RLock()
-	v := l.days.at(at)
-	e.mu.RUnlock()
-	if v == nil {
-		return nil
-	}
-	r, err := ReadDay(id, at, v)
-	if err != nil {
-		return nil
 	}
 	return &r
 }

@@ -90,8 +90,8 @@ func (e *Engine) situation(snap *telemetry.Snapshot, o *telemetry.Outlet, asOf t
 		s.hour, s.day = func(int64) *HourRow { return nil }, func(int64) *DayRow { return nil }
 		return s, nil
 	}
-	s.hour = once(func(at int64) *HourRow { return e.hourAt(o.ID, l, at) })
-	s.day = once(func(at int64) *DayRow { return e.dayAt(o.ID, l, at) })
+	s.hour = once(func(at int64) *HourRow { return keptAt(e, &l.hours, o.ID, at, ReadHour) })
+	s.day = once(func(at int64) *DayRow { return keptAt(e, &l.days, o.ID, at, ReadDay) })
 	s.latest, s.realtime = latestOf(e.newest(o.ID), at)
 	e.mu.RLock()
 	s.seen = l.received
@@ -539,7 +539,6 @@ func (e *Engine) Spark(outlet telemetry.OutletID, factor string, asOf time.Time)
 	}
 	hours := e.keptSince(outlet, sp.From)
 	names := []string{factor}
-	var row HourRow
 	var f FactorHour
 	for i := range sp.Values {
 		h := sp.From + int64(i)*hourSeconds
@@ -551,7 +550,7 @@ func (e *Engine) Spark(outlet telemetry.OutletID, factor string, asOf time.Time)
 		if v == nil {
 			continue
 		}
-		if !findHourOf(&row, &f, names, v) {
+		if !findHourOf(&f, names, v) {
 			continue
 		}
 		if due && f.NExpected == 0 {

@@ -354,8 +354,8 @@ func (s *Store) Stats() Stats {
 	s.queue.Unlock()
 	if e, err := s.use(); err == nil {
 		if !e.Broken() {
-			st.DiskBytes = e.DB.Metrics().DiskSpaceUsage()
-			st.Memory = e.Memory()
+			m := e.DB.Metrics()
+			st.DiskBytes, st.Memory = m.DiskSpaceUsage(), lsm.MemoryOf(m)
 		}
 		e.Release()
 	}

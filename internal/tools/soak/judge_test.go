@@ -35,14 +35,11 @@ func TestVerdict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := run(tt.change)
-			if err != nil {
-				got := err.Error()
-				if tt.want == "" || !strings.HasPrefix(got, tt.want) {
-					t.Errorf("%s", got)
-				}
-			} else if tt.want != "" {
+			switch err := run(tt.change); {
+			case err == nil && tt.want != "":
 				t.Error("passes")
+			case err != nil && (tt.want == "" || !strings.HasPrefix(err.Error(), tt.want)):
+				t.Error(err)
 			}
 		})
 	}
