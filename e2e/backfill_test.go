@@ -39,6 +39,7 @@ func ask(t *testing.T, path string, into any) {
 // the ledger; the officer asks for them, sees the answer come, and finds the
 // records on the outlet's page of that day.
 func TestBackfill(t *testing.T) {
+	t.Parallel()
 	ctx := tab(t)
 	signIn(ctx, t, "officer")
 	g := leftOut(t)

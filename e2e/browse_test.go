@@ -127,6 +127,7 @@ func text(ctx context.Context, t *testing.T, selector string) string {
 // TestExceedToFrame is the duty officer's way: an outlet exceeds, the overview
 // shows it, its page, how the number came about, the very frame.
 func TestExceedToFrame(t *testing.T) {
+	t.Parallel()
 	for _, scripts := range []bool{true, false} {
 		t.Run(fmt.Sprintf("scripts=%t", scripts), func(t *testing.T) {
 			ctx := tab(t)
@@ -228,6 +229,7 @@ func verdicts(t *testing.T, mn string) (out []string) {
 // TestAdopt: an unknown logger knocks, is kept but not acknowledged, and is
 // stored after two clicks of the operator.
 func TestAdopt(t *testing.T) {
+	t.Parallel()
 	const mn = "E2E0000000000000000000A1"
 	if answer := knock(t, mn, "12.5", time.Second); answer != "" {
 		t.Fatalf("an unknown logger was answered: %q", answer)
@@ -250,6 +252,7 @@ func TestAdopt(t *testing.T) {
 
 // TestSupervision: what supervision asks.
 func TestSupervision(t *testing.T) {
+	t.Parallel()
 	for path, want := range map[string]string{"/healthz": "", "/readyz": `"ready":true`, "/metrics": `plateau_hj212_frames_total{verdict="stored"}`} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, demo.http+path, nil)
 		if err != nil {

@@ -83,6 +83,7 @@ func record(ctx context.Context, t *testing.T) *traffic {
 // TestBudgets holds the first and the repeated visit to the byte and request
 // budgets, and the page to its number of elements.
 func TestBudgets(t *testing.T) {
+	t.Parallel()
 	ctx := tab(t)
 	tr := record(ctx, t)
 	signIn(ctx, t, "officer")
@@ -144,8 +145,14 @@ func places(ctx context.Context, t *testing.T) []string {
 	open(ctx, t, "/zh"+device)
 	press(ctx, t, `button[value=get_clock]`)
 	dialogue := below(eval[string](ctx, t, `location.pathname`))
-	open(ctx, t, "/zh/gaps")
-	gap := below(follow(ctx, t, "main table", `^/zh/gaps/[^/]+$`))
+	var gaps struct{ Gaps []apiGap }
+	for end := time.Now().Add(time.Minute); len(gaps.Gaps) == 0; {
+		if ask(t, "/api/v1/gaps", &gaps); time.Now().After(end) {
+			t.Fatal("no logger left records out")
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	gap := "/gaps/" + gaps.Gaps[0].ID
 	id, _, _ := strings.Cut(strings.TrimPrefix(outlet, "/outlets/"), "/")
 
 	out := []string{"/login"}
@@ -225,8 +232,15 @@ type fault struct {
 	Nodes    []string
 }
 
-const runAxe = `axe.run({resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
-	.then(r => JSON.stringify(r.violations.map(v => ({ID: v.id, Help: v.help, Nodes: v.nodes.map(n => n.html.slice(0, 300) + "\n    " + n.failureSummary)}))))`
+const (
+	axeTags = `["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`
+	axeText = `.then(r => JSON.stringify(r.violations.map(v => ({ID: v.id, Help: v.help, Nodes: v.nodes.map(n => n.html.slice(0, 300) + "\n    " + n.failureSummary)}))))`
+
+	runAxe = `axe.run({resultTypes: ["violations"], runOnly: ` + axeTags + `})` + axeText
+	// Without the contrast of colours, which takes a quarter of the time and comes
+	// from the same style sheet whatever the language.
+	runAxeOfWords = `axe.run({resultTypes: ["violations"], runOnly: ` + axeTags + `, rules: {"color-contrast": {enabled: false}}})` + axeText
+)
 
 // pictures says that pictures of all pages are wanted in e2e/out.
 var pictures = os.Getenv("PLATEAU_PICTURES") != ""
@@ -234,8 +248,9 @@ var pictures = os.Getenv("PLATEAU_PICTURES") != ""
 // TestPages opens every page in three languages and looks at two widths: axe finds
 // nothing, nothing is loaded from elsewhere, no script fails, the page does not
 // scroll sideways, its title begins with its only h1. Pictures go to e2e/out
-// where they are wanted.
+// where they are wanted; then axe looks at every language in both widths.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	axe, err := os.ReadFile(filepath.Join(testkit.Root(), "web", "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
 		t.Fatalf("axe-core is not installed (make assets): %v", err)
@@ -260,7 +275,8 @@ func TestPages(t *testing.T) {
 // walk opens the pages of one language and looks at each in both widths: no
 // script of a page asks for the width while it loads, so one load serves both.
 // Every second page is opened narrow and then widened, in Tibetan those that are
-// opened wide in the other languages.
+// opened wide in the other languages. Axe looks at both widths in Chinese, with
+// colours; in the other languages at the width the page was opened in.
 func walk(t *testing.T, lang string, pages []string, axe, out string) {
 	t.Helper()
 	ctx := tab(t)
@@ -294,8 +310,15 @@ func walk(t *testing.T, lang string, pages []string, axe, out string) {
 							t.Error(err)
 						}
 					}
+					script := runAxe
+					if lang != "zh" && !pictures {
+						if k > 0 {
+							return
+						}
+						script = runAxeOfWords
+					}
 					var found []fault
-					if err := json.Unmarshal([]byte(eval[string](ctx, t, runAxe)), &found); err != nil {
+					if err := json.Unmarshal([]byte(eval[string](ctx, t, script)), &found); err != nil {
 						t.Fatal(err)
 					}
 					for _, f := range found {

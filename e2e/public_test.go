@@ -25,6 +25,7 @@ import (
 // an outlet. The pages stay within the budgets, load the Tibetan font, and the
 // Chinese ones do not.
 func TestPublicTibetan(t *testing.T) {
+	t.Parallel()
 	ctx := tab(t)
 	tr := record(ctx, t)
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 844), call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})); err != nil {
@@ -104,6 +105,7 @@ func TestPublicTibetan(t *testing.T) {
 // TestPublicFiles takes a county's files and feed as a program would, without a
 // token.
 func TestPublicFiles(t *testing.T) {
+	t.Parallel()
 	get := func(path string) (string, http.Header) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, demo.http+path, nil)

@@ -53,6 +53,7 @@ func shiftPlace(ctx context.Context, t *testing.T) string {
 // TestReport: the month report of an outlet adds up, says the same as XLSX and
 // CSV, and fits its paper.
 func TestReport(t *testing.T) {
+	t.Parallel()
 	ctx := tab(t)
 	signIn(ctx, t, "officer")
 	month := time.Now().In(hj212.Zone).Format("2006-01")

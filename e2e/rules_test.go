@@ -12,6 +12,7 @@ import (
 // TestRuleOfAValue goes from a judged value to the rule it cites, and asks what
 // another figure would have changed.
 func TestRuleOfAValue(t *testing.T) {
+	t.Parallel()
 	ctx := tab(t)
 	signIn(ctx, t, "operator")
 	open(ctx, t, "/zh/")

@@ -144,7 +144,7 @@ func TestWrongStarts(t *testing.T) {
 	defer func() { _ = a.Close() }()
 	with := func(key, value string) Options {
 		o := demoOptions(t.TempDir(), io.Discard)
-		o.Flags[key] = value
+		o.Demo, o.Flags[key] = false, value
 		return o
 	}
 	series := demoOptions(t.TempDir(), io.Discard)

@@ -40,13 +40,13 @@ func TestSkipInAnOrderWithoutIndex(t *testing.T) {
 		{"$orderby=id&$skip=9223372036854775807", false},
 		{"$skip=9223372036854775807", false},
 	} {
-		before := m.Reads
+		before := m.Reads.Load()
 		err := s.Answer(t.Context(), read.Request{Reader: m, Base: "http://localhost", Path: path, Query: c.options}, discard{})
 		if c.refused != errors.Is(err, sensorthings.ErrTooMuch) || !c.refused && err != nil {
 			t.Errorf("%s: %v", c.options, err)
 		}
-		if c.refused && m.Reads != before {
-			t.Errorf("%s: read %d rows", c.options, m.Reads-before)
+		if c.refused && m.Reads.Load() != before {
+			t.Errorf("%s: read %d rows", c.options, m.Reads.Load()-before)
 		}
 	}
 }

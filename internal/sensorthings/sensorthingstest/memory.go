@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"sync/atomic"
 
 	"plateau/internal/sensorthings"
 	"plateau/internal/sensorthings/query"
@@ -21,7 +22,7 @@ type Memory struct {
 	all   map[sensorthings.ID]*sensorthings.Observation
 	sums  map[sensorthings.ID]sensorthings.Summary
 
-	Reads int64
+	Reads atomic.Int64
 }
 
 type pair struct {
@@ -95,7 +96,7 @@ func compare(a, b sensorthings.Observation) int {
 
 // Entity implements sensorthings.Reader.
 func (m *Memory) Entity(_ context.Context, s sensorthings.Set, id sensorthings.ID) (*sensorthings.Entity, error) {
-	m.Reads++
+	m.Reads.Add(1)
 	e := m.sets[s][id]
 	if e == nil {
 		return nil, sensorthings.ErrNotFound
@@ -152,7 +153,7 @@ func (m *Memory) Related(_ context.Context, s sensorthings.Set, id sensorthings.
 	}
 	slices.Sort(ids)
 	for _, other := range ids {
-		m.Reads++
+		m.Reads.Add(1)
 		if !fn(other) {
 			break
 		}
@@ -162,7 +163,7 @@ func (m *Memory) Related(_ context.Context, s sensorthings.Set, id sensorthings.
 
 // Observation implements sensorthings.Reader.
 func (m *Memory) Observation(_ context.Context, id sensorthings.ID) (*sensorthings.Observation, error) {
-	m.Reads++
+	m.Reads.Add(1)
 	o := m.all[id]
 	if o == nil {
 		return nil, sensorthings.ErrNotFound
@@ -212,7 +213,7 @@ func (m *Memory) Observations(ctx context.Context, sc sensorthings.Scan, fn func
 			}
 			continue
 		}
-		m.Reads++
+		m.Reads.Add(1)
 		result = append(result[:0], o.Result...)
 		o.Result = result
 		more := fn(&o)
@@ -238,7 +239,7 @@ func (m *Memory) byID(datastream sensorthings.ID) (list []sensorthings.Observati
 
 // Summary implements sensorthings.Reader.
 func (m *Memory) Summary(_ context.Context, datastream sensorthings.ID) (sensorthings.Summary, error) {
-	m.Reads++
+	m.Reads.Add(1)
 	return m.sums[datastream], nil
 }
 

@@ -17,9 +17,10 @@ import (
 	"plateau/internal/testkit"
 )
 
-// script is the same work every time: frames, rows of a projection, and the
-// flushes and compactions that these bring about. acked collects the frames that were acknowledged; errors other
-// than those of a failing disk are reported.
+// script is the same work every time: frames, rows of a projection, the flushes
+// and compactions that these bring about, and one compaction of everything, which
+// reads. acked collects the frames that were acknowledged; errors other than those
+// of a failing disk are reported.
 type script struct {
 	mu     sync.Mutex
 	acked  map[string]bool
@@ -39,6 +40,9 @@ func (w *script) run(t *testing.T, s *Store) {
 		}
 		row := Derived{Table: 'h', Outlet: 1, At: t0.Unix() + int64(step)*3600, Value: fmt.Appendf(nil, "row %d", step)}
 		_ = s.PutDerived([]Derived{row}, "sweep", uint64(step+1))
+		if step == 3 {
+			_ = s.Compact(t.Context())
+		}
 	}
 }
 
