@@ -268,7 +268,7 @@ func (s *Service) clocks(snap *telemetry.Snapshot, now time.Time) (out []conditi
 	r := s.book.at(now.Unix())[Clock]
 	for _, d := range s.o.Loggers.Devices() {
 		dev := snap.Devices[d.MN]
-		if dev == nil || !d.Connected || !d.ClockKnown || math.Abs(d.ClockOffset.Seconds()) < r.most {
+		if dev == nil || !d.Present(now) || !d.ClockKnown || math.Abs(d.ClockOffset.Seconds()) < r.most {
 			continue
 		}
 		out = append(out, condition{

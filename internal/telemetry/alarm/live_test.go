@@ -135,6 +135,27 @@ func TestLiveHysteresis(t *testing.T) {
 	}
 }
 
+// TestClockOfDatagrams: a logger that sends over UDP has no connection; its clock
+// counts as long as it is heard.
+func TestClockOfDatagrams(t *testing.T) {
+	t.Parallel()
+	b, _, look := liveBench(t)
+	b.Service.registrySnapshot().Devices = map[string]*telemetry.Device{"MN1": {MN: "MN1", Outlet: 7}}
+	heard := func(last time.Time) {
+		b.o.Loggers = fakeLoggers{{MN: "MN1", Datagrams: true, Last: last, ClockKnown: true, ClockOffset: 90 * time.Second}}
+	}
+	heard(b.now.Add(-time.Hour))
+	look(5)
+	if n := len(b.all(t)); n != 0 {
+		t.Fatalf("%d alarms by a logger that was not heard for an hour", n)
+	}
+	heard(b.now)
+	look(5)
+	if e := only(t, b); !e.Open() || e.Kind != Clock || e.Max.V != 90 {
+		t.Errorf("heard: %+v", e)
+	}
+}
+
 func (s *Service) registrySnapshot() *telemetry.Snapshot { return s.o.Registry.Snapshot() }
 
 // TestForecastOfExceedance: the bound for the minutes left is that at which the

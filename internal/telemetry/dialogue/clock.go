@@ -94,7 +94,7 @@ func (c *Clocks) Look(ctx context.Context) error {
 	}
 	var rows [][]any
 	for _, d := range c.live.Devices() {
-		if !d.ClockKnown || !d.Connected {
+		if !d.ClockKnown || !d.Present(now) {
 			continue
 		}
 		last, seen := c.last[d.MN]
@@ -102,7 +102,7 @@ func (c *Clocks) Look(ctx context.Context) error {
 			c.last[d.MN] = Offset{now, d.ClockOffset}
 			rows = append(rows, []any{d.MN, db.Micros(now), d.ClockOffset.Milliseconds()})
 		}
-		if c.auto && d.ClockOffset.Abs() > p.Set && !d.InDialogue {
+		if c.auto && d.Connected && d.ClockOffset.Abs() > p.Set && !d.InDialogue {
 			if err := c.setClock(ctx, d.MN, now, p); err != nil {
 				return err
 			}

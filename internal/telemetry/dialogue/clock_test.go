@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"plateau/hj212"
+	"plateau/internal/telemetry/gateway"
 	"plateau/rules"
 )
 
@@ -70,5 +71,25 @@ func TestClockIsLeftAlone(t *testing.T) {
 				t.Errorf("%+v, %v", log, err)
 			}
 		})
+	}
+}
+
+// datagrams are loggers that send over UDP.
+type datagrams []gateway.DeviceStatus
+
+func (d datagrams) Devices() []gateway.DeviceStatus { return d }
+
+// TestClockOfDatagrams: it is noted, and nothing is asked of a logger that no
+// command can reach.
+func TestClockOfDatagrams(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, filepath.Join(t.TempDir(), "p.db"))
+	live := datagrams{{MN: testMN, Datagrams: true, Last: s.now(), ClockKnown: true, ClockOffset: 10 * time.Minute}}
+	must(t, NewClocks(s.asks, live, rules.Default(), true).Look(t.Context()))
+	if log, err := s.asks.List(t.Context(), testMN, 5); err != nil || len(log) != 0 {
+		t.Errorf("%+v, %v", log, err)
+	}
+	if curve, err := s.asks.Offsets(t.Context(), testMN, s.now().Add(-time.Hour)); err != nil || len(curve) != 1 || curve[0].Offset != 10*time.Minute {
+		t.Errorf("%+v, %v", curve, err)
 	}
 }

@@ -51,6 +51,12 @@ type DeviceStatus struct {
 	Incomplete []Incomplete // the last ones
 }
 
+// Present reports whether the logger can be taken to be there at now: it is
+// connected, or its last datagram is less than ten minutes old.
+func (d *DeviceStatus) Present(now time.Time) bool {
+	return d.Connected || d.Datagrams && now.Sub(d.Last) < udpExpiry
+}
+
 // Devices returns the registered loggers that have sent since the start, by MN.
 func (g *Gateway) Devices() []DeviceStatus {
 	all := g.sources.all()
