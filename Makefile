@@ -29,10 +29,9 @@ test: deps assets unit e2e
 # try fewer cases under it or none. A watched program waits at its end for races
 # that are still to come: a tenth of a second here, not the second it would. One
 # package more than there are processors, for some tests wait most of their time.
-# Vet looks at everything once, so that the tests need not.
+# Vet is among the linters of "make lint", so the tests need not run it.
 PACKAGES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 unit:
-	$(GO) vet ./...
 	GORACE=atexit_sleep_ms=100 $(GO) test -vet=off -race -p $(PACKAGES) -timeout 14m ./...
 	$(GO) test -vet=off -p $(PACKAGES) -timeout 14m ./internal/proof ./internal/tools/crash
 	$(GO) test -vet=off -p $(PACKAGES) -timeout 14m -run 'TestKill|TestSimulatedRegion|TestRedoneInPart|TestOrderDoesNotMatter|TestModel|TestCascadeOfMany|TestFaultSweep|TestUnreadable|TestManyOutlets|TestStartSmall|TestGrowthSmall|EqualsAlgorithmMore|EqualsGrammar' \
@@ -41,7 +40,6 @@ unit:
 # A real browser against the real program, several tabs at once.
 e2e: assets
 	$(GO) build -o bin/plateau ./cmd/plateau
-	$(GO) vet -tags e2e ./e2e/...
 	$(GO) test -vet=off -tags e2e -timeout 26m -count=1 -parallel 4 ./e2e/...
 
 # The same, with pictures of every page in three languages and two widths in e2e/out.
