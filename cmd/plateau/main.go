@@ -33,6 +33,7 @@ func commands() []command {
 		{"backup", "copy everything a server keeps, also while it runs", cmdBackup},
 		{"restore", "fill a data folder from a backup and prove it", cmdRestore},
 		{"archive", "move old groups of the journal into archive files", cmdArchive},
+		{"db", "look after the relational database: status, migrations, move to PostgreSQL", cmdDB},
 		{"export", "write records and judgement as Parquet files", cmdExport},
 		{"config", "check the configuration", cmdConfig},
 		{"bench", "measure this machine", cmdBench},

@@ -61,6 +61,12 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"rules", "eval", "file.jsonl"}, 2, `unexpected "file.jsonl"`},
 		{[]string{"rules", "eval", "--date", "2026-02-30"}, 2, "--date wants a day as YYYY-MM-DD"},
 		{[]string{"demo", "--series", "/nonexistent"}, 1, "--series"},
+		{[]string{"db"}, 2, "say what to do: status, migrate or copy"},
+		{[]string{"db", "status"}, 1, "--data DIR is needed"},
+		{[]string{"db", "status", "--data", "/nonexistent"}, 1, "there is no database"},
+		{[]string{"db", "status", "--data", "/nonexistent", "--down"}, 1, "--down belongs to migrate"},
+		{[]string{"db", "copy", "--data", "/nonexistent"}, 1, "--to URL is needed"},
+		{[]string{"db", "migrate", "--data", "/nonexistent"}, 1, "no data folder of a server"},
 	} {
 		if code, out, errOut := call(c.args...); code != c.code || out != "" || !strings.Contains(errOut, c.want) {
 			t.Errorf("%v: exit code %d, want %d with %q; got %q %q", c.args, code, c.code, c.want, out, errOut)

@@ -23,13 +23,26 @@ func (d *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.Up(ctx); err != nil {
-		if partial, ok := errors.AsType[*goose.PartialError](err); ok && partial.Failed != nil {
-			return partial.Err
-		}
+	_, err = p.Up(ctx)
+	return plain(err)
+}
+
+// stepBack undoes the last migration.
+func (d *DB) stepBack(ctx context.Context) error {
+	p, err := d.provider()
+	if err != nil {
 		return err
 	}
-	return nil
+	_, err = p.Down(ctx)
+	return plain(err)
+}
+
+// plain takes the migrator's own words off an error.
+func plain(err error) error {
+	if partial, ok := errors.AsType[*goose.PartialError](err); ok && partial.Failed != nil {
+		return partial.Err
+	}
+	return err
 }
 
 func (d *DB) provider() (*goose.Provider, error) {

@@ -1,0 +1,73 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"plateau/internal/platform/backup"
+	"plateau/internal/platform/config"
+	"plateau/internal/platform/db"
+	"plateau/internal/platform/lsm"
+)
+
+// InspectDatabase reads the relational database of a server, running or not, and
+// tells where it is, without a password; of o it takes the configuration.
+func InspectDatabase(ctx context.Context, o Options) (v db.Inventory, where string, err error) {
+	c, err := o.config()
+	if err != nil {
+		return v, "", err
+	}
+	url := c.DatabaseURL()
+	v, err = db.Inspect(ctx, url)
+	return v, db.Redact(url), err
+}
+
+// MigrateDatabase brings the tables of a stopped server up to date, or takes the
+// last migration back, and returns the versions before and after.
+func MigrateDatabase(ctx context.Context, o Options, down bool) (before, after int64, err error) {
+	c, err := o.config()
+	if err != nil {
+		return 0, 0, err
+	}
+	err = alone(&c, func() error {
+		before, after, err = db.Migrate(ctx, c.DatabaseURL(), down)
+		return err
+	})
+	return before, after, err
+}
+
+// CopyDatabase moves the SQLite database of a stopped server to PostgreSQL; see
+// db.Copy.
+func CopyDatabase(ctx context.Context, o Options, to string, progress func(db.Table)) (v db.Inventory, err error) {
+	c, err := o.config()
+	if err != nil {
+		return v, err
+	}
+	if db.IsPostgres(c.DatabaseURL()) {
+		return v, fmt.Errorf("database.url is %s already", db.Redact(c.DatabaseURL()))
+	}
+	err = alone(&c, func() error {
+		v, err = db.Copy(ctx, c.DatabaseURL(), to, progress)
+		return err
+	})
+	return v, err
+}
+
+// alone runs fn while no server has the data folder.
+func alone(c *config.Config, fn func() error) (err error) {
+	if err := backup.Restored(c.Data); err != nil {
+		return err
+	}
+	dir := filepath.Join(c.Data, TelemetryDir)
+	if _, err := os.Stat(dir); err != nil {
+		return fmt.Errorf("%s is no data folder of a server: %w", c.Data, err)
+	}
+	lock, err := lsm.LockDir(dir)
+	if err != nil {
+		return fmt.Errorf("%w; stop the server first", err)
+	}
+	defer lock.Unlock()
+	return fn()
+}
