@@ -36,6 +36,7 @@ func commands() []command {
 		{"db", "look after the relational database: status, migrations, move to PostgreSQL", cmdDB},
 		{"export", "write records and judgement as Parquet files", cmdExport},
 		{"config", "check the configuration", cmdConfig},
+		{"audit", "who did what: prove the record, list it, erase what is personal", cmdAudit},
 		{"bench", "measure this machine", cmdBench},
 		{"version", "print the version", cmdVersion},
 	}

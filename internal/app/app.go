@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/backup"
 	"plateau/internal/platform/config"
@@ -422,7 +423,7 @@ func (a *App) handler() (http.Handler, error) {
 			return a.pages.ProblemPage(w, r, d)
 		},
 	}
-	return a.withMQTT(httpd.Wrap(a.withSensorThings(a.sta, httpd.Mux(mux)), edge, a.log, a.now)), nil
+	return a.withMQTT(httpd.Wrap(audit.Middleware(a.withSensorThings(a.sta, httpd.Mux(mux))), edge, a.log, a.now)), nil
 }
 
 func (a *App) filling() (done, total int) {

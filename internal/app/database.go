@@ -2,10 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
+	"plateau/internal/platform/audit"
+	"plateau/internal/platform/auth"
 	"plateau/internal/platform/backup"
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
@@ -70,4 +74,41 @@ func alone(c *config.Config, fn func() error) (err error) {
 	}
 	defer lock.Unlock()
 	return fn()
+}
+
+// VerifyAudit checks the audit chains of a server, running or not.
+func VerifyAudit(ctx context.Context, o Options) (r audit.Report, err error) {
+	err = withDatabase(ctx, &o, func(d *db.DB) error {
+		r, err = audit.Verify(ctx, d)
+		return err
+	})
+	return r, err
+}
+
+// ListAudit calls fn with the audit entries of a filter, newest first, until it
+// returns false.
+func ListAudit(ctx context.Context, o Options, f audit.Filter, fn func(*audit.Entry) bool) error {
+	return withDatabase(ctx, &o, func(d *db.DB) error { return audit.List(ctx, d, f, fn) })
+}
+
+// EraseAudit drops the address and the detail of an audit entry for a reason that
+// is kept.
+func EraseAudit(ctx context.Context, o Options, chain string, seq int64, why string) error {
+	now := time.Now() //nolint:forbidigo // a command's own
+	return withDatabase(ctx, &o, func(d *db.DB) error {
+		return audit.Erase(ctx, d, chain, seq, why, auth.System.Entry(now, "platform", "", "", ""))
+	})
+}
+
+func withDatabase(ctx context.Context, o *Options, fn func(d *db.DB) error) (err error) {
+	c, err := o.config()
+	if err != nil {
+		return err
+	}
+	d, err := db.OpenCurrent(ctx, c.DatabaseURL())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return fn(d)
 }

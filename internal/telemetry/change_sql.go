@@ -3,7 +3,9 @@ package telemetry
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"plateau/internal/platform/audit"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
 )
@@ -40,7 +43,35 @@ func (c *change) write(ctx context.Context, tx *db.Tx) error {
 	for _, e := range c.log {
 		rows = append(rows, []any{e.ID, db.Micros(e.At), e.By, e.Post, e.Action, e.Kind, e.Ref, nullText(e.Old), nullText(e.New)})
 	}
-	return tx.Insert(ctx, "registry_log", []string{"id", "at", "by_id", "by_post", "action", "kind", "ref", "old", "new"}, rows)
+	if err := tx.Insert(ctx, "registry_log", []string{"id", "at", "by_id", "by_post", "action", "kind", "ref", "old", "new"}, rows); err != nil {
+		return err
+	}
+	return audit.Append(ctx, tx, c.entry())
+}
+
+// entry is the whole change as one act. Its detail counts the rows of the
+// registry's log and holds their hash, so that the chain covers what they say.
+func (c *change) entry() audit.Entry {
+	first := c.log[0]
+	act, kind, ref := first.Action, first.Kind, first.Ref
+	h := sha256.New()
+	for _, e := range c.log {
+		if e.Action != act {
+			act = "update"
+		}
+		if e.Kind != kind {
+			kind, ref = "", ""
+		}
+		if e.Ref != ref {
+			ref = ""
+		}
+		for _, text := range []string{e.ID, e.Action, e.Kind, e.Ref, e.Old, e.New} {
+			fmt.Fprintf(h, "%d:%s", len(text), text)
+		}
+	}
+	e := c.by.Entry(c.at, "telemetry", "registry."+act, kind, ref)
+	e.Detail = fmt.Sprintf(`{"log":{"first":%q,"last":%q,"rows":%d,"sha256":"%x"}}`, first.ID, c.log[len(c.log)-1].ID, len(c.log), h.Sum(nil))
+	return e
 }
 
 func nullText(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }

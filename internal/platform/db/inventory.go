@@ -104,6 +104,24 @@ func openPresent(ctx context.Context, url string) (*DB, error) {
 	return d, nil
 }
 
+// OpenCurrent opens a database that is there and has this program's version;
+// unlike Open it neither makes nor migrates one, so that a command changes nothing
+// under a server of another version.
+func OpenCurrent(ctx context.Context, url string) (*DB, error) {
+	d, err := openPresent(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	v, err := d.versions(ctx)
+	if err == nil && v.Pending() != 0 {
+		err = fmt.Errorf("the tables have version %d, this program those of %d: take the program that made them, or run plateau db migrate", v.Version, v.Newest)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
 // versions tells dialect and versions.
 func (d *DB) versions(ctx context.Context) (v Inventory, err error) {
 	v.Dialect = d.Dialect

@@ -161,7 +161,7 @@ func TestCopyRefuses(t *testing.T) {
 	if _, err := db.Copy(ctx, path, server, none); err == nil || !strings.Contains(err.Error(), "table enterprises, row that begins E1, column permit") {
 		t.Errorf("a zero byte: %v", err)
 	}
-	if before, after, err := db.Migrate(ctx, path, true); err != nil || after != before-1 {
+	if before, after, err := db.Migrate(ctx, path, true); err != nil || after >= before {
 		t.Fatalf("%d %d %v", before, after, err)
 	}
 	if _, err := db.Copy(ctx, path, server, none); err == nil || !strings.Contains(err.Error(), "run plateau db migrate first") {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
@@ -88,6 +89,14 @@ func (s *Service) act(ctx context.Context, id, action, note string, by auth.Prin
 	if err != nil {
 		return err
 	}
+	detail := ""
+	if note != "" {
+		b, err := json.Marshal(map[string]string{"note": note})
+		if err != nil {
+			return err
+		}
+		detail = string(b)
+	}
 	return s.o.DB.Tx(ctx, func(tx *db.Tx) error {
 		e, err := scan(tx.QueryRow(ctx, selectAlarms+" WHERE id = $1", id))
 		if err != nil {
@@ -100,7 +109,12 @@ func (s *Service) act(ctx context.Context, id, action, note string, by auth.Prin
 		if err := s.store(ctx, tx, []Episode{e}, nil); err != nil {
 			return err
 		}
-		return tx.Insert(ctx, "alarm_log", []string{"id", "alarm", "at", "by_id", "by_post", "action", "note"},
-			[][]any{{uuid.Must(uuid.NewV7()).String(), id, db.Micros(at), by.ID, string(post), action, note}})
+		if err := tx.Insert(ctx, "alarm_log", []string{"id", "alarm", "at", "by_id", "by_post", "action", "note"},
+			[][]any{{uuid.Must(uuid.NewV7()).String(), id, db.Micros(at), by.ID, string(post), action, note}}); err != nil {
+			return err
+		}
+		entry := by.Entry(at, "telemetry", "alarm."+action, "alarm", id)
+		entry.Detail = detail
+		return audit.Append(ctx, tx, entry)
 	})
 }

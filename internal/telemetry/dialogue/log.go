@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"plateau/internal/platform/audit"
+	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/gateway"
@@ -93,10 +95,20 @@ func (s *Service) insert(ctx context.Context, r *Record, key string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.o.DB.Exec(ctx, `INSERT INTO dialogues (id, mn, outlet, act, cn, params, origin, by_id, by_post, ask_key, started, outcome, qn, attempts, qn_rtn, exe_rtn, frames, detail)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', 0, -1, -1, 0, '{}')`,
-		r.ID, r.MN, int64(r.Outlet), r.Act, r.CN, string(params), r.Origin, r.ByID, r.By, sql.NullString{String: key, Valid: key != ""}, db.Micros(r.Started), r.Outcome)
-	return err
+	const text = `INSERT INTO dialogues (id, mn, outlet, act, cn, params, origin, by_id, by_post, ask_key, started, outcome, qn, attempts, qn_rtn, exe_rtn, frames, detail)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', 0, -1, -1, 0, '{}')`
+	return s.o.DB.Tx(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, text, r.ID, r.MN, int64(r.Outlet), r.Act, r.CN, string(params), r.Origin, r.ByID, r.By, sql.NullString{String: key, Valid: key != ""}, db.Micros(r.Started), r.Outcome); err != nil {
+			return err
+		}
+		if r.ByID == auth.System.ID { // what the program asks by itself is in the log of dialogues
+			return nil
+		}
+		return audit.Append(ctx, tx, audit.Entry{
+			At: r.Started, Who: r.ByID, Post: r.By, System: "telemetry", Act: "command." + r.Act, Kind: "device", Ref: r.MN,
+			Detail: `{"dialogue":"` + r.ID + `"}`,
+		})
+	})
 }
 
 func (s *Service) update(ctx context.Context, r *Record) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"plateau/internal/platform/audit"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
 )
@@ -74,9 +75,11 @@ func (s *Service) Add(ctx context.Context, e Entry) error {
 		case e.Action == Take && given == 0:
 			return errs.New(errs.Conflict, "handover.not_given")
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO handovers (id, shift, until, action, at, by_id, by_post, text, facts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			e.ID, db.Micros(e.Shift.From), db.Micros(e.Shift.To), string(e.Action), db.Micros(e.At), e.By, e.Post, e.Text, facts)
-		return err
+		if _, err := tx.Exec(ctx, `INSERT INTO handovers (id, shift, until, action, at, by_id, by_post, text, facts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			e.ID, db.Micros(e.Shift.From), db.Micros(e.Shift.To), string(e.Action), db.Micros(e.At), e.By, e.Post, e.Text, facts); err != nil {
+			return err
+		}
+		return audit.Append(ctx, tx, audit.Entry{At: e.At, Who: e.By, Post: e.Post, System: "telemetry", Act: "shift." + string(e.Action), Kind: "shift", Ref: e.Shift.From.UTC().Format(time.RFC3339)})
 	})
 }
 

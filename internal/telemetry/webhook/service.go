@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"plateau/internal/platform/audit"
+	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
 	"plateau/internal/telemetry/events"
@@ -91,8 +94,26 @@ func (s *Service) Add(ctx context.Context, h Hook) (Hook, error) {
 		if n >= maxHook {
 			return errs.New(errs.Conflict, "webhook.err.many", "most", maxHook)
 		}
-		return insert(ctx, tx, &h)
+		if err := insert(ctx, tx, &h); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, "create", &h)
 	})
+}
+
+// audit notes what was done to a subscription, without its secret.
+func (s *Service) audit(ctx context.Context, tx *db.Tx, act string, h *Hook) error {
+	by := auth.From(ctx)
+	if !by.Known() {
+		by = auth.System
+	}
+	detail, err := json.Marshal(map[string]any{"url": h.URL, "version": h.Version, "paused": h.Paused})
+	if err != nil {
+		return err
+	}
+	e := by.Entry(s.o.Now(), "telemetry", "webhook."+act, "webhook", h.ID)
+	e.Detail = string(detail)
+	return audit.Append(ctx, tx, e)
 }
 
 // ErrChanged tells that a subscription was changed since it was read.
@@ -114,7 +135,10 @@ func (s *Service) Change(ctx context.Context, id string, version int64, edit fun
 		}
 		h.Version++
 		h.Updated, h.NextTry = s.o.Now().UTC(), time.Time{}
-		return update(ctx, tx, &h)
+		if err := update(ctx, tx, &h); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, "update", &h)
 	})
 	return h, err
 }
@@ -133,8 +157,10 @@ func (s *Service) Delete(ctx context.Context, id string, version int64) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM webhook_log WHERE webhook = $1`, id); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `DELETE FROM webhooks WHERE id = $1`, id)
-		return err
+		if _, err = tx.Exec(ctx, `DELETE FROM webhooks WHERE id = $1`, id); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, "delete", &h)
 	})
 }
 
