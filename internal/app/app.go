@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/backup"
@@ -401,10 +402,13 @@ func (a *App) handler() (http.Handler, error) {
 	a.ready.Check("sensorthings", a.entities.Health)
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", obs.Healthy)
-	mux.Handle("GET /readyz", &a.ready)
-	mux.Handle("GET /metrics", obs.MetricsHandler(metrics))
-	mux.Handle("GET /assets/", assets)
+	own := map[string]http.Handler{
+		"/healthz": http.HandlerFunc(obs.Healthy), "/readyz": &a.ready, "/metrics": obs.MetricsHandler(metrics), "/assets/": assets,
+	}
+	for _, rt := range ownRoutes() {
+		access.Default().Declared(rt.Method, rt.Path, rt.May)
+		mux.Handle(rt.Method+" "+rt.Path, own[rt.Path])
+	}
 	a.pages.Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,

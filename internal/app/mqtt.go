@@ -7,11 +7,14 @@ import (
 	"net/url"
 	"strings"
 
+	"plateau/internal/platform/access"
+	"plateau/internal/platform/auth"
 	"plateau/internal/sensorthings"
 	"plateau/internal/sensorthings/mqtt"
 	"plateau/internal/sensorthings/query"
 	"plateau/internal/sensorthingsweb"
 	"plateau/internal/telemetry/events"
+	"plateau/internal/telemetryweb"
 )
 
 // mqttPath is where MQTT over WebSocket is taken on the port of the pages.
@@ -26,6 +29,9 @@ func (a *App) openMQTT() (err error) {
 		Addr: a.c.MQTT.Addr, Open: a.o.STAOpen, Token: a.auth.Bearer, Now: a.now, Logger: a.log, MaxClients: a.c.MQTT.MaxClients, States: a.presentStates,
 		Base:   func() string { return a.site() + sensorthingsweb.Root },
 		Reader: a.seenBy,
+		Hears: func(p auth.Principal, e *events.Event) bool {
+			return access.Default().May(p.Grants(), telemetryweb.View, access.Object{Area: e.Area}, a.registry.Snapshot())
+		},
 		Create: func(ctx context.Context, p *query.Path, body []byte) error {
 			_, err := a.writer.Post(ctx, p, body)
 			return err

@@ -44,7 +44,8 @@ func (a *App) link(path string) string { return strings.TrimRight(a.c.HTTP.URL, 
 // seenBy is what somebody sees of SensorThings: all that clients made, and the
 // outlets that their permissions show them.
 func (a *App) seenBy(p auth.Principal) sensorthings.Reader {
-	sees := telemetryweb.Actor{Role: telemetryweb.Role(p.Role), Enterprise: p.Enterprise}.Sees
+	grants := p.Grants()
+	sees := func(o *telemetry.Outlet) bool { return telemetryweb.Sees(grants, o, a.registry.Snapshot()) }
 	return sensorthings.Join(a.outlets.Reader(sees), a.entities)
 }
 

@@ -18,7 +18,7 @@ func (s *sessions) Actor(r *http.Request) (telemetryweb.Actor, bool) {
 	if !p.Known() {
 		return telemetryweb.Actor{}, false
 	}
-	return telemetryweb.Actor{Role: telemetryweb.Role(p.Role), ID: p.ID, Post: p.Post.In(string(web.RequestLang(r))), Enterprise: p.Enterprise}, true
+	return telemetryweb.Actor{ID: p.ID, Post: p.Post.In(string(web.RequestLang(r))), Grants: p.Grants()}, true
 }
 
 // SignIn implements telemetryweb.Sessions.

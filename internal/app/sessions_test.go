@@ -10,7 +10,6 @@ import (
 
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
-	"plateau/internal/telemetryweb"
 )
 
 // TestSessionCookies: a sign-in always gives a new secret, ends the session it
@@ -37,14 +36,14 @@ func TestSessionCookies(t *testing.T) {
 		}
 		return w.Result().Cookies()[0]
 	}
-	who := func(cookie string) (role telemetryweb.Role) {
+	who := func(cookie string) (id string) {
 		r := httptest.NewRequest(http.MethodGet, "/zh/", nil)
 		r.AddCookie(&http.Cookie{Name: auth.CookieName, Value: cookie})
 		accounts.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			a, _ := s.Actor(r)
-			role = a.Role
+			id = a.Post
 		})).ServeHTTP(httptest.NewRecorder(), r)
-		return role
+		return id
 	}
 	const planted = "a-secret-that-somebody-planted"
 	first := signIn(planted)
@@ -52,7 +51,7 @@ func TestSessionCookies(t *testing.T) {
 		t.Errorf("cookie %+v, the planted one is %q", first, who(planted))
 	}
 	second := signIn(first.Value)
-	if second.Value == first.Value || who(second.Value) != telemetryweb.Officer || who(first.Value) != "" {
+	if second.Value == first.Value || who(second.Value) != "值班员（示例）" || who(first.Value) != "" {
 		t.Errorf("after the second sign-in: the first opens %q, the second %q", who(first.Value), who(second.Value))
 	}
 	r := httptest.NewRequest(http.MethodPost, "/zh/sign-out", nil)

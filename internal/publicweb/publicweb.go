@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
@@ -97,23 +98,24 @@ func New(d Deps) *Handler {
 	return &Handler{Deps: d, building: make(chan struct{}, atOnce), downloads: make(chan struct{}, maxDownloads)}
 }
 
-// route is one page: pattern below the language, the parts of the query that
-// count, and what makes it.
+// route is one page: pattern below the language, who may, the parts of the query
+// that count, and what makes it.
 type route struct {
 	path  string
+	may   access.Permission
 	query []string
 	serve func(*Handler, *call) (*document, error)
 }
 
 func routes() []route {
 	return []route{
-		{"/public", nil, (*Handler).home},
-		{"/public/counties/{code}", nil, (*Handler).county},
-		{"/public/counties/{code}/feed.atom", nil, (*Handler).feed},
-		{"/public/feed.atom", nil, (*Handler).feed},
-		{"/public/outlets/{id}", nil, (*Handler).outlet},
-		{"/public/outlets/{id}/history", []string{"from", "to", "factor"}, (*Handler).history},
-		{dictionaryPath, nil, (*Handler).data},
+		{"/public", access.Open, nil, (*Handler).home},
+		{"/public/counties/{code}", access.Open, nil, (*Handler).county},
+		{"/public/counties/{code}/feed.atom", access.Open, nil, (*Handler).feed},
+		{"/public/feed.atom", access.Open, nil, (*Handler).feed},
+		{"/public/outlets/{id}", access.Open, nil, (*Handler).outlet},
+		{"/public/outlets/{id}/history", access.Open, []string{"from", "to", "factor"}, (*Handler).history},
+		{dictionaryPath, access.Open, nil, (*Handler).data},
 	}
 }
 
@@ -131,17 +133,46 @@ func Pages() []string {
 
 // Register adds the pages below each language and, without one, a redirect to
 // the reader's.
-func (h *Handler) Register(mux *http.ServeMux) {
-	for _, rt := range routes() {
+func (h *Handler) Register(mux *http.ServeMux) { h.register(mux, routes()) }
+
+// register panics on a page that does not say who may see it: the program does
+// not start with one.
+func (h *Handler) register(mux *http.ServeMux, pages []route) {
+	for _, rt := range pages {
+		access.Default().Declared(http.MethodGet, rt.path, rt.may)
+	}
+	for _, rt := range files() {
+		access.Default().Declared(rt.Method, rt.Path, rt.May)
+	}
+	for _, rt := range pages {
 		for _, lang := range i18n.Langs() {
 			mux.Handle("GET /"+string(lang)+rt.path, h.page(rt))
 		}
 		mux.HandleFunc("GET "+rt.path, web.RedirectLang)
 	}
 	// The same in every language.
-	mux.Handle("GET "+dictionaryPath+".json", h.page(route{dictionaryPath + ".json", nil, (*Handler).dictionary}))
+	mux.Handle("GET "+dictionaryPath+".json", h.page(route{dictionaryPath + ".json", access.Open, nil, (*Handler).dictionary}))
 	mux.HandleFunc("GET "+FilesPath+"{file}", h.file)
 	mux.HandleFunc("GET /robots.txt", robots)
+}
+
+// files are the addresses that are the same in every language.
+func files() []access.Route {
+	return []access.Route{
+		{Method: http.MethodGet, Path: dictionaryPath + ".json", May: access.Open},
+		{Method: http.MethodGet, Path: FilesPath + "{file}", May: access.Open},
+		{Method: http.MethodGet, Path: "/robots.txt", May: access.Open},
+	}
+}
+
+// Routes lists all addresses with the permission that opens them; pages stand
+// below a language.
+func Routes() []access.Route {
+	var out []access.Route
+	for _, rt := range routes() {
+		out = append(out, access.Route{Method: http.MethodGet, Path: "/{lang}" + rt.path, May: rt.may})
+	}
+	return append(out, files()...)
 }
 
 // robots lets search engines read the pages for residents and nothing else.

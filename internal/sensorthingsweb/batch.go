@@ -21,7 +21,7 @@ const (
 
 // batch answers POST /$batch (clause 11): multipart or JSON.
 func (h *Handler) batch(w http.ResponseWriter, r *http.Request) {
-	err := h.mayRead(r)
+	err := h.may(r, needs(h.routes, http.MethodPost, true))
 	if err == nil && r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST")
 		err = refusal(http.StatusMethodNotAllowed, "batches are sent with POST")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/sensorthings"
 	"plateau/internal/sensorthings/read"
@@ -42,6 +43,7 @@ type Deps struct {
 // Handler answers everything under /sta. It must be asked before a ServeMux.
 type Handler struct {
 	d       Deps
+	routes  []access.Route
 	read    *read.Service
 	limiter *httpd.Limiter // nil = any number
 	count   counters
@@ -55,7 +57,7 @@ func New(d Deps) *Handler {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{d: d, read: read.New(d.Limits, d.Now), limiter: httpd.NewLimiter(d.Rate, d.Rate, d.Now)}
+	return &Handler{d: d, routes: declared(routes()), read: read.New(d.Limits, d.Now), limiter: httpd.NewLimiter(d.Rate, d.Rate, d.Now)}
 }
 
 // ServeHTTP answers a request.
@@ -68,7 +70,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		if err := h.mayRead(r); err != nil {
+		if err := h.may(r, needs(h.routes, r.Method, false)); err != nil {
 			h.fault(w, r, err)
 			return
 		}

@@ -44,7 +44,7 @@ func (h *Handler) Stats() Stats {
 // behind the service root.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, rest string) {
 	rest = strings.TrimSuffix(rest, "/")
-	if rest == "/$batch" || strings.EqualFold(rest, "/%24batch") {
+	if rest == batchPath || strings.EqualFold(rest, "/%24batch") {
 		h.batch(w, r)
 		return
 	}
@@ -74,7 +74,7 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request, n int) error {
 	if h.d.Write == nil {
 		return refusal(http.StatusNotImplemented, "writing is not offered here")
 	}
-	if err := h.mayWrite(r); err != nil {
+	if err := h.may(r, needs(h.routes, r.Method, false)); err != nil {
 		return err
 	}
 	if wait, ok := h.turn(r, n); !ok {

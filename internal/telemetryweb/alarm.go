@@ -73,8 +73,8 @@ func (h *Handler) findAlarm(c *call) (alarm.Episode, *telemetry.Outlet, error) {
 	switch {
 	case o == nil:
 		return e, nil, notFound()
-	case !c.actor.Sees(o):
-		return e, nil, refused(c.l, "all_outlets")
+	case !c.sees(o):
+		return e, nil, refused(c.l, allOutlets)
 	}
 	return e, o, nil
 }
@@ -90,7 +90,7 @@ func (h *Handler) alarm(c *call) error {
 func (h *Handler) alarmPage(c *call, status int, e *alarm.Episode, o *telemetry.Outlet, typed string, faults []web.FieldError) error {
 	v := &alarmView{Row: h.alarmRow(c, e), OutletHref: c.path(outletPath(o.ID)), Now: c.now, Action: c.path("/alarms/" + e.ID)}
 	v.Acked, v.Falsely = e.Ack.Done(), e.False.Done()
-	v.CanAct = c.actor.May(AckAlarms) && e.Withdrawn.IsZero()
+	v.CanAct = c.may(AckAlarms, o) && e.Withdrawn.IsZero()
 	v.OwnAck, v.OwnFalse = e.Ack.By == c.actor.ID, e.False.By == c.actor.ID
 	v.AckField = web.Field{Name: "note", Label: c.l.T("alarm.note"), Optional: true}
 	v.FalseField = web.Field{Name: "reason", Label: c.l.T("alarm.reason"), Value: typed}
@@ -380,6 +380,9 @@ func (c *call) valueHref(e *alarm.Episode, level string, at int64) string {
 func (h *Handler) alarmAct(c *call) error {
 	e, o, err := h.findAlarm(c)
 	if err != nil {
+		return err
+	}
+	if err := c.must(AckAlarms, o); err != nil {
 		return err
 	}
 	typed := c.r.PostFormValue("note")

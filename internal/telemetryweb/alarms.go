@@ -160,7 +160,7 @@ func (f alarmFilter) query(c *call) (alarm.Filter, error) {
 	}
 	q.Sees = func(id telemetry.OutletID) bool {
 		o := c.snap.Outlets[id]
-		return o != nil && c.actor.Sees(o) && of.matches(c, o)
+		return o != nil && c.sees(o) && of.matches(c, o)
 	}
 	return q, nil
 }
@@ -266,7 +266,7 @@ func (h *Handler) alarms(c *call) error {
 func (h *Handler) openAlarms(c *call) (alarm.Counts, error) {
 	list, err := h.Alarms.List(c.ctx(), alarm.Filter{Open: new(true), Sees: func(id telemetry.OutletID) bool {
 		o := c.snap.Outlets[id]
-		return o != nil && c.actor.Sees(o)
+		return o != nil && c.sees(o)
 	}})
 	return alarm.CountOf(list), err
 }

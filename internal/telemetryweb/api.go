@@ -20,6 +20,9 @@ const (
 // order of arrival; the header Next-Cursor leads to the next page. The list of
 // a logger that never sent is empty, so that a program may ask before it does.
 func (h *Handler) apiFrames(c *call) error {
+	if err := c.mustLogger(Frames, c.r.PathValue("mn")); err != nil {
+		return err
+	}
 	from, err := c.instant("from", time.Time{})
 	if err != nil {
 		return err

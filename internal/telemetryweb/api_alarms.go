@@ -118,7 +118,10 @@ func (h *Handler) oneAlarm(c *call, e *alarm.Episode) error {
 
 // actOnAlarm does something with an alarm and answers with it as it is then.
 func (h *Handler) actOnAlarm(c *call, act func(id, note string) error) error {
-	e, _, err := h.findAlarm(c)
+	e, o, err := h.findAlarm(c)
+	if err == nil {
+		err = c.must(AckAlarms, o)
+	}
 	if err != nil {
 		return err
 	}

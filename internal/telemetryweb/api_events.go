@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/errs"
 	"plateau/internal/telemetry/events"
 )
@@ -101,6 +102,6 @@ func (c *call) eventFilter() (func(e *events.Event) bool, error) {
 	return func(e *events.Event) bool {
 		o := c.snap.Outlets[e.Outlet]
 		return (len(kinds) == 0 || kinds[e.Kind]) && (!one || e.Outlet == only) && (area == "" || c.snap.Within(e.Area, area)) &&
-			(o == nil && c.actor.Role != EnterpriseStaff || o != nil && c.actor.Sees(o))
+			(o == nil && c.seen.Contains(access.Object{Area: e.Area}) || o != nil && c.sees(o))
 	}, nil
 }

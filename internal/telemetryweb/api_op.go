@@ -29,7 +29,7 @@ func (h *Handler) operation(o *op) http.Handler {
 		c := h.call(w, r)
 		c.op = o
 		who, in := h.Sessions.Actor(r)
-		c.actor = who
+		c.asks(who)
 		w.Header().Add("Vary", "Authorization, Accept, Accept-Language")
 		var err error
 		switch {

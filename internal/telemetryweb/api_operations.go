@@ -78,10 +78,10 @@ func registryOperations() []op {
 		read("/enterprises/{id}", "getEnterprise", "registry", "One enterprise", View, (*Handler).apiEnterprise, apiEnterprise{}, openapi.Param{Name: "id", In: "path", Text: "ID of the enterprise"}, pFields),
 		list(read("/outlets", "listOutlets", "registry", "Outlets with their state", View, (*Handler).apiOutlets, apiOutlets{}, with(paging, pArea, pMedium, pState, pEnterprise, pText)...), "outlets", apiOutlet{}),
 		read("/outlets/{id}", "getOutlet", "registry", "One outlet with all the registry has of it", View, (*Handler).apiOutlet, apiOutletFull{}, pOutletID, pFields),
-		list(read("/factors", "listFactors", "rules", "Code table of factors", View, (*Handler).apiFactors, apiFactors{}, with(paging, openapi.Param{Name: "medium", Text: "of the table, such as water"})...), "factors", apiFactor{}),
-		list(read("/rules", "listRules", "rules", "Rules in force", View, (*Handler).apiRules, apiRules{}, with(paging, pOn)...), "rules", apiRule{}),
-		withItems(read("/rules/{id}", "getRule", "rules", "All versions of a rule", View, (*Handler).apiRuleVersions, apiRules{}, openapi.Param{Name: "id", In: "path", Text: "such as cems.hour_mean"}, pFields), "rules"),
-		list(read("/limits", "listLimits", "rules", "Limits of the standards", View, (*Handler).apiLimits, apiLimits{}, with(paging, pOn, pFactor, openapi.Param{Name: "source_type", Text: "as in the table of limits"})...), "limits", apiLimit{}),
+		list(read("/factors", "listFactors", "rules", "Code table of factors", ReadRules, (*Handler).apiFactors, apiFactors{}, with(paging, openapi.Param{Name: "medium", Text: "of the table, such as water"})...), "factors", apiFactor{}),
+		list(read("/rules", "listRules", "rules", "Rules in force", ReadRules, (*Handler).apiRules, apiRules{}, with(paging, pOn)...), "rules", apiRule{}),
+		withItems(read("/rules/{id}", "getRule", "rules", "All versions of a rule", ReadRules, (*Handler).apiRuleVersions, apiRules{}, openapi.Param{Name: "id", In: "path", Text: "such as cems.hour_mean"}, pFields), "rules"),
+		list(read("/limits", "listLimits", "rules", "Limits of the standards", ReadRules, (*Handler).apiLimits, apiLimits{}, with(paging, pOn, pFactor, openapi.Param{Name: "source_type", Text: "as in the table of limits"})...), "limits", apiLimit{}),
 	}
 }
 
@@ -169,19 +169,19 @@ func loggerOperations() []op {
 }
 
 func eventOperations() []op {
-	add := act(http.MethodPost, "/webhooks", "addWebhook", "events", "Add a webhook; the answer holds its secret", EditList, (*Handler).apiWebhookAdd, apiWebhookInput{}, apiWebhook{})
+	add := act(http.MethodPost, "/webhooks", "addWebhook", "events", "Add a webhook; the answer holds its secret", Hooks, (*Handler).apiWebhookAdd, apiWebhookInput{}, apiWebhook{})
 	add.Status = http.StatusCreated
-	drop := matched(act(http.MethodDelete, "/webhooks/{id}", "deleteWebhook", "events", "Delete a webhook", EditList, (*Handler).apiWebhookDelete, nil, nil, pHookID))
+	drop := matched(act(http.MethodDelete, "/webhooks/{id}", "deleteWebhook", "events", "Delete a webhook", Hooks, (*Handler).apiWebhookDelete, nil, nil, pHookID))
 	drop.Status = http.StatusNoContent
 	return []op{
 		withItems(read("/events", "listEvents", "events", "What happened to alarms and states of outlets, in order", View, (*Handler).apiEvents, apiEvents{},
 			openapi.Param{Name: "cursor", Text: "of the last answer; without it from the oldest that is kept, last = from now on"}, pLimit, pKinds, openapi.Param{Name: "outlet", Type: "integer", Text: "number of an outlet"}, pArea, pWait, pFields), "events"),
-		withItems(read("/webhooks", "listWebhooks", "events", "Who is told of events", EditList, (*Handler).apiWebhooks, apiWebhooks{}, pFields), "webhooks"),
+		withItems(read("/webhooks", "listWebhooks", "events", "Who is told of events", Hooks, (*Handler).apiWebhooks, apiWebhooks{}, pFields), "webhooks"),
 		add,
-		read("/webhooks/{id}", "getWebhook", "events", "One webhook and how far it has come", EditList, (*Handler).apiWebhook, apiWebhook{}, pHookID, pFields),
-		matched(act(http.MethodPatch, "/webhooks/{id}", "changeWebhook", "events", "Change a webhook; what is left out stays", EditList, (*Handler).apiWebhookChange, apiWebhookInput{}, apiWebhook{}, pHookID)),
+		read("/webhooks/{id}", "getWebhook", "events", "One webhook and how far it has come", Hooks, (*Handler).apiWebhook, apiWebhook{}, pHookID, pFields),
+		matched(act(http.MethodPatch, "/webhooks/{id}", "changeWebhook", "events", "Change a webhook; what is left out stays", Hooks, (*Handler).apiWebhookChange, apiWebhookInput{}, apiWebhook{}, pHookID)),
 		drop,
-		act(http.MethodPost, "/webhooks/{id}/test", "testWebhook", "events", "Send an event of kind webhook.test at once", EditList, (*Handler).apiWebhookTest, nil, apiDelivery{}, pHookID),
-		withItems(read("/webhooks/{id}/deliveries", "listDeliveries", "events", "The last deliveries, the newest first", EditList, (*Handler).apiWebhookDeliveries, apiDeliveries{}, pHookID, pFields), "deliveries"),
+		act(http.MethodPost, "/webhooks/{id}/test", "testWebhook", "events", "Send an event of kind webhook.test at once", Hooks, (*Handler).apiWebhookTest, nil, apiDelivery{}, pHookID),
+		withItems(read("/webhooks/{id}/deliveries", "listDeliveries", "events", "The last deliveries, the newest first", Hooks, (*Handler).apiWebhookDeliveries, apiDeliveries{}, pHookID, pFields), "deliveries"),
 	}
 }

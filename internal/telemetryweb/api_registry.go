@@ -45,14 +45,14 @@ func (h *Handler) apiEnterprises(c *call) error {
 	under := c.query("area")
 	own := map[string][]telemetry.OutletID{}
 	for _, id := range c.outletIDs() {
-		if o := c.snap.Outlets[id]; c.actor.Sees(o) {
+		if o := c.snap.Outlets[id]; c.sees(o) {
 			own[o.Enterprise] = append(own[o.Enterprise], id)
 		}
 	}
 	var list []apiEnterprise
 	for _, id := range sortedKeys(c.snap.Enterprises) {
 		e := c.snap.Enterprises[id]
-		if c.actor.Role == EnterpriseStaff && c.actor.Enterprise != id || under != "" && !c.snap.Within(e.Area, under) {
+		if !c.seesEnterprise(e) && own[id] == nil || under != "" && !c.snap.Within(e.Area, under) {
 			continue
 		}
 		list = append(list, toAPIEnterprise(e, own[id]))
@@ -62,14 +62,17 @@ func (h *Handler) apiEnterprises(c *call) error {
 
 func (h *Handler) apiEnterprise(c *call) error {
 	e := c.snap.Enterprises[c.r.PathValue("id")]
-	if e == nil || c.actor.Role == EnterpriseStaff && c.actor.Enterprise != e.ID {
+	if e == nil {
 		return notFound()
 	}
 	var own []telemetry.OutletID
 	for _, id := range c.outletIDs() {
-		if o := c.snap.Outlets[id]; o.Enterprise == e.ID && c.actor.Sees(o) {
+		if o := c.snap.Outlets[id]; o.Enterprise == e.ID && c.sees(o) {
 			own = append(own, id)
 		}
+	}
+	if own == nil && !c.seesEnterprise(e) {
+		return notFound()
 	}
 	return c.answer(toAPIEnterprise(e, own))
 }
@@ -198,7 +201,7 @@ func (h *Handler) apiDevices(c *call) error {
 	var list []apiDevice
 	for _, mn := range sortedKeys(c.snap.Devices) {
 		d, s := c.snap.Devices[mn], live[mn]
-		if o := c.snap.Outlets[d.Outlet]; o != nil && c.actor.Sees(o) && f.matches(c, o) {
+		if o := c.snap.Outlets[d.Outlet]; o != nil && c.may(Devices, o) && f.matches(c, o) {
 			list = append(list, toAPIDevice(d, &s))
 		}
 	}
@@ -209,6 +212,9 @@ func (h *Handler) apiDevice(c *call) error {
 	d := c.snap.Devices[c.r.PathValue("mn")]
 	if d == nil {
 		return notFound()
+	}
+	if err := c.mustLogger(Devices, d.MN); err != nil {
+		return err
 	}
 	s, _ := h.Gateway.Device(d.MN) // all is zero before it sends
 	return c.answer(toAPIDevice(d, &s))

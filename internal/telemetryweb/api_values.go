@@ -157,7 +157,7 @@ func (h *Handler) bulk(c *call, fn func(o *telemetry.Outlet, from, to time.Time,
 	return c.stream(func(emit func(v any) error) error {
 		for _, id := range c.outletIDs() {
 			o := c.snap.Outlets[id]
-			if !c.actor.Sees(o) || !f.matches(c, o) || enterprise != "" && o.Enterprise != enterprise {
+			if !c.sees(o) || !f.matches(c, o) || enterprise != "" && o.Enterprise != enterprise {
 				continue
 			}
 			if err := c.ctx().Err(); err != nil {

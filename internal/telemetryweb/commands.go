@@ -97,6 +97,9 @@ func (h *Handler) commandPage(c *call, status int, name string, confirm bool, pr
 	if d == nil || h.Dialogues == nil {
 		return notFound()
 	}
+	if err := c.mustLogger(Devices, mn); err != nil {
+		return err
+	}
 	version := h.speaks(mn)
 	s, _ := h.Gateway.Device(mn) // all is zero before it sends
 	v := &commandsView{MN: mn, Version: version.String(), Confirm: confirm, Link: c.deviceLink(&s)}
@@ -239,6 +242,9 @@ func (h *Handler) command(c *call) error {
 	mn := c.r.PathValue("mn")
 	if c.snap.Devices[mn] == nil || h.Dialogues == nil {
 		return notFound()
+	}
+	if err := c.mustLogger(Devices, mn); err != nil {
+		return err
 	}
 	version := h.speaks(mn)
 	act, ok := dialogue.Find(c.r.PostFormValue("act"), version)
@@ -401,6 +407,9 @@ func (h *Handler) dialogue(c *call) error {
 	mn := c.r.PathValue("mn")
 	if r.MN != mn {
 		return notFound()
+	}
+	if err := c.mustLogger(Devices, mn); err != nil {
+		return err
 	}
 	v := c.runView(&r)
 	return h.render(c, http.StatusOK, "dialogue.html", &web.Page{

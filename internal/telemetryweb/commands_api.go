@@ -74,6 +74,9 @@ func (h *Handler) apiCommand(c *call) error {
 	if c.snap.Devices[mn] == nil || h.Dialogues == nil {
 		return notFound()
 	}
+	if err := c.mustLogger(Devices, mn); err != nil {
+		return err
+	}
 	var in apiOrder
 	dec := json.NewDecoder(io.LimitReader(c.r.Body, 64<<10))
 	dec.DisallowUnknownFields()
@@ -152,6 +155,9 @@ func (h *Handler) apiDialogue(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.mustLogger(Devices, r.MN); err != nil {
+		return err
+	}
 	if r.Over() {
 		c.modified = r.Ended
 	}
@@ -162,6 +168,9 @@ func (h *Handler) apiDialogue(c *call) error {
 func (h *Handler) apiDialogues(c *call) error {
 	if h.Dialogues == nil {
 		return notFound()
+	}
+	if err := c.mustLogger(Devices, c.r.PathValue("mn")); err != nil {
+		return err
 	}
 	list, err := h.Dialogues.List(c.ctx(), c.r.PathValue("mn"), 200)
 	if err != nil {

@@ -89,7 +89,11 @@ func (h *Handler) devices(c *call) error {
 	q := strings.ToLower(c.query("q"))
 	v.Search = web.Field{Name: "q", Kind: "search", Label: c.l.T("devices.search"), Value: c.query("q")}
 	var rows []deviceRow
+	scope := c.scope(Devices)
 	for _, mn := range sortedKeys(c.snap.Devices) {
+		if !scope.Contains(c.logger(mn)) {
+			continue
+		}
 		r := h.deviceRow(c, c.snap.Devices[mn], live[mn])
 		if r.Online {
 			v.Online++
@@ -105,6 +109,9 @@ func (h *Handler) devices(c *call) error {
 	for _, k := range h.Gateway.Knocking() {
 		if len(v.Knocking) == 20 {
 			break
+		}
+		if !scope.Contains(c.logger(k.MN)) {
+			continue
 		}
 		v.Knocking = append(v.Knocking, h.knockRow(c, k, 2))
 	}
@@ -219,6 +226,9 @@ func (h *Handler) device(c *call) error { return h.devicePage(c, http.StatusOK, 
 
 func (h *Handler) devicePage(c *call, status int, problems []web.FieldError) error {
 	mn := c.r.PathValue("mn")
+	if err := c.mustLogger(Devices, mn); err != nil {
+		return err
+	}
 	v := &deviceView{Device: c.snap.Devices[mn], CanChange: h.Editor != nil}
 	s, heard := h.Gateway.Device(mn)
 	if heard {
@@ -246,7 +256,7 @@ func (h *Handler) devicePage(c *call, status int, problems []web.FieldError) err
 		v.Row = h.deviceRow(c, v.Device, s)
 		v.Entry = c.entryWords(v.Device)
 		v.Undo = c.undoing(v.Device)
-		if h.Editor != nil && c.actor.May(EditList) {
+		if h.Editor != nil && c.scope(EditList).Contains(c.logger(mn)) {
 			v.Settings = h.settingFields(c, v.Device, problems)
 		}
 	}
@@ -306,6 +316,9 @@ func (h *Handler) adoptPage(c *call, status int, problems []web.FieldError) erro
 	mn := c.r.PathValue("mn")
 	if d := c.snap.Devices[mn]; d != nil {
 		return c.see("/devices/" + mn)
+	}
+	if err := c.mustLogger(Devices, mn); err != nil {
+		return err
 	}
 	v := &adoptView{Knock: knockRow{MN: mn}}
 	var knock gateway.Knock
@@ -368,7 +381,7 @@ func (h *Handler) outletsToServe(c *call, chosen string) []web.Option {
 		live[d.MN] = d
 	}
 	var idle, busy []web.Option
-	h.eachOutlet(c, func(o *telemetry.Outlet) {
+	h.eachOutlet(c, Devices, func(o *telemetry.Outlet) {
 		option := web.Option{Value: strconv.Itoa(int(o.ID)), Text: c.outletName(o).Text + " · " + c.place(o).Text}
 		option.Selected = option.Value == chosen
 		d := c.snap.DeviceOf(o.ID)
@@ -392,8 +405,9 @@ func (h *Handler) outletsToServe(c *call, chosen string) []web.Option {
 // history would be worse than an outlet too many.
 func (h *Handler) propose(c *call, mn string, medium telemetry.Medium) string {
 	area := areaOf(c, mn)
+	scope := c.scope(Devices)
 	for _, id := range c.snap.Order {
-		if o := c.snap.Outlets[id]; o != nil && c.snap.DeviceOf(id) == nil && o.Medium == medium && (area == "" || o.Area == area) {
+		if o := c.snap.Outlets[id]; o != nil && scope.Contains(ObjectOf(o)) && c.snap.DeviceOf(id) == nil && o.Medium == medium && (area == "" || o.Area == area) {
 			return strconv.Itoa(int(id))
 		}
 	}
@@ -429,6 +443,9 @@ func (h *Handler) adopt(c *call) error {
 	if c.snap.Devices[mn] != nil {
 		return c.see("/devices/" + mn)
 	}
+	if err := c.mustLogger(Devices, mn); err != nil {
+		return err
+	}
 	var outlet telemetry.OutletID
 	var fresh *telemetry.Outlet
 	if choice := c.r.PostFormValue("outlet"); choice != "new" {
@@ -436,11 +453,17 @@ func (h *Handler) adopt(c *call) error {
 		if err != nil {
 			return h.adoptPage(c, http.StatusUnprocessableEntity, []web.FieldError{{Field: "outlet", Text: c.l.T("adopt.outlet_error")}})
 		}
+		if err := c.must(Devices, o); err != nil {
+			return err
+		}
 		outlet = o.ID
 	} else {
 		var problems []web.FieldError
 		if fresh, problems = h.newOutlet(c, mn); len(problems) > 0 {
 			return h.adoptPage(c, http.StatusUnprocessableEntity, problems)
+		}
+		if err := c.must(Devices, fresh); err != nil {
+			return err
 		}
 	}
 	err := h.Editor.Adopt(c.ctx(), mn, outlet, fresh, c.actor.Post)
@@ -513,6 +536,9 @@ func (h *Handler) release(c *call) error {
 	if h.Editor == nil || d == nil {
 		return notFound()
 	}
+	if err := c.mustLogger(Devices, mn); err != nil {
+		return err
+	}
 	if err := h.Editor.Release(c.ctx(), mn, c.actor.Post); err != nil {
 		return err
 	}
@@ -577,6 +603,9 @@ func (h *Handler) settings(c *call) error {
 	}
 	if h.Editor == nil {
 		return readOnly()
+	}
+	if err := c.mustLogger(EditList, mn); err != nil {
+		return err
 	}
 	d := *old
 	text := func(name string) string { return strings.TrimSpace(c.r.PostFormValue(name)) }

@@ -131,11 +131,11 @@ func (h *Handler) chosen(c *call, q gapFilter) (backfill.Filter, error) {
 			return f, err
 		}
 		f.Outlets = []telemetry.OutletID{o.ID}
-	case q.Text != "" || q.Area != "" || c.actor.Role == EnterpriseStaff:
+	case q.Text != "" || q.Area != "" || !c.seen.All():
 		f.Outlets = []telemetry.OutletID{}
 		some := filter{Area: q.Area, Text: q.Text}
-		h.eachOutlet(c, func(o *telemetry.Outlet) {
-			if c.actor.Sees(o) && some.matches(c, o) {
+		h.eachOutlet(c, View, func(o *telemetry.Outlet) {
+			if some.matches(c, o) {
 				f.Outlets = append(f.Outlets, o.ID)
 			}
 		})
@@ -296,10 +296,10 @@ func (h *Handler) seenGap(c *call) (backfill.Gap, []backfill.Request, error) {
 	}
 	o := c.snap.Outlets[g.Outlet]
 	switch {
-	case o == nil && c.actor.Role == EnterpriseStaff:
+	case o == nil && !c.seen.All():
 		return g, nil, notFound()
-	case o != nil && !c.actor.Sees(o):
-		return g, nil, refused(c.l, "all_outlets")
+	case o != nil && !c.sees(o):
+		return g, nil, refused(c.l, allOutlets)
 	}
 	return g, asked, nil
 }
@@ -309,10 +309,11 @@ func (h *Handler) gapPage(c *call, status int, problems []web.FieldError) error 
 	if err != nil {
 		return err
 	}
-	v := &gapView{Row: h.gapRow(c, &g), Act: c.actor.May(Devices) && g.State == backfill.Open}
+	mayAct := c.may(Devices, c.snap.Outlets[g.Outlet])
+	v := &gapView{Row: h.gapRow(c, &g), Act: mayAct && g.State == backfill.Open}
 	for _, a := range asked {
 		x := gapAsk{At: a.At, From: a.From, To: a.To, Outcome: c.l.T("dialogue.outcome_" + a.Outcome), Good: a.Outcome == dialogue.Done, Gained: a.Gained}
-		if c.actor.May(Devices) {
+		if mayAct {
 			x.Href = c.path("/devices/" + g.MN + "/dialogues/" + a.Dialogue)
 		}
 		v.Asked = append(v.Asked, x)
@@ -321,7 +322,7 @@ func (h *Handler) gapPage(c *call, status int, problems []web.FieldError) error 
 		v.Next = g.Next
 		v.Unable, _ = h.Gaps.UnableUntil(g.MN)
 	}
-	if c.actor.May(Devices) {
+	if mayAct {
 		v.Device = c.path("/devices/" + g.MN)
 	}
 	if c.snap.Outlets[g.Outlet] != nil {
@@ -340,6 +341,9 @@ func (h *Handler) gapPage(c *call, status int, problems []web.FieldError) error 
 
 func (h *Handler) gapRequest(c *call) error {
 	g, _, err := h.seenGap(c)
+	if err == nil {
+		err = c.must(Devices, c.snap.Outlets[g.Outlet])
+	}
 	if err != nil {
 		return err
 	}
@@ -351,6 +355,9 @@ func (h *Handler) gapRequest(c *call) error {
 
 func (h *Handler) gapGiveUp(c *call) error {
 	g, _, err := h.seenGap(c)
+	if err == nil {
+		err = c.must(Devices, c.snap.Outlets[g.Outlet])
+	}
 	if err != nil {
 		return err
 	}

@@ -264,7 +264,7 @@ func (h *Handler) shiftHours(c *call, f *shiftFacts, s handover.Shift) error {
 	from, until := s.From.Truncate(time.Hour), f.Until.Truncate(time.Hour)
 	for _, id := range c.snap.Order {
 		o := c.snap.Outlets[id]
-		if o == nil || !c.actor.Sees(o) {
+		if o == nil || !c.sees(o) {
 			continue
 		}
 		rows, err := h.Quality.Hours(id, from, until)

@@ -12,7 +12,7 @@ import (
 
 // keepingRoutes are the page of what is kept and how long there is room.
 func keepingRoutes() []route {
-	return []route{{"GET", "/keeping", ReadList, (*Handler).keepingPage}}
+	return []route{{"GET", "/keeping", Keeps, (*Handler).keepingPage}}
 }
 
 type keptLine struct {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"plateau/hj212"
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
@@ -185,19 +186,31 @@ func (f *fakeRegistry) change(edit func(*telemetry.Snapshot)) {
 	f.snap = &c
 }
 
+// fakeSessions takes who asks from a header: a kind of account, with its area
+// behind @ where it is not for all.
 type fakeSessions struct{}
 
 func (fakeSessions) Actor(r *http.Request) (Actor, bool) {
 	role := cmp.Or(r.Header.Get("X-Role"), strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-	switch Role(role) {
-	case Officer:
-		return Actor{Role: Officer, ID: "u-officer", Post: "值班员（示例）"}, true
-	case EnterpriseStaff:
-		return Actor{Role: EnterpriseStaff, ID: "u-staff", Post: "环保专员（示例）", Enterprise: "ent-1"}, true
-	case Operator:
-		return Actor{Role: Operator, ID: "u-operator", Post: "系统管理员（示例）"}, true
+	kind, area, _ := strings.Cut(role, "@")
+	if !access.Default().HasAccount(kind) {
+		return Actor{}, false
 	}
-	return Actor{}, false
+	a := Actor{ID: "u-" + kind, Post: kind}
+	switch kind {
+	case "officer":
+		a.Post = "值班员（示例）"
+	case "enterprise":
+		a.ID, a.Post = "u-staff", "环保专员（示例）"
+	case "operator":
+		a.Post = "系统管理员（示例）"
+	}
+	organisation := ""
+	if access.Default().NeedsOrganisation(kind) {
+		organisation = "ent-1"
+	}
+	a.Grants = access.Default().Account(kind, area, organisation)
+	return a, true
 }
 
 func (fakeSessions) SignIn(w http.ResponseWriter, _ *http.Request, name, password string) error {

@@ -111,7 +111,7 @@ func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (hd outletHead,
 	}
 	hd = outletHead{
 		Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample, State: st.State.String(), Why: c.why(st),
-		Since: st.Since, Devices: c.actor.May(Devices), Now: c.now, result: st,
+		Since: st.Since, Devices: c.may(Devices, o), Now: c.now, result: st,
 	}
 	if !st.Since.IsZero() {
 		hd.SinceFor = c.l.Duration(c.now.Sub(st.Since))
@@ -149,7 +149,7 @@ func (h *Handler) head(c *call, o *telemetry.Outlet, tab string) (hd outletHead,
 // knownHead is the head of a page as known at an instant: what the registry
 // said then, and no state.
 func (h *Handler) knownHead(c *call, o *telemetry.Outlet, tab string) outletHead {
-	hd := outletHead{Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample, Devices: c.actor.May(Devices), Now: c.now}
+	hd := outletHead{Outlet: o, Name: c.outletName(o), Place: c.place(o), Sample: o.Sample, Devices: c.may(Devices, o), Now: c.now}
 	if e := c.snap.Enterprises[o.Enterprise]; e != nil {
 		hd.Enterprise, hd.Permit = c.name(e.Name), e.Permit
 	}
@@ -181,11 +181,11 @@ func (hd *outletHead) tabs(c *call, tab string) {
 func (h *Handler) stopLink(c *call, o *telemetry.Outlet) web.Link {
 	for i := range o.Stops {
 		s := &o.Stops[i]
-		if c.actor.May(ReadList) && !s.From.After(c.now) && (s.To.IsZero() || c.now.Before(s.To)) {
+		if c.may(ReadList, o) && !s.From.After(c.now) && (s.To.IsZero() || c.now.Before(s.To)) {
 			return web.Link{Key: i18n.Stamp(s.From) + " – " + cmp.Or(stampText(s.To), c.l.T("registry.stop_open")), Path: "/registry/stops/" + partID(o.ID, s.Ref())}
 		}
 	}
-	if h.mayEdit(c, "stops") {
+	if h.mayEdit(c, "stops") && c.may(EditList, o) {
 		return c.declareStop(o.ID)
 	}
 	return web.Link{}
@@ -207,8 +207,8 @@ func (h *Handler) find(c *call, id string) (*telemetry.Outlet, error) {
 	if !ok || o == nil {
 		return nil, notFound()
 	}
-	if !c.actor.Sees(o) {
-		return nil, refused(c.l, "all_outlets")
+	if !c.sees(o) {
+		return nil, refused(c.l, allOutlets)
 	}
 	return o, nil
 }
@@ -831,7 +831,7 @@ func (h *Handler) history(c *call) error {
 		return err
 	}
 	v.Head.exported = exported{c.path(outletPath(o.ID) + "/history"), c.keepQuery()}
-	if c.actor.May(EditList) && c.knownAt.IsZero() {
+	if c.may(EditList, o) && c.knownAt.IsZero() {
 		v.Recompute = c.path("/recompute") + "?outlet=" + strconv.Itoa(int(o.ID))
 	}
 	days, err := s.lastDays(c)

@@ -97,7 +97,7 @@ func (h *Handler) overview(c *call) error {
 	}
 	v := h.overviewView(c, list, f)
 	title := c.l.T("overview.title")
-	if c.actor.Role == EnterpriseStaff { // hands no shift over
+	if !c.actor.May(Shifts) { // hands no shift over
 		title = c.l.T("nav.overview")
 	}
 	return h.render(c, http.StatusOK, "overview.html", &web.Page{Title: title, Module: "overview", Wide: true, Data: v})
@@ -139,7 +139,7 @@ func (h *Handler) strip(c *call, v *overviewView, list []quality.StateResult) {
 	before, known := h.Quality.CountsBefore(c.now)
 	f := v.Filter
 	f.State = ""
-	known = known && !f.Any() && c.actor.Role != EnterpriseStaff
+	known = known && !f.Any() && c.seen.All()
 	for _, s := range quality.AllStates {
 		t := stateTile{State: s.String(), N: now[s], Href: c.with("/outlets", "state", s.String())}
 		if known {
@@ -282,7 +282,7 @@ func (h *Handler) heat(c *call) chart.Heat {
 	from := c.now.Truncate(time.Hour).Add(-23 * time.Hour)
 	mine := map[string]bool{}
 	for _, o := range c.snap.Outlets {
-		if c.actor.Sees(o) {
+		if c.sees(o) {
 			mine[o.Area] = true
 		}
 	}

@@ -3,6 +3,7 @@ package telemetryweb
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,11 +77,14 @@ func (h *Handler) recomputePage(c *call, status int, wrong map[string]string) er
 		return err
 	}
 	for i := range list {
+		if !c.seesAny(list[i].Outlets) {
+			continue
+		}
 		line := c.recomputeLine(&list[i])
 		v.Active = v.Active || list[i].Ended == 0
 		v.Lines = append(v.Lines, line)
 	}
-	failed := h.Quality.Failed()
+	failed := slices.DeleteFunc(slices.Clone(h.Quality.Failed()), func(f quality.Failed) bool { return !c.may(ReadList, c.snap.Outlets[f.Outlet]) })
 	for _, f := range failed[:min(len(failed), shownFailed)] {
 		at := time.Unix(f.At, 0)
 		line := failedLine{Fault: f.Fault, When: i18n.Short(at)}
@@ -112,11 +116,18 @@ func (h *Handler) recomputePage(c *call, status int, wrong map[string]string) er
 	return h.render(c, status, "recompute.html", p)
 }
 
+// seesAny reports whether one of some outlets is the actor's to read of.
+func (c *call) seesAny(list []telemetry.OutletID) bool {
+	scope := c.scope(ReadList)
+	return scope.All() || slices.ContainsFunc(list, func(id telemetry.OutletID) bool { return scope.Contains(ObjectOf(c.snap.Outlets[id])) })
+}
+
 // outletOptions are the outlets to choose from.
 func (h *Handler) outletOptions(c *call, chosen string) []web.Option {
 	out := make([]web.Option, 0, len(c.snap.Order))
+	scope := c.scope(EditList)
 	for _, id := range c.snap.Order {
-		if o := c.snap.Outlets[id]; o != nil {
+		if o := c.snap.Outlets[id]; o != nil && scope.Contains(ObjectOf(o)) {
 			text := strconv.Itoa(int(id))
 			out = append(out, web.Option{Value: text, Text: c.outletName(o).Text, Selected: text == chosen})
 		}
@@ -202,6 +213,13 @@ func (h *Handler) recomputeAsk(c *call) error {
 			return notFound()
 		}
 		req.Outlets = []telemetry.OutletID{id}
+	}
+	var of *telemetry.Outlet
+	if req.Outlets != nil {
+		of = c.snap.Outlets[req.Outlets[0]]
+	}
+	if err := c.must(EditList, of); err != nil {
+		return err
 	}
 	if len(wrong) > 0 {
 		return h.recomputePage(c, http.StatusUnprocessableEntity, wrong)

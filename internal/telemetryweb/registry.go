@@ -235,17 +235,20 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 	switch kind {
 	case "enterprises":
 		cols = []string{"name", "id", "area", "permit", "outlets"}
-		n := map[string]int{}
+		scope, n := c.scope(ReadList), map[string]int{}
 		for _, o := range c.snap.Outlets {
 			n[o.Enterprise]++
 		}
 		for _, id := range sortedKeys(c.snap.Enterprises) {
 			e := c.snap.Enterprises[id]
+			if !scope.Contains(objectOfEnterprise(e)) {
+				continue
+			}
 			add(id, c.name(e.Name), text(id), c.area(e.Area), text(e.Permit), text(strconv.Itoa(n[id])))
 		}
 	case "outlets":
 		cols = []string{"name", "id", "enterprise", "medium", "source_type", "area", "mn"}
-		h.eachOutlet(c, func(o *telemetry.Outlet) {
+		h.eachOutlet(c, ReadList, func(o *telemetry.Outlet) {
 			var owner word
 			if e := c.snap.Enterprises[o.Enterprise]; e != nil {
 				owner = c.name(e.Name)
@@ -259,14 +262,14 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 		})
 	case "factors":
 		cols = []string{"factor", "code", "outlet", "unit", "range_lo", "range_hi", "detection_limit"}
-		h.eachOutlet(c, func(o *telemetry.Outlet) {
+		h.eachOutlet(c, ReadList, func(o *telemetry.Outlet) {
 			for _, f := range o.Factors {
 				add(partID(o.ID, f.Code), c.factor(f.Code), text(f.Code), c.outletName(o), text(unitOf(o, f.Code)), text(numberText(f.RangeLo)), text(numberText(f.RangeHi)), text(numberText(f.DetectionLimit)))
 			}
 		})
 	case "limits":
 		cols = []string{"id", "outlet", "factor", "statistic", "limit", "unit", "ref_o2", "effective_from", "effective_to", "standard"}
-		h.eachOutlet(c, func(o *telemetry.Outlet) {
+		h.eachOutlet(c, ReadList, func(o *telemetry.Outlet) {
 			for i := range o.Limits {
 				l := &o.Limits[i]
 				add(partID(o.ID, l.ID), text(l.ID), c.outletName(o), c.factor(l.Factor), text(c.statistic(l.Statistic)), text(rangeText(l)), text(unit(l.Unit)), text(numberText(l.RefO2)), text(l.EffectiveFrom), text(l.EffectiveTo), c.restsOn(l.Standard))
@@ -274,7 +277,7 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 		})
 	case "setups":
 		cols = []string{"outlet", "effective_from", "profile", "area_m2", "kv", "ambient_pa", "wet"}
-		h.eachOutlet(c, func(o *telemetry.Outlet) {
+		h.eachOutlet(c, ReadList, func(o *telemetry.Outlet) {
 			for i := range o.Setups {
 				s := &o.Setups[i]
 				add(partID(o.ID, s.From), c.outletName(o), text(s.From), text(c.profile(o.Medium, s.Profile)), text(numberText(s.AreaM2)), text(numberText(s.Kv)), text(numberText(s.AmbientPa)), text(strings.Join(s.Wet, " ")))
@@ -282,7 +285,7 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 		})
 	case "stops":
 		cols = []string{"outlet", "from", "to", "reason"}
-		h.eachOutlet(c, func(o *telemetry.Outlet) {
+		h.eachOutlet(c, ReadList, func(o *telemetry.Outlet) {
 			for i := range o.Stops {
 				s := &o.Stops[i]
 				add(partID(o.ID, s.Ref()), c.outletName(o), text(i18n.Stamp(s.From)), text(cmp.Or(stampText(s.To), c.l.T("registry.stop_open"))), text(s.Reason))
@@ -323,9 +326,11 @@ func (c *call) restsOn(s string) word {
 	return word{s, "zh"}
 }
 
-func (h *Handler) eachOutlet(c *call, fn func(*telemetry.Outlet)) {
+// eachOutlet calls fn for the outlets that the actor holds a permission for.
+func (h *Handler) eachOutlet(c *call, p Permission, fn func(*telemetry.Outlet)) {
+	scope := c.scope(p)
 	for _, id := range c.snap.Order {
-		if o := c.snap.Outlets[id]; o != nil {
+		if o := c.snap.Outlets[id]; o != nil && scope.Contains(ObjectOf(o)) {
 			fn(o)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"plateau/hj212"
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
@@ -33,6 +34,29 @@ type registryFormView struct {
 	Delete string     // address that takes the entry back; "" = it stays
 }
 
+// mustEntry fails unless the actor holds a permission for an entry of a list.
+// What is not there, or is a national table, is nobody's.
+func (c *call) mustEntry(p Permission, kind, id string) error {
+	var o access.Object
+	switch e := c.snap.Enterprises[id]; {
+	case kind == "enterprises" && e != nil:
+		o = objectOfEnterprise(e)
+	case slices.Contains(editedKinds, kind):
+		number, _, _ := strings.Cut(id, ":")
+		n, _ := parseOutletID(number)
+		if c.snap.Outlets[n] == nil {
+			return nil
+		}
+		o = ObjectOf(c.snap.Outlets[n])
+	default:
+		return nil
+	}
+	if !c.scope(p).Contains(o) {
+		return refused(c.l, allOutlets)
+	}
+	return nil
+}
+
 // registryEntry shows an entry; "new" is an empty form.
 func (h *Handler) registryEntry(c *call) error { return h.entryPage(c, http.StatusOK, nil) }
 
@@ -44,6 +68,9 @@ func (h *Handler) entryPage(c *call, status int, problems []web.FieldError) erro
 			return notFound()
 		}
 		return refused(c.l, EditList)
+	}
+	if err := c.mustEntry(ReadList, kind, id); err != nil {
+		return err
 	}
 	title, ok := h.entryFields(c, v)
 	if !ok {
@@ -322,8 +349,9 @@ func (c *call) countyField(current string) web.Field {
 // outletField chooses the outlet of a new part; an address may propose one.
 func (c *call) outletField() web.Field {
 	f := web.Field{Name: "outlet", Kind: "select", Options: []web.Option{{Text: "—"}}}
+	scope := c.scope(EditList)
 	for _, id := range c.snap.Order {
-		if o := c.snap.Outlets[id]; o != nil {
+		if o := c.snap.Outlets[id]; o != nil && scope.Contains(ObjectOf(o)) {
 			value := strconv.Itoa(int(id))
 			f.Options = append(f.Options, web.Option{Value: value, Text: c.outletName(o).Text, Selected: value == c.query("outlet")})
 		}
@@ -511,6 +539,9 @@ func (h *Handler) registrySave(c *call) error {
 		return readOnly()
 	}
 	kind, id := c.r.PathValue("kind"), c.r.PathValue("id")
+	if err := c.mustEntry(EditList, kind, id); err != nil {
+		return err
+	}
 	f := &form{c: c}
 	var save func() error
 	switch kind {
@@ -582,7 +613,12 @@ func (h *Handler) saveEnterprise(f *form, id string) func() error {
 	}
 	e.Name = telemetry.Name{Zh: f.need("name_zh"), Bo: f.text("name_bo"), En: f.text("name_en")}
 	e.Area, e.Permit = f.need("area"), f.text("permit")
-	return func() error { return h.Editor.SaveEnterprise(f.c.ctx(), e, f.c.actor.Post) }
+	return func() error {
+		if !f.c.scope(EditList).Contains(objectOfEnterprise(&e)) {
+			return refused(f.c.l, allOutlets)
+		}
+		return h.Editor.SaveEnterprise(f.c.ctx(), e, f.c.actor.Post)
+	}
 }
 
 func (h *Handler) saveOutlet(f *form, id string) func() error {
@@ -622,6 +658,9 @@ func (h *Handler) saveOutlet(f *form, id string) func() error {
 		o.Factors = append(o.Factors, x)
 	}
 	return func() error {
+		if err := f.c.must(EditList, &o); err != nil {
+			return err
+		}
 		_, err := h.Editor.SaveOutlet(f.c.ctx(), o, f.c.actor.Post)
 		return err
 	}
@@ -641,7 +680,7 @@ func (f *form) coordinate(name string, most float64) float64 {
 // outlet reads which outlet a new part belongs to.
 func (f *form) outlet() telemetry.OutletID {
 	n, _ := parseOutletID(f.text("outlet"))
-	if f.c.snap.Outlets[n] == nil {
+	if o := f.c.snap.Outlets[n]; o == nil || !f.c.may(EditList, o) {
 		f.wrong("outlet")
 	}
 	return n
@@ -752,6 +791,9 @@ func (h *Handler) stopDelete(c *call) error {
 	o, s := c.outletStop(c.r.PathValue("id"))
 	if s == nil {
 		return notFound()
+	}
+	if err := c.must(EditList, o); err != nil {
+		return err
 	}
 	if err := h.Editor.DropStop(c.ctx(), o.ID, s.From, c.actor.Post); err != nil {
 		return err

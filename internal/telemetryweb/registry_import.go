@@ -48,6 +48,9 @@ func (h *Handler) registryImport(c *call) error {
 	if h.Editor == nil {
 		return readOnly()
 	}
+	if err := c.must(EditList, nil); err != nil { // a list may name any outlet
+		return err
+	}
 	v := &registryImportView{
 		Kind: kind, Action: c.path("/registry/" + kind + "/import"), Sample: c.path("/registry/" + kind + ".csv"),
 		File: web.Field{Name: "file", Kind: "file", Label: c.l.T("registry.import_file"), Hint: c.l.T("registry.import_hint", "megabytes", maxImport>>20), Accept: ".csv,.txt,text/csv"},

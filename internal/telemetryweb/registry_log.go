@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/web"
 )
@@ -49,10 +50,29 @@ func (h *Handler) changes(c *call, limit int) ([]changeLine, error) {
 		return nil, err
 	}
 	out := make([]changeLine, 0, len(list))
+	scope := c.scope(ReadList)
 	for i := range list {
-		out = append(out, c.changeLine(&list[i]))
+		if scope.Contains(c.changedObject(&list[i])) {
+			out = append(out, c.changeLine(&list[i]))
+		}
 	}
 	return out, nil
+}
+
+// changedObject is what a change was made to, as it is now; what is not there any
+// more concerns those who look after all.
+func (c *call) changedObject(x *Change) access.Object {
+	switch x.Kind {
+	case "enterprise":
+		if e := c.snap.Enterprises[x.ID]; e != nil {
+			return objectOfEnterprise(e)
+		}
+	case "device":
+		return c.logger(x.ID)
+	}
+	id, _, _ := strings.Cut(x.ID, ":")
+	n, _ := parseOutletID(id)
+	return ObjectOf(c.snap.Outlets[n])
 }
 
 func (c *call) changeLine(x *Change) changeLine {

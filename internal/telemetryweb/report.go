@@ -4,10 +4,12 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
@@ -92,8 +94,12 @@ func (h *Handler) outletsOf(c *call, scope, id string) ([]*telemetry.Outlet, err
 	if !ok {
 		return nil, notFound()
 	}
-	if c.actor.Role == EnterpriseStaff && (scope != report.ScopeEnterprise || id != c.actor.Enterprise) {
-		return nil, refused(c.l, "all_outlets")
+	of := access.Object{Area: id}
+	if scope == report.ScopeEnterprise {
+		of = objectOfEnterprise(c.snap.Enterprises[id])
+	}
+	if !c.seen.Contains(of) || slices.ContainsFunc(outlets, func(o *telemetry.Outlet) bool { return !c.sees(o) }) {
+		return nil, refused(c.l, allOutlets)
 	}
 	return outlets, nil
 }

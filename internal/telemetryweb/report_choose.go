@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/report"
@@ -91,7 +92,7 @@ func (h *Handler) reports(c *call) error {
 
 // scopes are those the actor may have reports of.
 func (c *call) scopes() []string {
-	if c.actor.Role == EnterpriseStaff {
+	if !c.seen.Regional() {
 		return report.Scopes[:2]
 	}
 	return report.Scopes
@@ -103,19 +104,19 @@ func (h *Handler) choices(c *call, scope string) []web.Option {
 	switch scope {
 	case report.ScopeOutlet:
 		for _, id := range c.snap.Order {
-			if o := c.snap.Outlets[id]; o != nil && c.actor.Sees(o) {
+			if o := c.snap.Outlets[id]; o != nil && c.sees(o) {
 				out = append(out, web.Option{Value: strconv.Itoa(int(id)), Text: c.outletName(o).Text})
 			}
 		}
 	case report.ScopeEnterprise:
 		for _, id := range sortedKeys(c.snap.Enterprises) {
-			if c.actor.Role != EnterpriseStaff || id == c.actor.Enterprise {
+			if c.seesEnterprise(c.snap.Enterprises[id]) {
 				out = append(out, web.Option{Value: id, Text: c.name(c.snap.Enterprises[id].Name).Text})
 			}
 		}
 	case report.ScopeCounty, report.ScopeRegion:
 		for _, code := range sortedKeys(c.snap.Areas) {
-			if a := c.snap.Areas[code]; (a.Level == "county") == (scope == report.ScopeCounty) {
+			if a := c.snap.Areas[code]; (a.Level == "county") == (scope == report.ScopeCounty) && c.seen.Contains(access.Object{Area: code}) {
 				out = append(out, web.Option{Value: code, Text: c.name(a.Name).Text})
 			}
 		}

@@ -184,7 +184,7 @@ func (h *Handler) compareForm(c *call, v *compareView, outlets []*telemetry.Outl
 	factors := map[string]bool{}
 	for _, id := range c.snap.Order {
 		o := c.snap.Outlets[id]
-		if o == nil || !c.actor.Sees(o) {
+		if o == nil || !c.sees(o) {
 			continue
 		}
 		has := false

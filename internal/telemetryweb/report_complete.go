@@ -69,7 +69,7 @@ func (h *Handler) seenIn(c *call, area string) []*telemetry.Outlet {
 	all, _ := report.Outlets(c.snap, scope, area)
 	out := all[:0:0]
 	for _, o := range all {
-		if c.actor.Sees(o) {
+		if c.sees(o) {
 			out = append(out, o)
 		}
 	}

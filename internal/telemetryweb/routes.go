@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
@@ -83,6 +84,19 @@ func routes() []route {
 	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), commandRoutes(), totalsRoutes(), recomputeRoutes(), webhookRoutes(), apiDocRoutes(), keepingRoutes(), thingRoutes())
 }
 
+// Routes lists all addresses with the permission that opens them; those of pages
+// stand below a language.
+func Routes() []access.Route {
+	var out []access.Route
+	for _, r := range routes() {
+		out = append(out, access.Route{Method: r.method, Path: "/{lang}" + r.path, May: r.may})
+	}
+	for _, o := range operations() {
+		out = append(out, access.Route{Method: o.Method, Path: o.Path, May: o.may})
+	}
+	return out
+}
+
 // Pages lists the patterns that answer GET with a page, below the language;
 // browser tests walk them.
 func Pages() []string {
@@ -102,16 +116,12 @@ func (h *Handler) Register(mux *http.ServeMux) { h.register(mux, routes(), opera
 // register panics on a route that does not say who may use it, as on patterns
 // that conflict: the program does not start with such a route.
 func (h *Handler) register(mux *http.ServeMux, pages []route, programs []op) {
-	declared := func(method, path string, may Permission) {
-		if may == "" {
-			panic("telemetryweb: route " + method + " " + path + " does not say who may use it")
-		}
-	}
+	policy := access.Default()
 	for _, rt := range pages {
-		declared(rt.method, rt.path, rt.may)
+		policy.Declared(rt.method, rt.path, rt.may)
 	}
 	for i := range programs {
-		declared(programs[i].Method, programs[i].Path, programs[i].may)
+		policy.Declared(programs[i].Method, programs[i].Path, programs[i].may)
 	}
 	for _, rt := range pages {
 		for _, lang := range i18n.Langs() {
@@ -133,7 +143,8 @@ type call struct {
 	lang    i18n.Lang
 	l       *i18n.Localizer
 	actor   Actor
-	now     time.Time // of the page: earlier than asked where it is as known then
+	seen    access.Scope // what the actor may look at
+	now     time.Time    // of the page: earlier than asked where it is as known then
 	asked   time.Time
 	knownAt time.Time // the page is as known then; zero = now
 	notes   []web.Notice
@@ -168,7 +179,7 @@ func (h *Handler) page(rt route) http.Handler {
 		c := h.call(w, r)
 		who, in := h.Sessions.Actor(r)
 		if in {
-			c.actor = who
+			c.asks(who)
 		}
 		if rt.may != Open && !in {
 			to := url.Values{}
@@ -184,6 +195,8 @@ func (h *Handler) page(rt route) http.Handler {
 			if err = readForm(w, r); err == nil {
 				err = rt.serve(h, c)
 			}
+		} else if to := c.instead(); rt.path == "/{$}" && to != "" {
+			err = c.see(to)
 		} else {
 			err = refused(c.l, rt.may)
 		}
@@ -191,6 +204,18 @@ func (h *Handler) page(rt route) http.Handler {
 			httpd.Problem(w, r, err)
 		}
 	})
+}
+
+// instead is the first page of somebody who may not look at outlets, such as an
+// auditor; "" when there is none.
+func (c *call) instead() string {
+	if l := c.links(); len(l) > 0 {
+		return l[0].Path
+	}
+	if c.actor.May(Keeps) {
+		return "/keeping"
+	}
+	return ""
 }
 
 // maxBody bounds what a form may send; a pasted dump fits.
@@ -239,7 +264,7 @@ func (c *call) links() []web.Link {
 			out = append(out, l)
 		}
 	}
-	if !c.actor.May(Devices) { // who may reaches it from there
+	if c.actor.May(View) && !c.actor.May(Devices) { // who may reaches it from there
 		out = append(out, web.Link{Key: "frames", Path: "/inspect"})
 	}
 	return out

@@ -96,7 +96,7 @@ func (h *Handler) states(c *call, f filter) ([]quality.StateResult, error) {
 	}
 	out := make([]quality.StateResult, 0, len(all))
 	for _, s := range all {
-		if o := c.snap.Outlets[s.Outlet]; o != nil && c.actor.Sees(o) && f.matches(c, o) {
+		if o := c.snap.Outlets[s.Outlet]; o != nil && c.sees(o) && f.matches(c, o) {
 			out = append(out, s)
 		}
 	}

@@ -22,16 +22,16 @@ import (
 // ruleRoutes are the pages of the dated rules.
 func ruleRoutes() []route {
 	return []route{
-		{"GET", "/rules", View, (*Handler).ruleList},
-		{"GET", "/rules.csv", View, (*Handler).ruleList},
-		{"GET", "/rules.json", View, (*Handler).ruleList},
-		{"GET", "/rules.xlsx", View, (*Handler).ruleList},
-		{"GET", "/rules/limits", View, (*Handler).ruleLimits},
-		{"GET", "/rules/limits.csv", View, (*Handler).ruleLimits},
-		{"GET", "/rules/limits.json", View, (*Handler).ruleLimits},
-		{"GET", "/rules/limits.xlsx", View, (*Handler).ruleLimits},
-		{"GET", "/rules/{id}", View, (*Handler).rulePage},
-		{"GET", "/rules/{id}/diff", View, (*Handler).ruleDiff},
+		{"GET", "/rules", ReadRules, (*Handler).ruleList},
+		{"GET", "/rules.csv", ReadRules, (*Handler).ruleList},
+		{"GET", "/rules.json", ReadRules, (*Handler).ruleList},
+		{"GET", "/rules.xlsx", ReadRules, (*Handler).ruleList},
+		{"GET", "/rules/limits", ReadRules, (*Handler).ruleLimits},
+		{"GET", "/rules/limits.csv", ReadRules, (*Handler).ruleLimits},
+		{"GET", "/rules/limits.json", ReadRules, (*Handler).ruleLimits},
+		{"GET", "/rules/limits.xlsx", ReadRules, (*Handler).ruleLimits},
+		{"GET", "/rules/{id}", ReadRules, (*Handler).rulePage},
+		{"GET", "/rules/{id}/diff", ReadRules, (*Handler).ruleDiff},
 		{"GET", "/rules/{id}/effect", ReadList, (*Handler).ruleEffect},
 		{"GET", "/rules/{id}/effect.csv", ReadList, (*Handler).ruleEffect},
 		{"GET", "/rules/{id}/effect.json", ReadList, (*Handler).ruleEffect},
@@ -226,7 +226,7 @@ func (h *Handler) ruleLine(c *call, id, on string) (ruleLine, *rules.Rule) {
 // appliesTo counts the outlets of the reader that a rule is applied to.
 func (h *Handler) appliesTo(c *call, shape rules.Shape) (n int) {
 	for _, o := range c.snap.Outlets {
-		if c.actor.Sees(o) && shape.Applies(string(o.Medium), o.SourceType) {
+		if c.sees(o) && shape.Applies(string(o.Medium), o.SourceType) {
 			n++
 		}
 	}
@@ -235,15 +235,21 @@ func (h *Handler) appliesTo(c *call, shape rules.Shape) (n int) {
 
 // registryTabs lead from the lists of the registry to the rules and back.
 func (c *call) registryTabs(current string) []web.Tab {
-	tabs := []web.Tab{
-		{Text: c.l.T("rules.title"), Href: c.path("/rules"), Current: current == "rules"},
-		{Text: c.l.T("rules.limits"), Href: c.path("/rules/limits"), Current: current == "limits"},
+	var tabs []web.Tab
+	if c.actor.May(ReadRules) {
+		tabs = []web.Tab{
+			{Text: c.l.T("rules.title"), Href: c.path("/rules"), Current: current == "rules"},
+			{Text: c.l.T("rules.limits"), Href: c.path("/rules/limits"), Current: current == "limits"},
+		}
 	}
 	if c.actor.May(ReadList) {
 		tabs = append([]web.Tab{{Text: c.l.T("rules.tab_lists"), Href: c.path("/registry"), Current: current == "lists"}}, tabs...)
-		tabs = append(tabs, web.Tab{Text: c.l.T("recompute.title"), Href: c.path("/recompute"), Current: current == "recompute"}, web.Tab{Text: c.l.T("keeping.title"), Href: c.path("/keeping"), Current: current == "keeping"})
+		tabs = append(tabs, web.Tab{Text: c.l.T("recompute.title"), Href: c.path("/recompute"), Current: current == "recompute"})
 	}
-	if c.actor.May(EditList) {
+	if c.actor.May(Keeps) {
+		tabs = append(tabs, web.Tab{Text: c.l.T("keeping.title"), Href: c.path("/keeping"), Current: current == "keeping"})
+	}
+	if c.actor.May(Hooks) {
 		tabs = append(tabs, web.Tab{Text: c.l.T("webhook.title"), Href: c.path("/webhooks"), Current: current == "webhooks"})
 	}
 	return tabs

@@ -218,7 +218,7 @@ func (h *Handler) ruleEffect(c *call) error {
 	}
 	var ids []telemetry.OutletID
 	for _, oid := range c.snap.Order {
-		if o := c.snap.Outlets[oid]; o != nil && c.actor.Sees(o) && shape.Applies(string(o.Medium), o.SourceType) {
+		if o := c.snap.Outlets[oid]; o != nil && c.sees(o) && shape.Applies(string(o.Medium), o.SourceType) {
 			ids = append(ids, oid)
 		}
 	}

@@ -75,7 +75,7 @@ func TestScenarios(t *testing.T) {
 		{name: "overview in english", actor: "officer", target: "/en/", status: 200, contains: []string{"Morning handover", "Needs action: 27", "+2 since yesterday"}},
 		{name: "overview filtered to nothing", actor: "officer", target: "/zh/?q=nowhere", status: 200, contains: []string{"按此条件没有结果：“nowhere”", "清除筛选"}},
 		{name: "enterprise sees its own", actor: "enterprise", target: "/zh/outlets", status: 200, contains: []string{"燃气电厂 1 号机组排口", "共 2 行"}, lacks: []string{"燃气电厂 3 号机组排口"}},
-		{name: "enterprise at another's outlet", actor: "enterprise", target: "/zh/outlets/9", status: 403, contains: []string{"查看其他企业的排放口", "管理员"}, lacks: []string{"燃气电厂 9"}},
+		{name: "enterprise at another's outlet", actor: "enterprise", target: "/zh/outlets/9", status: 403, contains: []string{"查看其他企业或辖区的排放口", "管理员"}, lacks: []string{"燃气电厂 9"}},
 		{name: "enterprise at another's value", actor: "enterprise", target: "/zh/values/9-a21002-hour-2026112307", status: 403},
 		{name: "enterprise at loggers", actor: "enterprise", target: "/zh/devices", status: 403, contains: []string{"管理数采仪"}},
 		{name: "enterprise at a stranger's frame", actor: "enterprise", target: "/zh/frames/10-0", status: 403},

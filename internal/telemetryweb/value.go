@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"plateau/hj212"
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
@@ -473,10 +474,8 @@ func (h *Handler) frame(c *call) error {
 		return notFound()
 	}
 	o := c.snap.Outlets[f.Outlet]
-	if o == nil || !c.actor.Sees(o) {
-		if !c.actor.May(Frames) {
-			return refused(c.l, Frames)
-		}
+	if (o == nil || !c.sees(o)) && !c.scope(Frames).Contains(c.frameOf(o, f.MN)) {
+		return refused(c.l, Frames)
 	}
 	v := &frameView{
 		Locator: loc.String(), MN: f.MN, Received: f.Received, Verdict: c.verdictText(f.Verdict, f.Reason), Hash: hexShort(f.Hash[:]), Bytes: len(f.Raw),
@@ -488,7 +487,7 @@ func (h *Handler) frame(c *call) error {
 	if o != nil {
 		v.Outlet, v.Href = c.outletName(o), c.path(outletPath(o.ID))
 	}
-	if c.actor.May(Devices) && f.MN != "" {
+	if f.MN != "" && c.scope(Devices).Contains(c.logger(f.MN)) {
 		v.MNHref = c.path("/devices/" + f.MN)
 	}
 	p := &web.Page{Title: c.l.T("frame.title", "id", v.Locator), Module: "devices", Data: v}
@@ -496,6 +495,15 @@ func (h *Handler) frame(c *call) error {
 		p.Module, p.Crumbs = "outlets", append(h.crumbs(c, o), web.Crumb{Text: v.Outlet.Text, Path: outletPath(o.ID)})
 	}
 	return h.render(c, http.StatusOK, "frame.html", p)
+}
+
+// frameOf is what decides who may see a frame: its outlet, or its logger where it
+// is of none.
+func (c *call) frameOf(o *telemetry.Outlet, mn string) access.Object {
+	if o == nil {
+		return c.logger(mn)
+	}
+	return ObjectOf(o)
 }
 
 func (c *call) verdictText(v telemetry.Verdict, reason string) string {

@@ -30,10 +30,10 @@ type Webhooks interface {
 
 func webhookRoutes() []route {
 	return []route{
-		{"GET", "/webhooks", EditList, (*Handler).webhooks},
-		{"POST", "/webhooks", EditList, (*Handler).webhookAdd},
-		{"GET", "/webhooks/{id}", EditList, (*Handler).webhook},
-		{"POST", "/webhooks/{id}", EditList, (*Handler).webhookAct},
+		{"GET", "/webhooks", Hooks, (*Handler).webhooks},
+		{"POST", "/webhooks", Hooks, (*Handler).webhookAdd},
+		{"GET", "/webhooks/{id}", Hooks, (*Handler).webhook},
+		{"POST", "/webhooks/{id}", Hooks, (*Handler).webhookAct},
 	}
 }
 

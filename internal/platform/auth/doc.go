@@ -8,8 +8,7 @@
 // tokens for programs. Sessions and tokens are kept as SHA-256 hashes, so a copy
 // of the database opens no door.
 //
-// It refuses to decide who may what: a module declares that for its routes by
-// Principal.Role, and asks Principal.Area and Principal.Enterprise itself, because
-// only it knows where an object belongs.
+// It refuses to decide who may what: Principal.Grants says what somebody holds,
+// and package access answers for what objects.
 // It never records what people look at.
 package auth

@@ -2,21 +2,23 @@ package auth
 
 import (
 	"context"
-	"slices"
+
+	"plateau/internal/platform/access"
 )
 
-// Role is what a person or program may do in general.
+// Role is what kind of account it is; which roles that holds stands in the policy
+// (access.Policy.Account).
 type Role string
 
-// The roles.
+// The kinds that the program itself names.
 const (
 	Officer  Role = "officer"    // duty officer of an authority
-	Business Role = "enterprise" // somebody of a discharging unit; sees and marks its own outlets
-	Operator Role = "operator"   // runs the installation; may do everything
+	Business Role = "enterprise" // somebody of a discharging unit; sees its own outlets
+	Operator Role = "operator"   // runs the installation, keeps registry and loggers
 )
 
-// Valid reports whether r is one of the roles.
-func (r Role) Valid() bool { return slices.Contains([]Role{Officer, Business, Operator}, r) }
+// Valid reports whether the policy knows accounts of this kind.
+func (r Role) Valid() bool { return access.Default().HasAccount(string(r)) }
 
 // Post is the name of a post in the three languages; Zh is always there.
 // People are shown by their post, not by their name.
@@ -40,12 +42,17 @@ type Principal struct {
 	Post       Post
 	Role       Role
 	Area       string // area code whose subtree they are responsible for; "" = all
-	Enterprise string // for role Business
+	Enterprise string // whose outlets they are for, where the role reaches by organisation
 	Token      bool   // came with an API token, not with a session
 }
 
 // System is the program itself, for changes that no person asked for.
 var System = Principal{ID: "system", Post: Post{Zh: "系统", En: "system"}, Role: Operator}
+
+// Grants are what p may do, where; nothing for nobody.
+func (p Principal) Grants() access.Grants {
+	return access.Default().Account(string(p.Role), p.Area, p.Enterprise)
+}
 
 // Known reports whether p is anybody.
 func (p Principal) Known() bool { return p.ID != "" }

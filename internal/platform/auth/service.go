@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/text/unicode/norm"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
 )
@@ -83,8 +84,9 @@ func (s *Service) CreateUser(ctx context.Context, u User, password string) (User
 	c.Require(u.Login != "", "login", "err.field.required")
 	c.Require(len(u.Login) <= 64, "login", "err.field.long", "max", 64)
 	c.Require(u.Post.Zh != "", "post", "err.field.required")
-	c.Require(u.Role.Valid(), "role", "err.field.choice", "choices", "officer, enterprise, operator")
-	c.Require(u.Role != Business || u.Enterprise != "", "enterprise", "err.field.required")
+	c.Require(u.Role.Valid(), "role", "err.field.choice", "choices", strings.Join(access.Default().Accounts(), ", "))
+	c.Require(!access.Default().NeedsOrganisation(string(u.Role)) || u.Enterprise != "", "enterprise", "err.field.required")
+	c.Require(access.Default().Seat(string(u.Role)) == "" || u.Area != "", "area", "err.field.required")
 	c.Require(utf8.RuneCountInString(password) >= minPassword, "password", "err.field.password", "min", minPassword)
 	if err := c.Err(); err != nil {
 		return User{}, err

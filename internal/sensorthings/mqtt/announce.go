@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 
-	"plateau/internal/platform/auth"
 	"plateau/internal/sensorthings"
 	"plateau/internal/sensorthings/query"
 	"plateau/internal/sensorthings/read"
@@ -226,9 +225,9 @@ func (b *Broker) belongs(ctx context.Context, s sensorthings.Set, id sensorthing
 // tell renders a change for a topic and queues it for all who may see it.
 func (b *Broker) tell(ctx context.Context, sub *subscribed, x *changed) {
 	var payload []byte
-	seen := map[view]bool{}
+	seen := map[string]bool{} // by what decides what somebody sees
 	for s, qos := range b.of(sub) {
-		v := view{s.who.Role, s.who.Enterprise}
+		v := s.who.Grants().Key()
 		sees, asked := seen[v]
 		if !asked {
 			sees = b.sees(ctx, s, x)
@@ -244,12 +243,6 @@ func (b *Broker) tell(ctx context.Context, sub *subscribed, x *changed) {
 		}
 		s.hand(message{topic: sub.name, payload: payload, qos: qos})
 	}
-}
-
-// view is what decides what somebody sees.
-type view struct {
-	role       auth.Role
-	enterprise string
 }
 
 func (b *Broker) of(sub *subscribed) map[*session]byte {

@@ -32,6 +32,8 @@ type Options struct {
 	Token func(ctx context.Context, token string) (auth.Principal, error)
 	// Reader is what somebody may see; the Reader of auth.System sees everything.
 	Reader func(p auth.Principal) sensorthings.Reader
+	// Hears reports whether somebody may hear of an event of no outlet.
+	Hears func(p auth.Principal, e *events.Event) bool
 	// Create makes an observation that was published; its errors name what is wrong.
 	Create func(ctx context.Context, p *query.Path, body []byte) error
 	// States are the present states of outlets, as events; nil = none.
@@ -78,7 +80,7 @@ type Broker struct {
 
 // New makes a broker.
 func New(o Options) (*Broker, error) {
-	if o.Base == nil || o.Token == nil || o.Reader == nil || o.Create == nil || o.Now == nil {
+	if o.Base == nil || o.Token == nil || o.Reader == nil || o.Hears == nil || o.Create == nil || o.Now == nil {
 		return nil, errors.New("mqtt: base, token, reader, create and clock must be given")
 	}
 	if o.Logger == nil {

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"plateau/internal/platform/auth"
 	"plateau/internal/sensorthings"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/events"
@@ -55,10 +54,10 @@ func (b *Broker) site() string {
 }
 
 // mayHear reports whether a client may see the outlet of an event; what is of no
-// outlet concerns those who look after all.
+// outlet concerns those who look after its area, or after all.
 func (s *session) mayHear(e *events.Event) bool {
 	if e.Outlet == 0 {
-		return s.who.Role != auth.Business
+		return s.b.o.Hears(s.who, e)
 	}
 	_, err := s.reader.Entity(context.Background(), sensorthings.Things, sensorthings.ID(e.Outlet))
 	return err == nil

@@ -9,7 +9,9 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/auth"
+	"plateau/internal/sensorthings"
 	"plateau/internal/sensorthings/query"
 )
 
@@ -38,8 +40,8 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	switch {
 	case s.token != "":
 		p, err := h.b.o.Token(ctx, s.token)
-		if err != nil || !p.Role.Valid() {
-			h.b.refuse(ctx, "connection: the token is not known", slog.String("remote", cl.Net.Remote))
+		if err != nil || !access.Default().Opens(p.Grants(), sensorthings.MayRead) {
+			h.b.refuse(ctx, "connection: the token is not known, or its account may not read", slog.String("remote", cl.Net.Remote))
 			return false
 		}
 		s.who = p
@@ -65,10 +67,10 @@ func (h *hook) OnACLCheck(cl *mochi.Client, name string, write bool) bool {
 	case s == nil:
 		return false
 	case write:
-		if h.b.o.Open || s.who.Role == auth.Operator {
+		if h.b.o.Open || access.Default().Opens(s.who.Grants(), sensorthings.MayWrite) {
 			return true
 		}
-		h.b.refuse(context.Background(), "publication: it needs the token of an operator", slog.String("topic", short(name)), slog.String("account", s.who.ID))
+		h.b.refuse(context.Background(), "publication: the post of the token may not write", slog.String("topic", short(name)), slog.String("account", s.who.ID))
 		return false
 	}
 	_, err := parseTopic(name)

@@ -91,6 +91,7 @@ func newRig(tb testing.TB, edit func(*Options)) *rig {
 			}
 			return m
 		},
+		Hears: func(p auth.Principal, _ *events.Event) bool { return p.Role != auth.Business },
 		Create: func(ctx context.Context, p *query.Path, body []byte) error {
 			if !strings.HasPrefix(string(body), "{") {
 				return errors.New("no object")

@@ -145,7 +145,7 @@ func (b *Broker) recheck(ctx context.Context) {
 		if s.token == "" {
 			continue
 		}
-		if p, err := b.o.Token(ctx, s.token); err == nil && (p.Role != s.who.Role || p.Enterprise != s.who.Enterprise) || errs.Is(err, errs.Unauthenticated) {
+		if p, err := b.o.Token(ctx, s.token); err == nil && p.Grants().Key() != s.who.Grants().Key() || errs.Is(err, errs.Unauthenticated) {
 			s.cl.Stop(errToken)
 		}
 	}
