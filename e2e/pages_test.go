@@ -182,6 +182,8 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, gap)
 		case p == "/reports/jobs/{id}":
 			out = append(out, reportJobPlace(ctx, t))
+		case p == "/policy/{permission}":
+			out = append(out, "/policy/telemetry.view")
 		case p == "/handover/{shift}":
 			out = append(out, shiftPlace(ctx, t))
 		case p == "/devices/{mn}/adopt":

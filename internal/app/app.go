@@ -378,7 +378,7 @@ func (a *App) handler() (http.Handler, error) {
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
 	}
-	deps.Dialogues, deps.Keeping, deps.Things = a.asks, a.keeping, a.entities
+	deps.Dialogues, deps.Keeping, deps.Things, deps.Addresses = a.asks, a.keeping, a.entities, Routes()
 	if a.gaps != nil {
 		deps.Gaps = a.gaps
 	}

@@ -317,6 +317,7 @@ func (m *matrix) path(route string, i int) string {
 		{"/registry/stops/{id}/delete", "/registry/stops/" + n + ":20200101000000/delete"},
 		{"/registry/{kind}/{id}", "/registry/outlets/" + n},
 		{"/registry/{kind}", "/registry/outlets"},
+		{"/policy/{permission}", "/policy/telemetry.view"},
 		{"/enterprises/{id}", "/enterprises/" + x.enterprise},
 		{"/reports/{scope}/{id}/{level}/{date}", "/reports/outlet/" + n + "/day/2026-11-22"},
 		{"/reports/jobs/{id}", "/reports/jobs/" + m.jobs[i]},

@@ -31,6 +31,8 @@ const (
 	SeeThings = Permission("telemetry.things")   // what clients of SensorThings made
 	Hooks     = Permission("telemetry.webhooks") // who is told of events
 	Keeps     = Permission("platform.keeping")   // what is kept
+
+	ReadPolicy = Permission("platform.policy") // who may do what
 )
 
 // allOutlets is no permission: its words say that an outlet is beyond what the

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/sensorthings"
 	"plateau/internal/telemetry"
@@ -47,6 +48,9 @@ type Deps struct {
 	Limiter   *httpd.Limiter // of the interface; nil: programs may ask as often as they like
 	// Things reads what clients of SensorThings made; nil: there are no pages of it.
 	Things sensorthings.Reader
+	// Addresses are all of the program with what opens them, for the page of who
+	// may do what.
+	Addresses []access.Route
 	// SampleUsers are shown as one-click buttons on the sign-in page of a
 	// demonstration; empty otherwise.
 	SampleUsers []SampleUser

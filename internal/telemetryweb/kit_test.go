@@ -75,7 +75,7 @@ func newRig(tb testing.TB, outlets int) *rig {
 	r.alarms = newAlarms()
 	r.gaps, r.dialogues = newGaps(), &fakeDialogues{}
 	r.Handler = New(Deps{
-		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Alarms: r.alarms, Journal: r.journal, Gateway: r.gateway, Gaps: r.gaps, Dialogues: r.dialogues, Webhooks: newWebhooks(), Keeping: fakeKeeping{}, Things: newThings(), Sessions: fakeSessions{},
+		Engine: engine, Registry: r.registry, Editor: r.editor, Quality: r.quality, Alarms: r.alarms, Journal: r.journal, Gateway: r.gateway, Gaps: r.gaps, Dialogues: r.dialogues, Webhooks: newWebhooks(), Keeping: fakeKeeping{}, Things: newThings(), Sessions: fakeSessions{}, Addresses: Routes(), Public: true,
 		SampleUsers: []SampleUser{{"officer", "officer-sample", telemetry.Name{Zh: "值班员（示例）", En: "Duty officer (sample)"}}}, Now: func() time.Time { return testNow },
 		Logger: slog.New(slog.DiscardHandler),
 	})

@@ -172,7 +172,10 @@ func (hd *outletHead) tabs(c *call, tab string) {
 		{Text: c.l.T("outlet.devices"), Href: base + "/devices", Current: tab == "devices"},
 		{Text: c.l.T("nav.reports"), Href: c.path("/reports/outlet/" + strconv.Itoa(int(hd.Outlet.ID)) + "/day/" + i18n.Short(c.now))},
 	}
-	if tab != "devices" && tab != "alarms" {
+	if c.knownAt.IsZero() {
+		hd.Tabs = append(hd.Tabs, web.Tab{Text: c.l.T("who.tab"), Href: base + "/access", Current: tab == "access"})
+	}
+	if tab != "devices" && tab != "alarms" && tab != "access" {
 		hd.Known = c.knownForm()
 	}
 }

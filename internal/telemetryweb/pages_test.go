@@ -25,8 +25,8 @@ var examples = map[string]string{
 	"/outlets/{id}/devices": "/outlets/1/devices", "/values/{id}": "/values/1-a21002-hour-2026112307", "/frames/{locator}": "/frames/7-0", "/devices/{mn}": "/devices/" + testMN,
 	"/devices/{mn}/adopt": "/devices/" + knockMN + "/adopt", "/registry/{kind}": "/registry/limits", "/registry/{kind}/import": "/registry/outlets/import", "/registry/{kind}/{id}": "/registry/outlets/1",
 	"/rules/{id}": "/rules/air.iaqi", "/rules/{id}/diff": "/rules/air.iaqi/diff?a=1&b=2", "/rules/{id}/effect": "/rules/cems.hour_mean/effect",
-	"/things/{id}": "/things/1000000001",
-	"/api":         "/api", "/webhooks/{id}": "/webhooks/" + testHook, "/gaps/{id}": "/gaps/" + testGap, "/devices/{mn}/commands": "/devices/" + testMN + "/commands?act=set_parameter", "/devices/{mn}/dialogues/{id}": "/devices/" + testMN + "/dialogues/" + testDialogue,
+	"/things/{id}": "/things/1000000001", "/policy/{permission}": "/policy/telemetry.view", "/outlets/{id}/access": "/outlets/1/access",
+	"/api": "/api", "/webhooks/{id}": "/webhooks/" + testHook, "/gaps/{id}": "/gaps/" + testGap, "/devices/{mn}/commands": "/devices/" + testMN + "/commands?act=set_parameter", "/devices/{mn}/dialogues/{id}": "/devices/" + testMN + "/dialogues/" + testDialogue,
 }
 
 var (
@@ -37,7 +37,7 @@ var (
 	// ruleIDs are shown as the codes they are.
 	ruleIDs = regexp.MustCompile(`<code lang="en">[^<]*</code>`)
 	// rawKey is a catalogue key that was shown instead of its words.
-	rawKey = regexp.MustCompile(`>[^<]*\b(overview|outlets|outlet|value|step|reason|devices|adopt|command|inspect|registry|rules|field|column|kind|verdict|level|state|gaps|dialogue|webhook|api_doc|things)\.[a-z_]+[^<]*<`)
+	rawKey = regexp.MustCompile(`>[^<]*\b(overview|outlets|outlet|value|step|reason|devices|adopt|command|inspect|registry|rules|field|column|kind|verdict|level|state|gaps|dialogue|webhook|api_doc|things|policy|who|permission|role)\.[a-z_]+[^<]*<`)
 )
 
 func TestEveryPageInThreeLanguages(t *testing.T) {

@@ -81,7 +81,7 @@ func routes() []route {
 		{"POST", "/login", Open, (*Handler).signIn},
 		{"POST", "/sign-out", Open, (*Handler).signOut},
 		{"POST", "/logout", Open, (*Handler).signOut},
-	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), commandRoutes(), totalsRoutes(), recomputeRoutes(), webhookRoutes(), apiDocRoutes(), keepingRoutes(), thingRoutes())
+	}, reportRoutes(), ruleRoutes(), alarmRoutes(), gapRoutes(), commandRoutes(), totalsRoutes(), recomputeRoutes(), webhookRoutes(), apiDocRoutes(), keepingRoutes(), thingRoutes(), policyRoutes())
 }
 
 // Routes lists all addresses with the permission that opens them; those of pages

@@ -119,7 +119,7 @@ func (p *Policy) Opens(g Grants, perm Permission) bool {
 		return true
 	}
 	s := p.Scope(g, perm, nil)
-	if p.ofInstallation(perm) {
+	if p.OfInstallation(perm) {
 		return s.All()
 	}
 	return !s.None()

@@ -79,12 +79,20 @@ func TestWords(t *testing.T) {
 	t.Parallel()
 	p := access.Default()
 	for _, sys := range p.Systems() {
-		keys := []string{}
+		keys := []string{"policy.system_" + sys}
 		for _, perm := range p.Permissions(sys) {
 			keys = append(keys, "permission."+string(perm))
 		}
 		for _, role := range p.Roles(sys) {
 			keys = append(keys, "role."+role)
+			if level := p.SeatOf(role); level != "" {
+				keys = append(keys, "policy.seat_"+level)
+			}
+			for _, perm := range p.Permissions(sys) {
+				if r := p.Reach(role, perm); r != "" {
+					keys = append(keys, "policy.reach_"+string(r))
+				}
+			}
 		}
 		for _, key := range keys {
 			for _, lang := range i18n.Langs() {
@@ -113,6 +121,7 @@ func TestAccounts(t *testing.T) {
 		{"operator", "telemetry.edit", true},
 		{"operator", "telemetry.write", true},
 		{"operator", "platform.keeping", true},
+		{"enterprise", "platform.policy", false},
 		{"administrator", "platform.keeping", true},
 		{"administrator", "telemetry.view", false},
 		{"auditor", "telemetry.registry", true},

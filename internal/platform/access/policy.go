@@ -59,7 +59,8 @@ func (p *Policy) Declared(method, path string, perm Permission) {
 	}
 }
 
-func (p *Policy) ofInstallation(perm Permission) bool {
+// OfInstallation reports whether a permission is about the installation as a whole.
+func (p *Policy) OfInstallation(perm Permission) bool {
 	sys, name, _ := strings.Cut(string(perm), ".")
 	s := p.systems[sys]
 	return s != nil && s.permissions[name] == installation
@@ -105,10 +106,19 @@ func (p *Policy) NeedsOrganisation(kind string) bool {
 // need not name one.
 func (p *Policy) Seat(kind string) string {
 	for _, role := range p.accounts[kind] {
-		sys, name, _ := strings.Cut(role, ".")
-		if level := p.systems[sys].seats[name]; level != "" {
+		if level := p.SeatOf(role); level != "" {
 			return level
 		}
+	}
+	return ""
+}
+
+// SeatOf is the level of the area that a post of a role must name; "" when it need
+// not name one.
+func (p *Policy) SeatOf(role string) string {
+	sys, name, _ := strings.Cut(role, ".")
+	if s := p.systems[sys]; s != nil {
+		return s.seats[name]
 	}
 	return ""
 }
