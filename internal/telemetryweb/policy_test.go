@@ -53,3 +53,25 @@ func TestWhoCanSee(t *testing.T) {
 		}
 	}
 }
+
+// TestEffectOfNoOutlets: who sees no outlet, or those of a county only, gets no
+// trial of a rule over all.
+func TestEffectOfNoOutlets(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 28)
+	trials := &fakeWhatIf{}
+	r.WhatIf = trials
+	const target = "/en/rules/cems.hour_mean/effect?version=1&from=2026-11-16&to=2026-11-22"
+	for _, tt := range []struct {
+		who  string
+		want int
+	}{{"auditor", 0}, {"officer@" + r.registry.snap.Outlets[1].Area, 1}, {"officer", 28}} {
+		if w := r.ask(tt.who, http.MethodGet, target, nil); w.Code != http.StatusOK {
+			t.Fatalf("%s: %d", tt.who, w.Code)
+		}
+		last := trials.asked[len(trials.asked)-1]
+		if last.Outlets == nil || len(last.Outlets) != tt.want {
+			t.Errorf("%s: tried over %v, want %d of them", tt.who, last.Outlets, tt.want)
+		}
+	}
+}

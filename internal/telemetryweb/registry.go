@@ -237,7 +237,9 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 		cols = []string{"name", "id", "area", "permit", "outlets"}
 		scope, n := c.scope(ReadList), map[string]int{}
 		for _, o := range c.snap.Outlets {
-			n[o.Enterprise]++
+			if scope.Contains(ObjectOf(o)) {
+				n[o.Enterprise]++
+			}
 		}
 		for _, id := range sortedKeys(c.snap.Enterprises) {
 			e := c.snap.Enterprises[id]

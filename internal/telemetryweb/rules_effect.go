@@ -216,7 +216,7 @@ func (h *Handler) ruleEffect(c *call) error {
 		p, q := c.paramLine(shape, *d.From, d.To), c.paramLine(shape, *d.To, d.From)
 		v.Tried = append(v.Tried, diffLine{Words: p.Words, Inside: p.Inside, Path: p.Path, Unit: p.Unit, From: p.Items, To: q.Items})
 	}
-	var ids []telemetry.OutletID
+	ids := []telemetry.OutletID{} // none is not all
 	for _, oid := range c.snap.Order {
 		if o := c.snap.Outlets[oid]; o != nil && c.sees(o) && shape.Applies(string(o.Medium), o.SourceType) {
 			ids = append(ids, oid)
