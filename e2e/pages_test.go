@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"plateau/hj212"
+	"plateau/internal/accountweb"
 	"plateau/internal/publicweb"
 	"plateau/internal/telemetryweb"
 	"plateau/internal/testkit"
@@ -159,7 +160,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	edited := []string{"enterprises", "outlets", "factors", "limits", "setups", "stops"}
 	open(ctx, t, "/zh/public")
 	county := below(follow(ctx, t, "main .places", `^/zh/public/counties/\d+`))
-	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages()) {
+	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages()) {
 		switch {
 		case p == "/{$}":
 			out = append(out, "/")

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"plateau/internal/accountweb"
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
@@ -208,7 +209,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.registry, err = telemetry.Open(ctx, a.db, a.now); err != nil {
 		return err
 	}
-	a.auth = auth.New(a.db, a.now, auth.Options{})
+	a.auth = auth.New(a.db, a.now, auth.Options{Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks()})
 	if err := a.accounts(ctx); err != nil {
 		return err
 	}
@@ -361,7 +362,7 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	catalogue := i18n.Default()
 	engine, err := web.New(web.Options{
-		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
+		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
 		Version: a.o.Version, Adopt: a.c.HJ212.AdoptUnknown,
 	})
 	if err != nil {
@@ -410,6 +411,7 @@ func (a *App) handler() (http.Handler, error) {
 		mux.Handle(rt.Method+" "+rt.Path, own[rt.Path])
 	}
 	a.pages.Register(mux)
+	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
 		Version: a.o.Version, Now: a.now, Logger: a.log,

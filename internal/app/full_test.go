@@ -25,7 +25,7 @@ func TestFullDatabase(t *testing.T) {
 	if _, err := a.auth.EnsureSamples(ctx, "ent-1"); err != nil {
 		t.Fatal(err)
 	}
-	secret, operator, err := a.auth.SignIn(ctx, "operator", "operator-sample", "192.0.2.1")
+	secret, operator, err := a.auth.SignIn(ctx, "operator", "operator-sample", auth.Client{Address: "192.0.2.1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func (s *sessions) Actor(r *http.Request) (telemetryweb.Actor, bool) {
 
 // SignIn implements telemetryweb.Sessions.
 func (s *sessions) SignIn(w http.ResponseWriter, r *http.Request, name, password string) error {
-	secret, _, err := s.auth.SignIn(r.Context(), name, password, auth.Peer(r))
+	secret, _, err := s.auth.SignIn(r.Context(), name, password, s.auth.Client(r))
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (s *sessions) SignIn(w http.ResponseWriter, r *http.Request, name, password
 	if err := s.auth.SignOut(r.Context(), auth.Secret(r)); err != nil {
 		return err
 	}
-	auth.SetCookie(w, r, secret)
+	s.auth.SetCookie(w, r, secret)
 	return nil
 }
 

@@ -26,7 +26,7 @@ func TestDeclaredStop(t *testing.T) {
 	t.Cleanup(func() { _ = a.Close() })
 	a.history = 4 * time.Hour
 	defer serveUntilReady(t, a)()
-	secret, _, err := a.auth.SignIn(t.Context(), "operator", "operator-sample", "192.0.2.1")
+	secret, _, err := a.auth.SignIn(t.Context(), "operator", "operator-sample", auth.Client{Address: "192.0.2.1"})
 	if err != nil {
 		t.Fatal(err)
 	}

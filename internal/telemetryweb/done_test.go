@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"plateau/internal/web"
 )
 
 // TestSaysWhatWasDone: the page behind an act says once, in the reader's words,
@@ -39,14 +41,14 @@ func TestSaysWhatWasDone(t *testing.T) {
 			if body := w.Body.String(); !strings.Contains(body, `<p class="notice ok" role="status">`+tt.says) {
 				t.Errorf("%s does not say %q:\n%.1200s", next, tt.says, body[strings.Index(body, "<main"):])
 			}
-			if again := w.Header().Get("Set-Cookie"); !strings.Contains(again, doneCookie+"=;") || !strings.Contains(again, "Max-Age=0") {
+			if again := w.Header().Get("Set-Cookie"); !strings.Contains(again, web.DoneCookie+"=;") || !strings.Contains(again, "Max-Age=0") {
 				t.Errorf("the fact is not forgotten: %q", again)
 			}
 		})
 	}
 	r := newRig(t, 4)
 	for _, forged := range []string{"=no_such_key", "%zz", "=saved&what=%3Cscript%3E"} {
-		w := r.ask("operator", "GET", "/zh/registry/stops", nil, "Cookie", doneCookie+"="+forged)
+		w := r.ask("operator", "GET", "/zh/registry/stops", nil, "Cookie", web.DoneCookie+"="+forged)
 		if w.Code != http.StatusOK || strings.Contains(w.Body.String(), "<script>") {
 			t.Errorf("%s: status %d", forged, w.Code)
 		}

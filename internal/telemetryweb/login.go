@@ -2,10 +2,10 @@ package telemetryweb
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/httpd"
 	"plateau/internal/web"
 )
 
@@ -41,21 +41,14 @@ func (h *Handler) loginPage(c *call, status int, problems []web.FieldError) erro
 }
 
 // next is where the reader wanted to go: an address of this host only.
-func (c *call) next() string {
-	to := c.r.FormValue("next")
-	u, err := url.Parse(to)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n") {
-		return ""
-	}
-	return to
-}
+func (c *call) next() string { return web.Local(c.r.FormValue("next")) }
 
 func (h *Handler) signIn(c *call) error {
 	err := h.Sessions.SignIn(c.w, c.r, strings.TrimSpace(c.r.PostFormValue("name")), c.r.PostFormValue("password"))
 	switch {
 	case errs.Is(err, errs.Unauthenticated):
 		return h.loginPage(c, http.StatusUnprocessableEntity, []web.FieldError{{Field: "password", Text: c.l.T("login.wrong")}})
-	case errs.Is(err, errs.Busy):
+	case httpd.Status(err) == http.StatusTooManyRequests:
 		return h.loginPage(c, http.StatusTooManyRequests, []web.FieldError{{Field: "password", Text: c.l.T("login.too_many")}})
 	case err != nil:
 		return err

@@ -248,7 +248,7 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 		p.User = &web.User{Post: c.actor.Post}
 	}
 	p.Progress = h.progress(c)
-	p.Notices = slices.Concat(c.takeDone(), c.notes, p.Notices)
+	p.Notices = slices.Concat(web.TakeDone(c.w, c.r, c.l), c.notes, p.Notices)
 	if p.Links == nil {
 		p.Links = c.links()
 	}

@@ -210,7 +210,9 @@ func (e *Engine) Serve(w http.ResponseWriter, r *http.Request, status int, name 
 	h.Set("Content-Language", p.Lang.Tag())
 	h.Add("Vary", "Cookie, "+FragmentHeader)
 	h.Set("Cache-Control", "private, no-cache")
-	if status == http.StatusOK {
+	if p.Private {
+		h.Set("Cache-Control", "no-store")
+	} else if status == http.StatusOK {
 		sum := sha256.Sum256(buf.Bytes())
 		if httpd.NotModified(w, r, base64.RawURLEncoding.EncodeToString(sum[:12])) {
 			return nil

@@ -22,6 +22,7 @@ type Page struct {
 	Notices  []Notice     // facts above the content, such as what was just saved
 	Errors   []FieldError // error summary; not empty means status 422 and "Error:" in the title
 	Home     string       // where the mark leads to, without the language; "" = "/"
+	Private  bool         // shows a secret: no cache keeps the page
 	Feed     *Crumb       // a feed of the page's subject, for readers to find; nil = none
 	Data     any
 

@@ -41,6 +41,9 @@ func (f *fixture) pass(d time.Duration) {
 	f.at = f.at.Add(d)
 }
 
+// here is where the tests sign in from.
+var here = auth.Client{Address: "192.0.2.1", Browser: "Firefox"}
+
 // cheap is a password cost for tests only.
 var cheap = auth.Options{Cost: auth.Cost{Time: 1, MemoryKiB: 64, Threads: 1}}
 
@@ -66,7 +69,7 @@ func lite(t *testing.T) *fixture {
 
 func (f *fixture) signIn(t *testing.T, login string) string {
 	t.Helper()
-	secret, _, err := f.SignIn(t.Context(), login, login+"-sample", "192.0.2.1")
+	secret, _, err := f.SignIn(t.Context(), login, login+"-sample", here)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +83,7 @@ func TestSessionLife(t *testing.T) {
 			t.Parallel()
 			url := database.URL(t)
 			f, ctx := newFixture(t, url), t.Context()
-			secret, p, err := f.SignIn(ctx, "  OFFICER ", "officer-sample", "192.0.2.1")
+			secret, p, err := f.SignIn(ctx, "  OFFICER ", "officer-sample", here)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,7 +91,7 @@ func TestSessionLife(t *testing.T) {
 				t.Errorf("%+v", p)
 			}
 			alive := func() bool {
-				_, err := f.Session(ctx, secret)
+				_, _, err := f.Session(ctx, secret)
 				if err != nil && !errs.Is(err, errs.Unauthenticated) {
 					t.Fatal(err)
 				}
@@ -120,16 +123,16 @@ func TestSessionLife(t *testing.T) {
 			if err := f.SetPassword(ctx, p.ID, "another-password"); err != nil || alive() {
 				t.Errorf("after a new password: %v", err)
 			}
-			if _, _, err := f.SignIn(ctx, "officer", "officer-sample", "192.0.2.1"); !errs.Is(err, errs.Unauthenticated) {
+			if _, _, err := f.SignIn(ctx, "officer", "officer-sample", here); !errs.Is(err, errs.Unauthenticated) {
 				t.Errorf("old password: %v", err)
 			}
-			if secret, _, err = f.SignIn(ctx, "officer", "another-password", "192.0.2.1"); err != nil {
+			if secret, _, err = f.SignIn(ctx, "officer", "another-password", here); err != nil {
 				t.Fatal(err)
 			}
 			if err := f.SetDisabled(ctx, p.ID, true); err != nil || alive() {
 				t.Errorf("after closing the account: %v", err)
 			}
-			if _, _, err := f.SignIn(ctx, "officer", "another-password", "192.0.2.1"); !errs.Is(err, errs.Unauthenticated) {
+			if _, _, err := f.SignIn(ctx, "officer", "another-password", here); !errs.Is(err, errs.Unauthenticated) {
 				t.Errorf("closed account: %v", err)
 			}
 			// What the database holds opens nothing.
@@ -138,7 +141,7 @@ func TestSessionLife(t *testing.T) {
 			if err := f.db.QueryRow(ctx, `SELECT hash FROM sessions ORDER BY created_at DESC LIMIT 1`).Scan(&hash); err != nil || hash == secret {
 				t.Errorf("stored as it is: %v", err)
 			}
-			if _, err := f.Session(ctx, hash); !errs.Is(err, errs.Unauthenticated) {
+			if _, _, err := f.Session(ctx, hash); !errs.Is(err, errs.Unauthenticated) {
 				t.Errorf("a stored hash opens a session: %v", err)
 			}
 		})
@@ -209,7 +212,7 @@ func TestSignInIsLimited(t *testing.T) {
 	t.Parallel()
 	f, ctx := lite(t), t.Context()
 	try := func(login, password, from string) error {
-		_, _, err := f.SignIn(ctx, login, password, from)
+		_, _, err := f.SignIn(ctx, login, password, auth.Client{Address: from})
 		return err
 	}
 	for range 5 {
@@ -217,9 +220,12 @@ func TestSignInIsLimited(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err := try("officer", "officer-sample", "192.0.2.7")
+	err := try("officer", "officer-sample", "192.0.2.1")
 	if !errs.Is(err, errs.Busy) || httpd.Status(err) != http.StatusTooManyRequests {
-		t.Errorf("the sixth try, from elsewhere and right: %v", err)
+		t.Errorf("the sixth try, and right: %v", err)
+	}
+	if err := try("officer", "officer-sample", "192.0.2.7"); err != nil {
+		t.Errorf("the owner, from elsewhere: %v", err)
 	}
 	if err := try("operator", "operator-sample", "192.0.2.1"); err != nil {
 		t.Errorf("another account: %v", err)
@@ -253,6 +259,7 @@ func TestCreateUserRefusals(t *testing.T) {
 		"unknown role":    {func(u *auth.User) { u.Role = "king" }, "long enough", errs.Invalid},
 		"no enterprise":   {func(u *auth.User) { u.Role = auth.Business }, "long enough", errs.Invalid},
 		"short password":  {func(*auth.User) {}, "九个字不够长的啊", errs.Invalid},
+		"known password":  {func(*auth.User) {}, "Password123!", errs.Invalid},
 		"login is taken":  {func(u *auth.User) { u.Login = "Officer" }, "long enough", errs.Conflict},
 		"full width name": {func(u *auth.User) { u.Login = "ｏｆｆｉｃｅｒ" }, "long enough", errs.Conflict},
 	} {
@@ -265,7 +272,7 @@ func TestCreateUserRefusals(t *testing.T) {
 	if _, err := f.CreateUser(ctx, good, "long enough"); err != nil {
 		t.Error(err)
 	}
-	if err := f.SetPassword(ctx, "x", "short"); !errs.Is(err, errs.Invalid) {
+	if err := f.SetPassword(ctx, mustUser(t, f), "short"); !errs.Is(err, errs.Invalid) {
 		t.Errorf("short new password: %v", err)
 	}
 	if err := f.SetPassword(ctx, "x", "long enough"); !errs.Is(err, errs.NotFound) {
@@ -293,7 +300,7 @@ func TestFirstOperator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, p, err := s.SignIn(t.Context(), "admin", strings.TrimSpace(string(password)), "192.0.2.1"); err != nil || p.Role != auth.Operator {
+	if _, p, err := s.SignIn(t.Context(), "admin", strings.TrimSpace(string(password)), here); err != nil || p.Role != auth.Operator {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if again, err := s.EnsureOperator(t.Context(), dir); err != nil || again != "" {
@@ -374,9 +381,10 @@ func TestMiddleware(t *testing.T) {
 
 func TestCookie(t *testing.T) {
 	t.Parallel()
+	s := lite(t)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	w := httptest.NewRecorder()
-	auth.SetCookie(w, r, "s3cret")
+	s.SetCookie(w, r, "s3cret")
 	c := w.Result().Cookies()[0]
 	if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Secure {
 		t.Errorf("%+v", c)
@@ -388,8 +396,8 @@ func TestCookie(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	r.AddCookie(&http.Cookie{Name: auth.CookieName, Value: "s3cret"})
-	if auth.Secret(r) != "s3cret" || auth.Peer(r) != "192.0.2.1" {
-		t.Errorf("%s %s", auth.Secret(r), auth.Peer(r))
+	if auth.Secret(r) != "s3cret" {
+		t.Errorf("%s", auth.Secret(r))
 	}
 }
 
@@ -415,11 +423,11 @@ func TestSessionOnFullDisk(t *testing.T) {
 	before := seen()
 	f.pass(time.Hour)
 	exec(`PRAGMA query_only = 1`) // refuses what a full disk refuses
-	if p, err := f.Session(ctx, secret); err != nil || p.Role != auth.Officer || seen() != before {
+	if p, _, err := f.Session(ctx, secret); err != nil || p.Role != auth.Officer || seen() != before {
 		t.Errorf("%+v, %v", p, err)
 	}
 	exec(`PRAGMA query_only = 0`)
-	if _, err := f.Session(ctx, secret); err != nil || seen() == before {
+	if _, _, err := f.Session(ctx, secret); err != nil || seen() == before {
 		t.Errorf("with room again: %v", err)
 	}
 }

@@ -1,7 +1,7 @@
 package auth
 
 import (
-	"net"
+	"context"
 	"net/http"
 	"strings"
 
@@ -18,50 +18,53 @@ const CookieName = "plateau_session"
 // to public pages.
 func (s *Service) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, err := s.identify(r)
+		p, session, err := s.identify(r)
 		if err != nil {
 			httpd.Problem(w, r, err)
 			return
 		}
 		if p.Known() {
 			w.Header().Set("Cache-Control", "private, no-cache") // handlers may say otherwise
-			r = r.WithContext(With(r.Context(), p))
+			r = r.WithContext(context.WithValue(With(r.Context(), p), sessionKey{}, session))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (s *Service) identify(r *http.Request) (Principal, error) {
+func (s *Service) identify(r *http.Request) (Principal, Session, error) {
 	if h := r.Header.Get("Authorization"); h != "" {
 		scheme, token, _ := strings.Cut(h, " ")
 		if !strings.EqualFold(scheme, "Bearer") || token == "" {
-			return Principal{}, errs.New(errs.Unauthenticated, "err.auth.token")
+			return Principal{}, Session{}, errs.New(errs.Unauthenticated, "err.auth.token")
 		}
-		return s.Bearer(r.Context(), strings.TrimSpace(token))
+		p, err := s.Bearer(r.Context(), strings.TrimSpace(token))
+		return p, Session{}, err
 	}
 	c, err := r.Cookie(CookieName)
 	if err != nil || c.Value == "" {
-		return Principal{}, nil //nolint:nilerr // no cookie is nobody, not a failure
+		return Principal{}, Session{}, nil //nolint:nilerr // no cookie is nobody, not a failure
 	}
-	p, err := s.Session(r.Context(), c.Value)
+	p, session, err := s.Session(r.Context(), c.Value)
 	if errs.Is(err, errs.Unauthenticated) {
-		return Principal{}, nil
+		return Principal{}, Session{}, nil
 	}
-	return p, err
+	return p, session, err
 }
 
 // SetCookie gives the browser a session. The cookie is kept from scripts and
 // from other sites, and sent over TLS only where this request came over TLS.
-func SetCookie(w http.ResponseWriter, r *http.Request, secret string) {
-	http.SetCookie(w, cookie(r, secret, int(lifeLimit.Seconds())))
+func (s *Service) SetCookie(w http.ResponseWriter, r *http.Request, secret string) {
+	http.SetCookie(w, cookie(r, CookieName, secret, int(s.life.Seconds())))
 }
 
 // ClearCookie takes it back.
-func ClearCookie(w http.ResponseWriter, r *http.Request) { http.SetCookie(w, cookie(r, "", -1)) }
+func ClearCookie(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, cookie(r, CookieName, "", -1))
+}
 
-func cookie(r *http.Request, value string, age int) *http.Cookie {
+func cookie(r *http.Request, name, value string, age int) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // Secure depends on the connection, see below
-		Name: CookieName, Value: value, Path: "/", MaxAge: age,
+		Name: name, Value: value, Path: "/", MaxAge: age,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		// Behind a proxy that ends TLS, the proxy tells. A forged header can only
 		// make the cookie stricter.
@@ -76,14 +79,4 @@ func Secret(r *http.Request) string {
 		return ""
 	}
 	return c.Value
-}
-
-// Peer returns the address a request came from, without the port, for the rate
-// limit of SignIn. Forwarding headers are not read: anybody can send them.
-func Peer(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 type Config struct {
 	Data     string   `toml:"data"` // folder for everything the program keeps
 	HTTP     HTTP     `toml:"http"`
+	Session  Session  `toml:"session"`
 	HJ212    HJ212    `toml:"hj212"`
 	MQTT     MQTT     `toml:"mqtt"`
 	Profile  Profile  `toml:"profile"`
@@ -38,6 +40,15 @@ type Config struct {
 type HTTP struct {
 	Addr string `toml:"addr"`
 	URL  string `toml:"url"` // under which people reach the program, for links in what is sent out; "" = links are paths
+	// Proxies are the networks of the proxies before the program, separated by
+	// spaces: whose X-Forwarded-For is believed.
+	Proxies string `toml:"proxies"`
+}
+
+// Session is how long a sign-in holds.
+type Session struct {
+	Idle Duration `toml:"idle"` // without use
+	Life Duration `toml:"life"` // at the latest
 }
 
 // API is the JSON interface. Each token has a bucket of its own.
@@ -138,6 +149,7 @@ func Default() Config {
 	return Config{
 		Data:     "data",
 		HTTP:     HTTP{Addr: ":8080"},
+		Session:  Session{Idle: Duration(12 * time.Hour), Life: Duration(7 * 24 * time.Hour)},
 		HJ212:    HJ212{Addr: ":9212", SetClock: true, MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
 		MQTT:     MQTT{MaxClients: 10_000},
 		Public:   Public{Enabled: true, Licence: "CC BY 4.0", LicenceURL: "https://creativecommons.org/licenses/by/4.0/"},
@@ -292,6 +304,10 @@ func (c Config) Validate() error {
 		return errors.New("http.addr is empty; write HOST:PORT or :PORT")
 	case !linkBase(c.HTTP.URL):
 		return fmt.Errorf("http.url is %q; write it like https://example.org or https://example.org/plateau", c.HTTP.URL)
+	case !networks(c.HTTP.Proxies):
+		return fmt.Errorf("http.proxies is %q; write networks or addresses, separated by spaces, such as 127.0.0.1/32 ::1/128", c.HTTP.Proxies)
+	case time.Duration(c.Session.Idle) < time.Minute || c.Session.Life < c.Session.Idle:
+		return fmt.Errorf("session.idle is %s and session.life %s; write 1m or more, and a life that is no shorter than that", time.Duration(c.Session.Idle), time.Duration(c.Session.Life))
 	case c.SensorThings.MaxRows < 1:
 		return fmt.Errorf("sensorthings.max_rows is %d; write 1 or more", c.SensorThings.MaxRows)
 	case time.Duration(c.SensorThings.MaxTime) < time.Second:
@@ -326,6 +342,29 @@ func (c Config) Validate() error {
 		return fmt.Errorf("log.format is %q; write text or json", c.Log.Format)
 	}
 	return nil
+}
+
+// Networks returns the proxies before the program.
+func (h HTTP) Networks() (out []netip.Prefix) {
+	for s := range strings.FieldsSeq(h.Proxies) {
+		if p, ok := network(s); ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// network reads a network, or an address as the network of it alone.
+func network(s string) (netip.Prefix, bool) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	p, err := netip.ParsePrefix(s)
+	return p.Masked(), err == nil
+}
+
+func networks(list string) bool {
+	return !slices.ContainsFunc(strings.Fields(list), func(s string) bool { _, ok := network(s); return !ok })
 }
 
 // linkBase reports whether u can stand before the paths of links; "" means that

@@ -1,0 +1,9 @@
+// Package accountweb shows people their own account: password, sessions, API
+// tokens.
+//
+// It owns these pages' view structs and templates, and nothing else: what is
+// right and who may do it is decided by package auth. A route says whether one
+// must be signed in, and whether one must have proved not long ago who one is;
+// a route that says neither keeps the program from starting. A token opens none
+// of these pages: a program that was lent one must not make itself another.
+package accountweb

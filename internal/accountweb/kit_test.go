@@ -1,0 +1,170 @@
+package accountweb
+
+import (
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"plateau/internal/platform/auth"
+	"plateau/internal/platform/db"
+	"plateau/internal/platform/httpd"
+	"plateau/internal/platform/i18n"
+	"plateau/internal/web"
+)
+
+var testEngine = sync.OnceValues(func() (*web.Engine, error) {
+	return web.New(web.Options{Templates: []fs.FS{Templates()}, Version: "test"})
+})
+
+// rig is the pages over real accounts behind the real edge, at a clock of its own.
+type rig struct {
+	*auth.Service
+	edge http.Handler
+	db   *db.DB
+	logs *strings.Builder
+	mu   sync.Mutex
+	at   time.Time
+}
+
+func (r *rig) now() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.at
+}
+
+func (r *rig) pass(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at = r.at.Add(d)
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	engine, err := testEngine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	d, err := db.Open(t.Context(), filepath.Join(dir, "plateau.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	r := &rig{at: time.Date(2026, 11, 24, 8, 30, 0, 0, time.UTC), db: d, logs: &strings.Builder{}}
+	r.Service = auth.New(d, r.now, auth.Options{Cost: auth.Cost{Time: 1, MemoryKiB: 64, Threads: 1}})
+	if _, err := r.EnsureSamples(t.Context(), "E1"); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	New(Deps{Engine: engine, Auth: r.Service, Now: r.now}).Register(mux)
+	edge := &httpd.Edge{Translate: func(r *http.Request) func(string, ...any) string { return i18n.Default().For(web.RequestLang(r)).T }}
+	r.edge = httpd.Wrap(r.Middleware(httpd.Mux(mux)), edge, slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), r.now)
+	return r
+}
+
+// browser is one with its cookies.
+type browser struct {
+	*rig
+	t       *testing.T
+	cookies map[string]string
+}
+
+func (r *rig) browser(t *testing.T) *browser {
+	t.Helper()
+	return &browser{r, t, map[string]string{}}
+}
+
+// signedIn is a browser of an account, in which a sign-in has just happened.
+func (r *rig) signedIn(t *testing.T, login string) *browser {
+	t.Helper()
+	secret, _, err := r.SignIn(t.Context(), login, login+"-sample", auth.Client{Address: "192.0.2.1", Browser: "Firefox"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := r.browser(t)
+	b.cookies[auth.CookieName] = secret
+	return b
+}
+
+// ask sends a request as the browser does, with form fields when it is a POST.
+func (b *browser) ask(method, target string, fields ...string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	form := url.Values{}
+	for i := 0; i+1 < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	var body io.Reader
+	if method == http.MethodPost {
+		body = strings.NewReader(form.Encode())
+	}
+	r := httptest.NewRequestWithContext(b.t.Context(), method, target, body)
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	return b.send(r)
+}
+
+func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
+	r.Header.Set("Accept", "text/html")
+	r.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	w := httptest.NewRecorder()
+	b.edge.ServeHTTP(w, r)
+	for _, c := range w.Result().Cookies() {
+		if c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+			continue
+		}
+		b.cookies[c.Name] = c.Value
+	}
+	return w
+}
+
+// page asks for a page and wants it to say what is given.
+func (b *browser) page(target string, says ...string) string {
+	b.t.Helper()
+	w := b.ask(http.MethodGet, target)
+	if w.Code != http.StatusOK {
+		b.t.Fatalf("GET %s: %d to %q: %s", target, w.Code, w.Header().Get("Location"), w.Body)
+	}
+	b.says(w, says...)
+	return w.Body.String()
+}
+
+func (b *browser) says(w *httptest.ResponseRecorder, says ...string) {
+	b.t.Helper()
+	for _, s := range says {
+		if !strings.Contains(w.Body.String(), s) {
+			b.t.Errorf("the page does not say %q: %s", s, w.Body)
+		}
+	}
+}
+
+// post sends a form and wants to be sent on to a page.
+func (b *browser) post(target, to string, fields ...string) {
+	b.t.Helper()
+	w := b.ask(http.MethodPost, target, fields...)
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != to {
+		b.t.Fatalf("POST %s: %d to %q, want 303 to %q: %.3000s", target, w.Code, w.Header().Get("Location"), to, w.Body)
+	}
+}
+
+// refused sends a form and wants it back with a sentence.
+func (b *browser) refused(status int, target, says string, fields ...string) {
+	b.t.Helper()
+	w := b.ask(http.MethodPost, target, fields...)
+	if w.Code != status || !strings.Contains(w.Body.String(), says) {
+		b.t.Errorf("POST %s: %d, want %d with %q: %.3000s", target, w.Code, status, says, w.Body)
+	}
+}

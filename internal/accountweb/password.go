@@ -1,0 +1,84 @@
+package accountweb
+
+import (
+	"errors"
+	"net/http"
+
+	"plateau/internal/platform/auth"
+	"plateau/internal/platform/errs"
+	"plateau/internal/web"
+)
+
+func asError(err error) (*errs.Error, bool) { return errors.AsType[*errs.Error](err) }
+
+type confirmView struct {
+	Password web.Field
+	Next     string
+	Login    string
+}
+
+func (h *Handler) confirmForm(c *call) error { return h.confirmPage(c, nil) }
+
+func (h *Handler) confirmPage(c *call, wrong error) error {
+	v := &confirmView{
+		Password: web.Field{Name: "password", Kind: "password", Label: c.l.T("account.present_password"), Auto: "current-password", Width: "medium"},
+		Next:     c.next(), Login: c.who.Login,
+	}
+	p := &web.Page{Title: c.l.T("account.confirm_title"), Crumbs: c.crumbs(), Data: v}
+	status, err := c.faults(wrong, p, &v.Password)
+	if err != nil {
+		return err
+	}
+	return h.render(c, status, "account_confirm.html", p)
+}
+
+// confirm takes the credential again, for pages that want to know that it is
+// still the same person.
+func (h *Handler) confirm(c *call) error {
+	secret, err := h.Auth.Prove(c.ctx(), c.who, c.session, c.form("password"), c.from)
+	if err != nil {
+		return h.confirmPage(c, err)
+	}
+	h.Auth.SetCookie(c.w, c.r, secret)
+	if to := c.next(); to != "" {
+		http.Redirect(c.w, c.r, to, http.StatusSeeOther)
+		return nil
+	}
+	return c.see("/account")
+}
+
+type passwordView struct {
+	Tabs                  []web.Tab
+	Current, Fresh, Again web.Field
+	Login                 string
+}
+
+func (h *Handler) passwordForm(c *call) error { return h.passwordPage(c, nil) }
+
+func (h *Handler) passwordPage(c *call, wrong error) error {
+	v := &passwordView{
+		Tabs:    c.tabs("password"),
+		Login:   c.who.Login,
+		Current: web.Field{Name: "current", Kind: "password", Label: c.l.T("account.present_password"), Auto: "current-password", Width: "medium"},
+		Fresh:   web.Field{Name: "fresh", Kind: "password", Label: c.l.T("account.new_password"), Hint: c.l.T("account.password_hint", "min", auth.MinPassword), Auto: "new-password", Width: "medium"},
+		Again:   web.Field{Name: "again", Kind: "password", Label: c.l.T("account.new_again"), Auto: "new-password", Width: "medium"},
+	}
+	p := &web.Page{Title: c.l.T("account.password_title"), Crumbs: c.crumbs(), Data: v}
+	status, err := c.faults(wrong, p, &v.Current, &v.Fresh, &v.Again)
+	if err != nil {
+		return err
+	}
+	return h.render(c, status, "account_password.html", p)
+}
+
+func (h *Handler) password(c *call) error {
+	if c.form("fresh") != c.form("again") {
+		return h.passwordPage(c, errs.InvalidField("again", "err.auth.not_the_same"))
+	}
+	secret, err := h.Auth.ChangePassword(c.ctx(), c.who, c.session, c.form("current"), c.form("fresh"), c.from)
+	if err != nil {
+		return h.passwordPage(c, err)
+	}
+	h.Auth.SetCookie(c.w, c.r, secret)
+	return c.done("/account", "password_changed")
+}
