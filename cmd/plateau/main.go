@@ -35,6 +35,8 @@ func commands() []command {
 		{"archive", "move old groups of the journal into archive files", cmdArchive},
 		{"db", "look after the relational database: status, migrations, move to PostgreSQL", cmdDB},
 		{"export", "write records and judgement as Parquet files", cmdExport},
+		{"user", "list, add and close accounts, reset passwords", cmdUser},
+		{"token", "list, make and revoke access tokens", cmdToken},
 		{"config", "check the configuration", cmdConfig},
 		{"audit", "who did what: prove the record, list it, erase what is personal", cmdAudit},
 		{"bench", "measure this machine", cmdBench},

@@ -15,6 +15,7 @@ type accountView struct {
 	Tabs             []web.Tab
 	Login, Post      string
 	Sessions, Tokens int
+	Factor           auth.Factor
 }
 
 func (h *Handler) account(c *call) error {
@@ -26,7 +27,11 @@ func (h *Handler) account(c *call) error {
 	if err != nil {
 		return err
 	}
-	v := &accountView{Tabs: c.tabs(""), Login: c.who.Login, Post: c.who.Post.In(string(c.lang)), Sessions: len(sessions), Tokens: len(tokens)}
+	factor, err := h.Auth.Factor(c.ctx(), c.who.ID)
+	if err != nil {
+		return err
+	}
+	v := &accountView{Factor: factor, Tabs: c.tabs(""), Login: c.who.Login, Post: c.who.Post.In(string(c.lang)), Sessions: len(sessions), Tokens: len(tokens)}
 	return h.render(c, http.StatusOK, "account.html", &web.Page{Title: c.l.T("account.title"), Data: v})
 }
 

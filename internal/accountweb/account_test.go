@@ -34,8 +34,8 @@ func TestEveryPageInThreeLanguages(t *testing.T) {
 	}
 	for _, pattern := range Pages() {
 		for _, lang := range i18n.Langs() {
-			b := r.prepared(t, pattern)
-			body := b.page("/" + string(lang) + pattern)
+			b, query := r.prepared(t, pattern)
+			body := b.page("/" + string(lang) + pattern + query)
 			heads := h1.FindAllStringSubmatch(body, -1)
 			if m := titles.FindStringSubmatch(body); len(heads) != 1 || m == nil || !strings.HasPrefix(m[1], heads[0][1]) {
 				t.Errorf("%s %s: %d h1 %v, title %v", lang, pattern, len(heads), heads, m)
@@ -57,10 +57,29 @@ func TestEveryPageInThreeLanguages(t *testing.T) {
 	}
 }
 
-// prepared is a browser that may open a page.
-func (r *rig) prepared(t *testing.T, _ string) *browser {
+// prepared is a browser that may open a page, and what its address needs.
+func (r *rig) prepared(t *testing.T, pattern string) (b *browser, query string) {
 	t.Helper()
-	return r.signedIn(t, "officer")
+	switch pattern {
+	case "/account/second-factor/set-up":
+		b = r.signedIn(t, "officer")
+		b.post("/en/account/second-factor/begin", "/en/account/second-factor/set-up")
+		return b, ""
+	case CodePath:
+		u, err := r.UserByLogin(t.Context(), "operator")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f, err := r.Factor(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		} else if !f.On() {
+			r.signedIn(t, "operator").setUp()
+		}
+		return r.waiting(t, "operator", "operator-sample"), ""
+	case "/set-password":
+		return r.browser(t), "?key=" + r.linkOf(t, "enterprise")
+	}
+	return r.signedIn(t, "officer"), ""
 }
 
 // TestWhomPagesServe: nobody is sent to sign in and back, a token is refused,

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +60,9 @@ type route struct {
 	serve        func(*Handler, *call) error
 }
 
+// CodePath is the page that takes the code of a second factor.
+const CodePath = "/sign-in/code"
+
 func routes() []route {
 	return []route{
 		{"GET", "/account", signedIn, (*Handler).account},
@@ -68,6 +72,16 @@ func routes() []route {
 		{"POST", "/account/password", fresh, (*Handler).password},
 		{"GET", "/account/sessions", signedIn, (*Handler).sessions},
 		{"POST", "/account/sessions", signedIn, (*Handler).endSessions},
+		{"GET", "/account/second-factor", signedIn, (*Handler).factor},
+		{"POST", "/account/second-factor/begin", fresh, (*Handler).beginFactor},
+		{"GET", "/account/second-factor/set-up", fresh, (*Handler).setUpForm},
+		{"POST", "/account/second-factor/set-up", fresh, (*Handler).setUp},
+		{"POST", "/account/second-factor/codes", fresh, (*Handler).newCodes},
+		{"POST", "/account/second-factor/remove", fresh, (*Handler).removeFactor},
+		{"GET", CodePath, anyone, (*Handler).codeForm},
+		{"POST", CodePath, anyone, (*Handler).code},
+		{"GET", "/set-password", anyone, (*Handler).linkForm},
+		{"POST", "/set-password", anyone, (*Handler).link},
 		{"GET", "/account/tokens", signedIn, (*Handler).tokens},
 		{"POST", "/account/tokens", fresh, (*Handler).makeToken},
 		{"POST", "/account/tokens/revoke", signedIn, (*Handler).revokeToken},
@@ -158,9 +172,9 @@ func (h *Handler) serve(rt route, c *call) error {
 		return errs.New(errs.Forbidden, "err.auth.person_only")
 	case c.session.ID == "":
 		c.w.Header().Add("Vary", "Cookie")
-		return c.detour("/login")
+		return c.detour(rt, "/login")
 	case rt.who == fresh && !c.session.Fresh(c.now):
-		return c.detour("/account/confirm")
+		return c.detour(rt, "/account/confirm")
 	}
 	if c.r.Method == http.MethodPost {
 		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
@@ -172,10 +186,22 @@ func (h *Handler) serve(rt route, c *call) error {
 }
 
 // detour sends the reader to a page first that leads back here. A form that was
-// sent is not sent again from there: its page is opened.
-func (c *call) detour(path string) error {
-	to := url.Values{"next": {c.r.URL.RequestURI()}}
-	return c.see(path + "?" + to.Encode())
+// sent is not sent again from there: the page it stands on is opened.
+func (c *call) detour(rt route, path string) error {
+	back := c.r.URL.RequestURI()
+	if c.r.Method == http.MethodPost {
+		back = c.path(rt.page())
+	}
+	return c.see(path + "?" + url.Values{"next": {back}}.Encode())
+}
+
+// page is the address of the page on which a route's form stands.
+func (rt route) page() string {
+	pages, path := Pages(), rt.path
+	for !slices.Contains(pages, path) {
+		path = path[:strings.LastIndexByte(path, '/')]
+	}
+	return path
 }
 
 // next is where the reader wanted to go: an address of this host only.
@@ -197,8 +223,8 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 // tabs are the pages of the account.
 func (c *call) tabs(current string) []web.Tab {
 	var out []web.Tab
-	for _, name := range []string{"", "password", "sessions", "tokens"} {
-		key := "account.tab_" + name
+	for _, name := range []string{"", "password", "second-factor", "sessions", "tokens"} {
+		key := "account.tab_" + strings.ReplaceAll(name, "-", "_")
 		if name == "" {
 			key = "account.tab_overview"
 		}

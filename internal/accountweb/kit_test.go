@@ -1,6 +1,7 @@
 package accountweb
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -8,10 +9,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pquerna/otp/totp"
 
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
@@ -92,6 +96,65 @@ func (r *rig) signedIn(t *testing.T, login string) *browser {
 	b := r.browser(t)
 	b.cookies[auth.CookieName] = secret
 	return b
+}
+
+// waiting is a browser in which a right password was just given, for an account
+// with a second factor.
+func (r *rig) waiting(t *testing.T, login, password string) *browser {
+	t.Helper()
+	_, _, err := r.SignIn(t.Context(), login, password, auth.Client{Address: "192.0.2.1"})
+	step, ok := errors.AsType[*auth.StepNeeded](err)
+	if !ok {
+		t.Fatalf("no code is asked for: %v", err)
+	}
+	b := r.browser(t)
+	b.cookies[auth.StepCookie] = step.Secret
+	return b
+}
+
+// linkOf makes the key of a link that sets the password of an account.
+func (r *rig) linkOf(t *testing.T, login string) string {
+	t.Helper()
+	u, err := r.UserByLogin(t.Context(), login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := r.MakeLink(t.Context(), u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// setUp puts a second factor in force through the pages. It returns its key and
+// the recovery codes.
+func (b *browser) setUp() (key string, codes []string) {
+	b.t.Helper()
+	b.post("/en/account/second-factor/begin", "/en/account/second-factor/set-up")
+	m := regexp.MustCompile(`<pre tabindex="0">([A-Z2-7 ]+)</pre>`).FindStringSubmatch(b.page("/en/account/second-factor/set-up"))
+	if m == nil {
+		b.t.Fatal("the page shows no key")
+	}
+	key = strings.ReplaceAll(m[1], " ", "")
+	w := b.ask("POST", "/en/account/second-factor/set-up", "code", b.codeOf(key))
+	for _, m := range regexp.MustCompile(`<li><code>([a-z2-7-]{19})</code></li>`).FindAllStringSubmatch(w.Body.String(), -1) {
+		codes = append(codes, m[1])
+	}
+	if w.Code != http.StatusOK || len(codes) != 10 || w.Header().Get("Cache-Control") != "no-store" {
+		b.t.Fatalf("%d %v, %d codes: %s", w.Code, w.Header(), len(codes), w.Body)
+	}
+	b.pass(time.Minute)
+	return key, codes
+}
+
+// codeOf is what a device with a key shows now.
+func (b *browser) codeOf(key string) string {
+	b.t.Helper()
+	code, err := totp.GenerateCode(key, b.now())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return code
 }
 
 // ask sends a request as the browser does, with form fields when it is a POST.

@@ -13,6 +13,7 @@ func asError(err error) (*errs.Error, bool) { return errors.AsType[*errs.Error](
 
 type confirmView struct {
 	Password web.Field
+	Code     *web.Field // nil: there is no second factor
 	Next     string
 	Login    string
 }
@@ -24,8 +25,17 @@ func (h *Handler) confirmPage(c *call, wrong error) error {
 		Password: web.Field{Name: "password", Kind: "password", Label: c.l.T("account.present_password"), Auto: "current-password", Width: "medium"},
 		Next:     c.next(), Login: c.who.Login,
 	}
+	fields := []*web.Field{&v.Password}
+	factor, err := h.Auth.Factor(c.ctx(), c.who.ID)
+	if err != nil {
+		return err
+	}
+	if factor.On() {
+		v.Code = c.codeField()
+		fields = append(fields, v.Code)
+	}
 	p := &web.Page{Title: c.l.T("account.confirm_title"), Crumbs: c.crumbs(), Data: v}
-	status, err := c.faults(wrong, p, &v.Password)
+	status, err := c.faults(wrong, p, fields...)
 	if err != nil {
 		return err
 	}
@@ -35,16 +45,21 @@ func (h *Handler) confirmPage(c *call, wrong error) error {
 // confirm takes the credential again, for pages that want to know that it is
 // still the same person.
 func (h *Handler) confirm(c *call) error {
-	secret, err := h.Auth.Prove(c.ctx(), c.who, c.session, c.form("password"), c.from)
+	secret, err := h.Auth.Prove(c.ctx(), c.who, c.session, c.form("password"), c.form("code"), c.from)
 	if err != nil {
 		return h.confirmPage(c, err)
 	}
 	h.Auth.SetCookie(c.w, c.r, secret)
+	return c.goOn("/account")
+}
+
+// goOn sends the reader to where they wanted to go, else to a page of this program.
+func (c *call) goOn(path string) error {
 	if to := c.next(); to != "" {
 		http.Redirect(c.w, c.r, to, http.StatusSeeOther)
 		return nil
 	}
-	return c.see("/account")
+	return c.see(path)
 }
 
 type passwordView struct {
@@ -60,9 +75,8 @@ func (h *Handler) passwordPage(c *call, wrong error) error {
 		Tabs:    c.tabs("password"),
 		Login:   c.who.Login,
 		Current: web.Field{Name: "current", Kind: "password", Label: c.l.T("account.present_password"), Auto: "current-password", Width: "medium"},
-		Fresh:   web.Field{Name: "fresh", Kind: "password", Label: c.l.T("account.new_password"), Hint: c.l.T("account.password_hint", "min", auth.MinPassword), Auto: "new-password", Width: "medium"},
-		Again:   web.Field{Name: "again", Kind: "password", Label: c.l.T("account.new_again"), Auto: "new-password", Width: "medium"},
 	}
+	v.Fresh, v.Again = c.freshFields()
 	p := &web.Page{Title: c.l.T("account.password_title"), Crumbs: c.crumbs(), Data: v}
 	status, err := c.faults(wrong, p, &v.Current, &v.Fresh, &v.Again)
 	if err != nil {
@@ -81,4 +95,10 @@ func (h *Handler) password(c *call) error {
 	}
 	h.Auth.SetCookie(c.w, c.r, secret)
 	return c.done("/account", "password_changed")
+}
+
+// freshFields take a new password, twice.
+func (c *call) freshFields() (fresh, again web.Field) {
+	return web.Field{Name: "fresh", Kind: "password", Label: c.l.T("account.new_password"), Hint: c.l.T("account.password_hint", "min", auth.MinPassword), Auto: "new-password", Width: "medium"},
+		web.Field{Name: "again", Kind: "password", Label: c.l.T("account.new_again"), Auto: "new-password", Width: "medium"}
 }

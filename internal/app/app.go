@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -101,6 +103,7 @@ type App struct {
 	exports  sync.Mutex // held while records are exported
 	ready    obs.Readiness
 	samples  []auth.SampleSignIn
+	firstKey string           // of the link by which the first operator sets a password; "" = somebody has one
 	real     *simulator.Real  // series of a demonstration; nil = generated ones
 	world    *simulator.World // loggers of a demonstration
 	history  time.Duration    // what is filled in of it at the start
@@ -209,7 +212,11 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.registry, err = telemetry.Open(ctx, a.db, a.now); err != nil {
 		return err
 	}
-	a.auth = auth.New(a.db, a.now, auth.Options{Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks()})
+	sealer, err := auth.OpenSealer(filepath.Join(c.Data, auth.KeyFile))
+	if err != nil {
+		return err
+	}
+	a.auth = auth.New(a.db, a.now, auth.Options{Sealer: sealer, Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks()})
 	if err := a.accounts(ctx); err != nil {
 		return err
 	}
@@ -265,10 +272,7 @@ func (a *App) accounts(ctx context.Context) (err error) {
 		a.samples, err = a.auth.EnsureSamples(ctx, region.Enterprises[0].ID)
 		return err
 	}
-	path, err := a.auth.EnsureOperator(ctx, a.c.Data)
-	if err == nil && path != "" {
-		a.log.InfoContext(ctx, "account admin was made, its password is in a file", slog.String("file", path))
-	}
+	a.firstKey, err = a.auth.EnsureOperator(ctx)
 	return err
 }
 
@@ -338,6 +342,15 @@ func (a *App) announce(ctx context.Context) error {
 		}
 		fmt.Fprintf(a.o.Stdout, "operator token: %s\n", token)
 	}
+	if a.firstKey != "" {
+		link := a.address() + auth.LinkPath + a.firstKey
+		fmt.Fprintf(a.o.Stdout, "first sign-in: %s\n", link)
+		path, err := auth.WriteFirstLink(a.c.Data, link)
+		if err != nil {
+			return err
+		}
+		a.log.InfoContext(ctx, "nobody can sign in yet: the link that sets the operator's password is in a file, good for a day and for once", slog.String("file", path))
+	}
 	for _, s := range a.samples {
 		fmt.Fprintf(a.o.Stdout, "sign-in: %s / %s\n", s.Login, s.Password)
 	}
@@ -345,6 +358,11 @@ func (a *App) announce(ctx context.Context) error {
 		a.log.WarnContext(ctx, "unknown loggers are registered by themselves and quotas are lifted: for trials only")
 	}
 	return nil
+}
+
+// address is where people reach the program, for links.
+func (a *App) address() string {
+	return cmp.Or(strings.TrimSuffix(a.c.HTTP.URL, "/"), "http://"+reachable(a.httpAddr))
 }
 
 // tokenLife is how long the token of a trial holds.

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"errors"
 	"net/http"
 
+	"plateau/internal/accountweb"
 	"plateau/internal/platform/auth"
 	"plateau/internal/telemetryweb"
 	"plateau/internal/web"
@@ -22,17 +24,16 @@ func (s *sessions) Actor(r *http.Request) (telemetryweb.Actor, bool) {
 }
 
 // SignIn implements telemetryweb.Sessions.
-func (s *sessions) SignIn(w http.ResponseWriter, r *http.Request, name, password string) error {
+func (s *sessions) SignIn(w http.ResponseWriter, r *http.Request, name, password string) (next string, err error) {
 	secret, _, err := s.auth.SignIn(r.Context(), name, password, s.auth.Client(r))
+	if step, ok := errors.AsType[*auth.StepNeeded](err); ok {
+		auth.SetStepCookie(w, r, step.Secret)
+		return accountweb.CodePath, nil
+	}
 	if err != nil {
-		return err
+		return "", err
 	}
-	// Who signs in anew leaves no older session open behind the new cookie.
-	if err := s.auth.SignOut(r.Context(), auth.Secret(r)); err != nil {
-		return err
-	}
-	s.auth.SetCookie(w, r, secret)
-	return nil
+	return "", s.auth.Enter(w, r, secret)
 }
 
 // SignOut implements telemetryweb.Sessions.

@@ -31,7 +31,7 @@ func TestSessionCookies(t *testing.T) {
 		r := httptest.NewRequest(http.MethodPost, "/zh/login", nil)
 		r.AddCookie(&http.Cookie{Name: auth.CookieName, Value: cookie})
 		w := httptest.NewRecorder()
-		if err := s.SignIn(w, r, "officer", "officer-sample"); err != nil {
+		if next, err := s.SignIn(w, r, "officer", "officer-sample"); err != nil || next != "" {
 			t.Fatal(err)
 		}
 		return w.Result().Cookies()[0]

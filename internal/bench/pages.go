@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -39,7 +39,8 @@ func pages(ctx context.Context, c *Config, r *Report) (err error) {
 	}
 	defer remove()
 	now := c.Now()
-	if err := prepare(ctx, c, dir, now); err != nil {
+	password := rand.Text()
+	if err := prepare(ctx, c, dir, password, now); err != nil {
 		return fmt.Errorf("prepare a region: %w", err)
 	}
 	var printed bytes.Buffer
@@ -68,11 +69,7 @@ func pages(ctx context.Context, c *Config, r *Report) (err error) {
 	if err := b.judged(ctx); err != nil {
 		return err
 	}
-	password, err := os.ReadFile(filepath.Join(dir, "initial-password.txt"))
-	if err != nil {
-		return err
-	}
-	if err := b.signIn(ctx, "admin", strings.TrimSpace(string(password))); err != nil {
+	if err := b.signIn(ctx, "bench", password); err != nil {
 		return err
 	}
 	day := fmt.Sprintf("/api/v1/outlets/1/records?from=%s&to=%s", url.QueryEscape(now.Add(-24*time.Hour).UTC().Format(time.RFC3339)), url.QueryEscape(now.Add(time.Second).UTC().Format(time.RFC3339)))
@@ -104,9 +101,9 @@ func pages(ctx context.Context, c *Config, r *Report) (err error) {
 	return nil
 }
 
-// prepare fills a data folder as a server would have left it: a registry of 300
-// outlets and a day of their history in the journal.
-func prepare(ctx context.Context, c *Config, dir string, now time.Time) error {
+// prepare fills a data folder as a server would have left it: an account, a
+// registry of 300 outlets and a day of their history in the journal.
+func prepare(ctx context.Context, c *Config, dir, password string, now time.Time) error {
 	conf := config.Default()
 	conf.Data = dir
 	d, err := db.Open(ctx, conf.DatabaseURL())
@@ -114,6 +111,10 @@ func prepare(ctx context.Context, c *Config, dir string, now time.Time) error {
 		return err
 	}
 	defer func() { _ = d.Close() }()
+	operator := auth.User{Login: "bench", Post: auth.Post{Zh: "bench"}, Role: auth.Operator}
+	if _, err := auth.New(d, c.Now, auth.Options{}).CreateUser(ctx, operator, password); err != nil {
+		return err
+	}
 	registry, err := telemetry.Open(ctx, d, c.Now)
 	if err != nil {
 		return err

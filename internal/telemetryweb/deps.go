@@ -191,8 +191,9 @@ type Sessions interface {
 	// Actor tells who sends a request, by session or bearer token.
 	Actor(r *http.Request) (Actor, bool)
 	// SignIn starts a session; an error of kind Unauthenticated when name and
-	// password do not fit.
-	SignIn(w http.ResponseWriter, r *http.Request, name, password string) error
+	// password do not fit. next is the page on which it goes on where more than
+	// these are asked for, "" when it is done.
+	SignIn(w http.ResponseWriter, r *http.Request, name, password string) (next string, err error)
 	SignOut(w http.ResponseWriter, r *http.Request) error
 }
 

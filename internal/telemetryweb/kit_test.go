@@ -213,12 +213,12 @@ func (fakeSessions) Actor(r *http.Request) (Actor, bool) {
 	return a, true
 }
 
-func (fakeSessions) SignIn(w http.ResponseWriter, _ *http.Request, name, password string) error {
+func (fakeSessions) SignIn(w http.ResponseWriter, _ *http.Request, name, password string) (next string, err error) {
 	if name != "officer" || password != "officer-sample" {
-		return errs.New(errs.Unauthenticated, "err.auth.wrong")
+		return "", errs.New(errs.Unauthenticated, "err.auth.wrong")
 	}
 	w.Header().Set("Set-Cookie", "s=1")
-	return nil
+	return "", nil
 }
 
 func (fakeSessions) SignOut(http.ResponseWriter, *http.Request) error { return nil }

@@ -2,6 +2,7 @@ package telemetryweb
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"plateau/internal/platform/errs"
@@ -44,7 +45,7 @@ func (h *Handler) loginPage(c *call, status int, problems []web.FieldError) erro
 func (c *call) next() string { return web.Local(c.r.FormValue("next")) }
 
 func (h *Handler) signIn(c *call) error {
-	err := h.Sessions.SignIn(c.w, c.r, strings.TrimSpace(c.r.PostFormValue("name")), c.r.PostFormValue("password"))
+	step, err := h.Sessions.SignIn(c.w, c.r, strings.TrimSpace(c.r.PostFormValue("name")), c.r.PostFormValue("password"))
 	switch {
 	case errs.Is(err, errs.Unauthenticated):
 		return h.loginPage(c, http.StatusUnprocessableEntity, []web.FieldError{{Field: "password", Text: c.l.T("login.wrong")}})
@@ -52,6 +53,9 @@ func (h *Handler) signIn(c *call) error {
 		return h.loginPage(c, http.StatusTooManyRequests, []web.FieldError{{Field: "password", Text: c.l.T("login.too_many")}})
 	case err != nil:
 		return err
+	}
+	if step != "" {
+		return c.see(step + "?" + url.Values{"next": {c.next()}}.Encode())
 	}
 	if to := c.next(); to != "" {
 		http.Redirect(c.w, c.r, to, http.StatusSeeOther) //nolint:gosec // next lets addresses of this host through only

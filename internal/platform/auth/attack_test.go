@@ -282,10 +282,10 @@ func TestProve(t *testing.T) {
 	if err != nil || session.Fresh(f.now()) {
 		t.Fatalf("fresh after %s: %v", auth.ProofLife, err)
 	}
-	if _, err := f.Prove(ctx, p, session, "wrong", here); !errs.Is(err, errs.Invalid) {
+	if _, err := f.Prove(ctx, p, session, "wrong", "", here); !errs.Is(err, errs.Invalid) {
 		t.Errorf("a wrong password: %v", err)
 	}
-	fresh, err := f.Prove(ctx, p, session, "officer-sample", here)
+	fresh, err := f.Prove(ctx, p, session, "officer-sample", "", here)
 	if err != nil || fresh == old {
 		t.Fatal(err)
 	}
@@ -297,9 +297,9 @@ func TestProve(t *testing.T) {
 		t.Errorf("%+v, %v", again, err)
 	}
 	for range 5 {
-		_, _ = f.Prove(ctx, p, again, "wrong", here)
+		_, _ = f.Prove(ctx, p, again, "wrong", "", here)
 	}
-	if _, err := f.Prove(ctx, p, again, "officer-sample", here); !errs.Is(err, errs.Busy) {
+	if _, err := f.Prove(ctx, p, again, "officer-sample", "", here); !errs.Is(err, errs.Busy) {
 		t.Errorf("a stolen session guesses on: %v", err)
 	}
 	if none := auth.SessionFrom(ctx); none.Fresh(f.now()) {

@@ -280,34 +280,54 @@ func TestCreateUserRefusals(t *testing.T) {
 	}
 }
 
+// TestFirstOperator: the first start makes an account without a password; a link
+// sets one, and while nobody has one each start gives a fresh link.
 func TestFirstOperator(t *testing.T) {
 	t.Parallel()
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "plateau.db"))
-	if err != nil {
-		t.Fatal(err)
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			d, err := db.Open(t.Context(), database.URL(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = d.Close() }()
+			s, ctx := auth.New(d, time.Now, auth.Options{}), t.Context() // the real cost, once
+			first, err := s.EnsureOperator(ctx)
+			if err != nil || first == "" {
+				t.Fatal(err)
+			}
+			for _, guess := range []string{"", "admin", first} {
+				if _, _, err := s.SignIn(ctx, "admin", guess, here); !errs.Is(err, errs.Unauthenticated) {
+					t.Errorf("without a password %q signs in: %v", guess, err)
+				}
+			}
+			second, err := s.EnsureOperator(ctx)
+			if err != nil || second == "" || second == first {
+				t.Fatalf("%q, %v", second, err)
+			}
+			if err := s.SpendLink(ctx, first, "river stone under ice"); !errs.Is(err, errs.NotFound) {
+				t.Errorf("the link of an earlier start: %v", err)
+			}
+			if err := s.SpendLink(ctx, second, "river stone under ice"); err != nil {
+				t.Fatal(err)
+			}
+			if _, p, err := s.SignIn(ctx, "admin", "river stone under ice", here); err != nil || p.Role != auth.Operator {
+				t.Errorf("%+v, %v", p, err)
+			}
+			if again, err := s.EnsureOperator(ctx); err != nil || again != "" {
+				t.Errorf("made twice: %q, %v", again, err)
+			}
+		})
 	}
-	defer func() { _ = d.Close() }()
-	s, dir := auth.New(d, time.Now, auth.Options{}), t.TempDir() // the real cost, once
-	path, err := s.EnsureOperator(t.Context(), dir)
+	dir := t.TempDir()
+	path, err := auth.WriteFirstLink(dir, "http://127.0.0.1:8080/set-password?key=x")
 	if err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 || filepath.Base(path) != auth.InitialPasswordFile {
+	if err != nil || info.Mode().Perm() != 0o600 || filepath.Base(path) != auth.FirstLinkFile {
 		t.Errorf("%v, %v", info, err)
-	}
-	password, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, p, err := s.SignIn(t.Context(), "admin", strings.TrimSpace(string(password)), here); err != nil || p.Role != auth.Operator {
-		t.Errorf("%+v, %v", p, err)
-	}
-	if again, err := s.EnsureOperator(t.Context(), dir); err != nil || again != "" {
-		t.Errorf("made twice: %q, %v", again, err)
-	}
-	if now, err := os.ReadFile(path); err != nil || string(now) != string(password) {
-		t.Error("the password was written again")
 	}
 	left, err := filepath.Glob(filepath.Join(dir, ".*"))
 	if err != nil || len(left) != 0 {

@@ -57,6 +57,16 @@ func (s *Service) SetCookie(w http.ResponseWriter, r *http.Request, secret strin
 	http.SetCookie(w, cookie(r, CookieName, secret, int(s.life.Seconds())))
 }
 
+// Enter gives the browser the session that was just opened for it. Who signs in
+// anew leaves no older one open behind the new cookie.
+func (s *Service) Enter(w http.ResponseWriter, r *http.Request, secret string) error {
+	if err := s.SignOut(r.Context(), Secret(r)); err != nil {
+		return err
+	}
+	s.SetCookie(w, r, secret)
+	return nil
+}
+
 // ClearCookie takes it back.
 func ClearCookie(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, cookie(r, CookieName, "", -1))

@@ -26,6 +26,8 @@ type Service struct {
 	idle    time.Duration
 	life    time.Duration
 	proxies []netip.Prefix
+	sealer  *Sealer
+	steps   steps
 	tokens  remembered
 }
 
@@ -35,6 +37,7 @@ type Options struct {
 	Idle    time.Duration  // a session ends when it is not used for so long; 0 = 12 hours
 	Life    time.Duration  // and at the latest after this; 0 = 7 days
 	Proxies []netip.Prefix // whose forwarding headers are believed
+	Sealer  *Sealer        // nil: secrets of second factors are lost with the process
 }
 
 // New returns the service over a migrated database.
@@ -42,9 +45,12 @@ func New(d *db.DB, now func() time.Time, o Options) *Service {
 	if o.Cost == (Cost{}) {
 		o.Cost = DefaultCost
 	}
+	if o.Sealer == nil {
+		o.Sealer = newSealer(randomKey())
+	}
 	return &Service{
 		db: d, now: now, hasher: newHasher(o.Cost), limit: newLimiter(now),
-		idle: cmp.Or(o.Idle, idleLimit), life: cmp.Or(o.Life, lifeLimit), proxies: o.Proxies,
+		idle: cmp.Or(o.Idle, idleLimit), life: cmp.Or(o.Life, lifeLimit), proxies: o.Proxies, sealer: o.Sealer,
 	}
 }
 
@@ -58,6 +64,7 @@ type User struct {
 	Enterprise string
 	Sample     bool // made for the demonstration
 	Disabled   bool
+	Factor     bool // has a second factor; told by Users only
 }
 
 func (u User) principal() Principal {
@@ -93,13 +100,27 @@ func checkUser(u User) (User, error) {
 	return u, c.Err()
 }
 
+// AddUser is CreateUser without a password: nobody signs in before a link has
+// set one (MakeLink).
+func (s *Service) AddUser(ctx context.Context, u User) (User, error) {
+	u, err := checkUser(u)
+	if err != nil {
+		return User{}, err
+	}
+	return s.storeUser(ctx, u, "")
+}
+
 func (s *Service) insertUser(ctx context.Context, u User, password string) (User, error) {
-	u.ID = uuid.Must(uuid.NewV7()).String()
 	hash, err := s.hasher.hash(ctx, password)
 	if err != nil {
 		return User{}, err
 	}
-	_, err = s.db.Exec(ctx, `INSERT INTO users (id, login, post_zh, post_bo, post_en, role, area, enterprise, password, sample, disabled, created_at)
+	return s.storeUser(ctx, u, hash)
+}
+
+func (s *Service) storeUser(ctx context.Context, u User, hash string) (User, error) {
+	u.ID = uuid.Must(uuid.NewV7()).String()
+	_, err := s.db.Exec(ctx, `INSERT INTO users (id, login, post_zh, post_bo, post_en, role, area, enterprise, password, sample, disabled, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		u.ID, u.Login, u.Post.Zh, u.Post.Bo, u.Post.En, string(u.Role), u.Area, u.Enterprise, hash,
 		db.Bool(u.Sample), db.Bool(u.Disabled), db.Micros(s.now()))
@@ -112,6 +133,7 @@ func (s *Service) insertUser(ctx context.Context, u User, password string) (User
 // SetDisabled closes or opens an account; closing ends its sessions at once.
 func (s *Service) SetDisabled(ctx context.Context, userID string, disabled bool) error {
 	defer s.tokens.forget()
+	defer s.steps.endAll(userID)
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
 		if err := one(tx.Exec(ctx, `UPDATE users SET disabled = $2 WHERE id = $1`, userID, db.Bool(disabled))); err != nil {
 			return err
@@ -129,6 +151,10 @@ func (u *User) targets() []any {
 
 // Users returns all accounts by login.
 func (s *Service) Users(ctx context.Context) ([]User, error) {
+	holders, err := s.factorHolders(ctx)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.db.Query(ctx, `SELECT `+userColumns+` FROM users u ORDER BY u.login`)
 	if err != nil {
 		return nil, err
@@ -140,6 +166,7 @@ func (s *Service) Users(ctx context.Context) ([]User, error) {
 		if err := rows.Scan(u.targets()...); err != nil {
 			return nil, err
 		}
+		u.Factor = holders[u.ID]
 		all = append(all, u)
 	}
 	return all, rows.Err()
@@ -163,6 +190,12 @@ func (s *Service) RevokeToken(ctx context.Context, id string) error {
 	return one(s.db.Exec(ctx, `UPDATE api_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`, id, db.Micros(s.now())))
 }
 
+// UserByLogin returns an account; errs.NotFound when there is none.
+func (s *Service) UserByLogin(ctx context.Context, login string) (u User, err error) {
+	err = db.NotFound(s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM users u WHERE u.login = $1`, fold(login)).Scan(u.targets()...))
+	return u, err
+}
+
 // RevokeOwnToken ends a token of an account; errs.NotFound when the account has
 // no such live one.
 func (s *Service) RevokeOwnToken(ctx context.Context, userID, id string) error {
@@ -173,14 +206,16 @@ func (s *Service) RevokeOwnToken(ctx context.Context, userID, id string) error {
 // APIToken is a live token, without its secret.
 type APIToken struct {
 	ID, Label string
+	Login     string // of the account
 	Created   time.Time
 	Expires   time.Time // zero = never
 }
 
-// Tokens returns the live tokens of an account, the newest first.
+// Tokens returns the live tokens of an account, of all accounts where userID is
+// empty, the newest first.
 func (s *Service) Tokens(ctx context.Context, userID string) ([]APIToken, error) {
-	rows, err := s.db.Query(ctx, `SELECT t.id, t.label, t.created_at, t.expires_at FROM api_tokens t
-		WHERE t.user_id = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) ORDER BY t.created_at DESC, t.id`, userID, db.Micros(s.now()))
+	rows, err := s.db.Query(ctx, `SELECT t.id, t.label, u.login, t.created_at, t.expires_at FROM api_tokens t JOIN users u ON u.id = t.user_id
+		WHERE (CAST($1 AS TEXT) = '' OR t.user_id = CAST($1 AS TEXT)) AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) ORDER BY t.created_at DESC, t.id`, userID, db.Micros(s.now()))
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +225,7 @@ func (s *Service) Tokens(ctx context.Context, userID string) ([]APIToken, error)
 		var t APIToken
 		var created int64
 		var expires sql.NullInt64
-		if err := rows.Scan(&t.ID, &t.Label, &created, &expires); err != nil {
+		if err := rows.Scan(&t.ID, &t.Label, &t.Login, &created, &expires); err != nil {
 			return nil, err
 		}
 		t.Created, t.Expires = db.Time(created), db.TimeOrZero(expires)

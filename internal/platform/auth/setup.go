@@ -2,42 +2,52 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"plateau/internal/platform/errs"
 )
 
-// InitialPasswordFile is the file in the data folder that holds the first
-// operator's password.
-const InitialPasswordFile = "initial-password.txt"
+// FirstLinkFile is the file in the data folder that holds the link by which the
+// first operator sets a password.
+const FirstLinkFile = "initial-password.txt"
 
-// EnsureOperator makes the account "admin" when there is no account at all, and
-// writes its random password to a file in dataDir that only its owner can read.
-// It returns the file's path, "" when nothing was made.
-func (s *Service) EnsureOperator(ctx context.Context, dataDir string) (path string, err error) {
-	var n int
-	if err := s.db.QueryRow(ctx, `SELECT count(*) FROM users`).Scan(&n); err != nil {
+// EnsureOperator makes the account "admin" when there is no account at all. While
+// nobody has a password yet it returns the key of a new link that sets admin's,
+// so that a link nobody opened in time locks nobody out; else "".
+func (s *Service) EnsureOperator(ctx context.Context) (key string, err error) {
+	var users, usable int
+	if err := s.db.QueryRow(ctx, `SELECT count(*), count(CASE WHEN u.password <> '' THEN 1 END) FROM users u`).Scan(&users, &usable); err != nil {
 		return "", fmt.Errorf("count users: %w", err)
 	}
-	if n > 0 {
+	if users == 0 {
+		if _, err := s.AddUser(ctx, User{Login: firstLogin, Post: Post{Zh: "系统管理员", En: "Operator"}, Role: Operator}); err != nil {
+			return "", fmt.Errorf("create first operator: %w", err)
+		}
+	}
+	if usable > 0 {
 		return "", nil
 	}
-	password := strings.ToLower(rand.Text())
-	// The file comes first: an account whose password nobody can read would
-	// lock everybody out, a file without an account is replaced at the next start.
-	path = filepath.Join(dataDir, InitialPasswordFile)
-	if err := writeSecret(path, password+"\n"); err != nil {
-		return "", fmt.Errorf("write initial password: %w", err)
+	u, err := s.UserByLogin(ctx, firstLogin)
+	if errs.Is(err, errs.NotFound) { // other accounts, made by command: so are their links
+		return "", nil
+	} else if err != nil {
+		return "", err
 	}
-	_, err = s.CreateUser(ctx, User{Login: "admin", Post: Post{Zh: "系统管理员", En: "Operator"}, Role: Operator}, password)
-	if err != nil {
-		return "", fmt.Errorf("create first operator: %w", err)
+	return s.MakeLink(ctx, u.ID)
+}
+
+const firstLogin = "admin"
+
+// WriteFirstLink writes the first operator's link to a file in dataDir that only
+// its owner can read, and returns the file's path.
+func WriteFirstLink(dataDir, link string) (path string, err error) {
+	path = filepath.Join(dataDir, FirstLinkFile)
+	if err := writeSecret(path, link+"\n"); err != nil {
+		return "", fmt.Errorf("write the first operator's link: %w", err)
 	}
 	return path, nil
 }

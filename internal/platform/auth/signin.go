@@ -10,11 +10,19 @@ import (
 
 // SignIn checks login and password and opens a session. The secret goes into
 // the cookie. A wrong login and a wrong password cannot be told apart: both are
-// errs.Unauthenticated and take as long. Too many tries are errs.Busy.
+// errs.Unauthenticated and take as long. Too many tries are errs.Busy. Where the
+// account has a second factor, no session is opened and the error is *StepNeeded.
 func (s *Service) SignIn(ctx context.Context, login, password string, from Client) (secret string, p Principal, err error) {
 	u, err := s.checkLogin(ctx, login, password, from)
 	if err != nil {
 		return "", Principal{}, err
+	}
+	factor, err := s.Factor(ctx, u.ID)
+	if err != nil {
+		return "", Principal{}, err
+	}
+	if factor.On() {
+		return "", Principal{}, &StepNeeded{s.steps.open(u.ID, s.now())}
 	}
 	secret, err = s.openSession(ctx, u.ID, from)
 	return secret, u.principal(), err
@@ -44,12 +52,22 @@ func (s *Service) checkLogin(ctx context.Context, login, password string, from C
 	return u, nil
 }
 
-// Prove takes the credential of who is signed in once more and returns the
-// secret that takes the place of the session's old one. A wrong one is
-// errs.Invalid about the field, too many tries are errs.Busy.
-func (s *Service) Prove(ctx context.Context, p Principal, session Session, password string, from Client) (secret string, err error) {
+// Prove takes the credential of who is signed in once more, with a code where
+// there is a second factor, and returns the secret that takes the place of the
+// session's old one. What is wrong is errs.Invalid about "password" or "code",
+// too many tries are errs.Busy.
+func (s *Service) Prove(ctx context.Context, p Principal, session Session, password, code string, from Client) (secret string, err error) {
 	if err := s.checkOwn(ctx, p, "password", password, from); err != nil {
 		return "", err
+	}
+	factor, err := s.Factor(ctx, p.ID)
+	if err != nil {
+		return "", err
+	}
+	if factor.On() {
+		if err := s.takeCode(ctx, p.ID, code, true, from); err != nil {
+			return "", err
+		}
 	}
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {
 		secret, err = s.renew(ctx, tx, session)
@@ -83,6 +101,7 @@ func (s *Service) ChangePassword(ctx context.Context, p Principal, session Sessi
 	if err != nil {
 		return "", err
 	}
+	defer s.steps.endAll(p.ID)
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {
 		if err := one(tx.Exec(ctx, `UPDATE users SET password = $2 WHERE id = $1`, p.ID, hash)); err != nil {
 			return err
@@ -110,11 +129,6 @@ func (s *Service) SetPassword(ctx context.Context, userID, password string) erro
 	if err != nil {
 		return err
 	}
-	return s.db.Tx(ctx, func(tx *db.Tx) error {
-		if err := one(tx.Exec(ctx, `UPDATE users SET password = $2 WHERE id = $1`, userID, hash)); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID)
-		return err
-	})
+	defer s.steps.endAll(userID)
+	return s.db.Tx(ctx, func(tx *db.Tx) error { return setPassword(ctx, tx, userID, hash) })
 }

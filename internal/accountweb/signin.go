@@ -1,0 +1,90 @@
+package accountweb
+
+import (
+	"errors"
+	"net/url"
+
+	"plateau/internal/platform/auth"
+	"plateau/internal/platform/errs"
+	"plateau/internal/web"
+)
+
+type codeView struct {
+	Code *web.Field
+	Next string
+}
+
+func (h *Handler) codeForm(c *call) error {
+	if !h.Auth.StepOpen(auth.StepSecret(c.r)) { // no password was given in this browser, or too long ago
+		return c.see("/login?" + url.Values{"next": {c.next()}}.Encode())
+	}
+	return h.codePage(c, nil)
+}
+
+func (h *Handler) codePage(c *call, wrong error) error {
+	v := &codeView{Code: c.codeField(), Next: c.next()}
+	p := &web.Page{Title: c.l.T("account.code_title"), Data: v}
+	status, err := c.faults(wrong, p, v.Code)
+	if err != nil {
+		return err
+	}
+	return h.render(c, status, "login_code.html", p)
+}
+
+// code is the second step of a sign-in, in the browser in which the first was.
+func (h *Handler) code(c *call) error {
+	secret, _, err := h.Auth.SignInCode(c.ctx(), auth.StepSecret(c.r), c.form("code"), c.from)
+	if errs.Is(err, errs.Unauthenticated) {
+		auth.SetStepCookie(c.w, c.r, "")
+		return c.see("/login?" + url.Values{"next": {c.next()}}.Encode())
+	}
+	if err != nil {
+		return h.codePage(c, err)
+	}
+	auth.SetStepCookie(c.w, c.r, "")
+	if err := h.Auth.Enter(c.w, c.r, secret); err != nil {
+		return err
+	}
+	return c.goOn("/")
+}
+
+type linkView struct {
+	Fresh, Again web.Field
+	Key, Login   string
+}
+
+func (h *Handler) linkForm(c *call) error { return h.linkPage(c, nil) }
+
+// linkPage shows the form of a link that sets a password. Looking at it spends
+// nothing: programs look at links too.
+func (h *Handler) linkPage(c *call, wrong error) error {
+	key := c.r.FormValue("key")
+	u, err := h.Auth.LinkUser(c.ctx(), key)
+	if err != nil {
+		return err
+	}
+	v := &linkView{Key: key, Login: u.Login}
+	v.Fresh, v.Again = c.freshFields()
+	p := &web.Page{Title: c.l.T("account.link_title"), Private: true, Data: v}
+	status, err := c.faults(wrong, p, &v.Fresh, &v.Again)
+	if err != nil {
+		return err
+	}
+	return h.render(c, status, "account_link.html", p)
+}
+
+// link sets the password; signing in with it comes next, and with the code of a
+// second factor where there is one.
+func (h *Handler) link(c *call) error {
+	err := error(errs.InvalidField("again", "err.auth.not_the_same"))
+	if c.form("fresh") == c.form("again") {
+		err = h.Auth.SpendLink(c.ctx(), c.form("key"), c.form("fresh"))
+	}
+	if e, ok := errors.AsType[*errs.Error](err); ok && e.Kind == errs.Invalid {
+		return h.linkPage(c, err)
+	}
+	if err != nil {
+		return err
+	}
+	return c.done("/login", "password_set")
+}

@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"plateau/internal/platform/auth"
+	"plateau/internal/platform/config"
+	"plateau/internal/platform/db"
+	"plateau/internal/platform/errs"
+	"plateau/internal/platform/i18n"
+)
+
+// AccountsOrder is what a command asks about accounts and tokens. Which fields
+// count depends on Act:
+//
+//	list            all accounts
+//	add             Login, Post, Role, Enterprise: an account, and a link that sets its password
+//	disable, enable Login
+//	link            Login: a link that sets the password, good for a day and for once
+//	remove-factor   Login
+//	tokens          all tokens, of Login where it is named
+//	make-token      Login, Label, Days
+//	revoke-token    ID
+type AccountsOrder struct {
+	Act, Login, Post, Role, Enterprise, Label, ID string
+	Days                                          int
+}
+
+// AccountsAnswer is what came of it.
+type AccountsAnswer struct {
+	Users  []auth.User
+	Tokens []auth.APIToken
+	Link   string // sets a password, once
+	Token  string // a new one
+}
+
+func (o *AccountsOrder) query() url.Values {
+	return url.Values{
+		"act": {o.Act}, "login": {o.Login}, "post": {o.Post}, "role": {o.Role}, "enterprise": {o.Enterprise},
+		"label": {o.Label}, "id": {o.ID}, "days": {strconv.Itoa(o.Days)},
+	}
+}
+
+func accountsOrder(q url.Values) AccountsOrder {
+	days, _ := strconv.Atoi(q.Get("days")) // 0 is refused where it counts
+	return AccountsOrder{
+		Act: q.Get("act"), Login: q.Get("login"), Post: q.Get("post"), Role: q.Get("role"), Enterprise: q.Get("enterprise"),
+		Label: q.Get("label"), ID: q.Get("id"), Days: days,
+	}
+}
+
+func (a *App) orderAccounts(ctx context.Context, q url.Values, _ func(done, total int64)) (any, error) {
+	o := accountsOrder(q)
+	return o.do(ctx, a.auth, a.address(), a.now())
+}
+
+// Accounts changes or lists accounts and tokens: the running server does it, or,
+// when there is none, this process. Of o it takes the configuration.
+func Accounts(ctx context.Context, o Options, order AccountsOrder) (out AccountsAnswer, err error) {
+	c, err := o.config()
+	if err != nil {
+		return out, err
+	}
+	err = command(ctx, c.Data, "accounts", order.query(), &out, nil)
+	if !errors.Is(err, errNoServer) {
+		return out, err
+	}
+	where := c.DatabaseURL()
+	if !db.IsPostgres(where) {
+		if _, err := os.Stat(where); err != nil { // opening would make one
+			return out, fmt.Errorf("%s holds no accounts: %w", c.Data, err)
+		}
+	}
+	d, err := db.Open(ctx, where)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	now := time.Now //nolint:forbidigo // the command's own clock
+	return order.do(ctx, auth.New(d, now, auth.Options{}), baseOf(&c), now())
+}
+
+// baseOf is where people will reach a server that is not running.
+func baseOf(c *config.Config) string {
+	if c.HTTP.URL != "" {
+		return strings.TrimSuffix(c.HTTP.URL, "/")
+	}
+	return "http://" + reachable(c.HTTP.Addr)
+}
+
+// do carries an order out. Errors are worded in English: a shell reads them.
+func (o *AccountsOrder) do(ctx context.Context, s *auth.Service, base string, now time.Time) (out AccountsAnswer, err error) {
+	defer func() { err = worded(err) }()
+	switch o.Act {
+	case "list":
+		out.Users, err = s.Users(ctx)
+		return out, err
+	case "add":
+		u, err := s.AddUser(ctx, auth.User{Login: o.Login, Post: auth.Post{Zh: o.Post}, Role: auth.Role(o.Role), Enterprise: o.Enterprise})
+		if err != nil {
+			return out, err
+		}
+		out.Link, err = link(ctx, s, u.ID, base)
+		return out, err
+	case "revoke-token":
+		return out, s.RevokeToken(ctx, o.ID)
+	case "tokens":
+		if o.Login == "" {
+			out.Tokens, err = s.Tokens(ctx, "")
+			return out, err
+		}
+	}
+	u, err := s.UserByLogin(ctx, o.Login)
+	if errs.Is(err, errs.NotFound) {
+		return out, fmt.Errorf("there is no account %q; \"plateau user list\" shows them", o.Login)
+	}
+	if err != nil {
+		return out, err
+	}
+	switch o.Act {
+	case "disable", "enable":
+		err = s.SetDisabled(ctx, u.ID, o.Act == "disable")
+	case "link":
+		if u.Disabled {
+			return out, fmt.Errorf("account %q is disabled; enable it first", u.Login)
+		}
+		out.Link, err = link(ctx, s, u.ID, base)
+	case "remove-factor":
+		if err = s.RemoveFactor(ctx, u.ID); errs.Is(err, errs.NotFound) {
+			err = fmt.Errorf("account %q has no second factor", u.Login)
+		}
+	case "tokens":
+		out.Tokens, err = s.Tokens(ctx, u.ID)
+	case "make-token":
+		if o.Label == "" || o.Days < 1 {
+			return out, errors.New("a token needs a purpose and a number of days")
+		}
+		out.Token, _, err = s.CreateToken(ctx, u.ID, o.Label, now.AddDate(0, 0, o.Days))
+	default:
+		err = fmt.Errorf("unknown order %q", o.Act)
+	}
+	return out, err
+}
+
+func link(ctx context.Context, s *auth.Service, userID, base string) (string, error) {
+	key, err := s.MakeLink(ctx, userID)
+	return base + auth.LinkPath + key, err
+}
+
+// worded says an error in the catalogue's English words where it has some.
+func worded(err error) error {
+	e, ok := errors.AsType[*errs.Error](err)
+	if !ok || e.Key == "" {
+		return err
+	}
+	l := i18n.Default().For(i18n.En)
+	said := []string{l.T(e.Key, e.Args...)}
+	for _, f := range e.Fields {
+		said = append(said, f.Name+": "+l.T(f.Key, f.Args...))
+	}
+	return errors.New(strings.Join(said, "; "))
+}
