@@ -86,6 +86,10 @@ func TestAccounts(t *testing.T) {
 	if users := do(AccountsOrder{Act: "list"}).Users; len(users) != 2 {
 		t.Errorf("%+v", users)
 	}
+	o.Flags["http.addr"] = ":8123"
+	if l := do(AccountsOrder{Act: "link", Login: "tashi"}).Link; !strings.HasPrefix(l, "http://127.0.0.1:8123"+auth.LinkPath) {
+		t.Errorf("link %s", l)
+	}
 	o.Flags["http.url"] = "https://plateau.example/"
 	if l := do(AccountsOrder{Act: "link", Login: "tashi"}).Link; !strings.HasPrefix(l, "https://plateau.example"+auth.LinkPath) {
 		t.Errorf("link %s", l)

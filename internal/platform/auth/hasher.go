@@ -13,6 +13,10 @@ import (
 // come again, so that a flood of them is not kept in memory.
 const maxQueue = 64
 
+// maxBytes is more than any password that was taken has, in whatever code points
+// it is typed.
+const maxBytes = 16 * maxPassword
+
 // hasher computes and checks passwords. Each takes 19 MiB and some tens of
 // milliseconds of a processor, so it takes half of the processors at most: the
 // other half goes on receiving and judging while somebody guesses.
@@ -57,9 +61,9 @@ func (h *hasher) hash(ctx context.Context, password string) (phc string, err err
 // check reports whether password belongs to phc. It computes a hash in any case,
 // so that an account that does not exist, or has no password, takes as long.
 func (h *hasher) check(ctx context.Context, phc, password string) (right bool, err error) {
-	there := phc != ""
+	there := phc != "" && len(password) <= maxBytes
 	if !there {
-		phc = h.decoy
+		phc, password = h.decoy, ""
 	}
 	err = h.do(ctx, func() { right = checkPassword(phc, prepare(password)) && there })
 	return right, err

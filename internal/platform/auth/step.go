@@ -121,7 +121,7 @@ func SetStepCookie(w http.ResponseWriter, r *http.Request, secret string) {
 		age = -1
 	}
 	c := cookie(r, StepCookie, secret, age) //nolint:gosec // made there with all three
-	c.SameSite = http.SameSiteStrictMode // it is needed by forms of this host only
+	c.SameSite = http.SameSiteStrictMode    // it is needed by forms of this host only
 	http.SetCookie(w, c)
 }
 
