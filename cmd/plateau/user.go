@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -16,8 +17,10 @@ import (
 const userHelp = `Usage: plateau user list|add|disable|enable|link|remove-factor --data DIR …
 
   user list                           accounts with role, post and second factor
-  user add LOGIN --role ROLE --post POST [--enterprise ID]
-                                      an account, and the link by which its owner sets a password
+  user add LOGIN --role ROLE --post POST [--area CODE] [--enterprise ID]
+                                      an account, and the link by which its owner sets a password;
+                                      the role is a kind of account of the policy, which the page
+                                      "Who may do what" explains; without --area it reaches all areas
   user disable LOGIN                  close an account; its sessions and tokens end at once
   user enable LOGIN                   open it again
   user link LOGIN                     a new link that sets the password, good for a day and for once
@@ -31,7 +34,7 @@ file, where the database or the address is named there.
 
 Example:
 
-  plateau user add tashi --role officer --post 值班员 --data /var/lib/plateau
+  plateau user add duty1 --role officer --post 值班员 --area 540100 --data /var/lib/plateau
 `
 
 const tokenHelp = `Usage: plateau token list|make|revoke --data DIR …
@@ -92,6 +95,7 @@ func cmdAccounts(name, help, choices string, acts map[string]string, args []stri
 		fs.StringVar(&f.order.Role, "role", "", "")
 		fs.StringVar(&f.order.Post, "post", "", "")
 		fs.StringVar(&f.order.Enterprise, "enterprise", "", "")
+		fs.StringVar(&f.order.Area, "area", "", "")
 	case "make-token":
 		fs.StringVar(&f.order.Label, "label", "", "")
 		fs.IntVar(&f.order.Days, "days", 90, "")
@@ -134,7 +138,7 @@ func (f *accountFlags) run(name string, std stdio) int {
 	defer func() { _ = w.Flush() }()
 	switch f.order.Act {
 	case "list":
-		fmt.Fprintln(w, "login\trole\tpost\tsecond factor\tstate")
+		fmt.Fprintln(w, "login\trole\tpost\tarea\tenterprise\tsecond factor\tstate")
 		for _, u := range out.Users {
 			factor, state := "no", "open"
 			if u.Factor {
@@ -143,7 +147,7 @@ func (f *accountFlags) run(name string, std stdio) int {
 			if u.Disabled {
 				state = "disabled"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", u.Login, u.Role, u.Post.Zh, factor, state)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.Login, u.Role, u.Post.Zh, cmp.Or(u.Area, "all"), cmp.Or(u.Enterprise, "-"), factor, state)
 		}
 	case "tokens":
 		fmt.Fprintln(w, "id\tlogin\tpurpose\tuntil")

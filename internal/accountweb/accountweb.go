@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
@@ -88,6 +89,23 @@ func routes() []route {
 	}
 }
 
+// may is what opens a route by the policy.
+func (rt route) may() access.Permission {
+	if rt.who == anyone {
+		return access.Open
+	}
+	return "platform.account"
+}
+
+// Routes lists the addresses with what opens them.
+func Routes() []access.Route {
+	var out []access.Route
+	for _, rt := range routes() {
+		out = append(out, access.Route{Method: rt.method, Path: "/{lang}" + rt.path, May: rt.may()})
+	}
+	return out
+}
+
 // Pages lists the patterns that answer GET with a page, below the language;
 // browser tests walk them.
 func Pages() []string {
@@ -109,6 +127,7 @@ func (h *Handler) register(mux *http.ServeMux, all []route) {
 		if rt.who == "" {
 			panic("accountweb: route " + rt.method + " " + rt.path + " does not say whom it serves")
 		}
+		access.Default().Declared(rt.method, rt.path, rt.may())
 		for _, lang := range i18n.Langs() {
 			mux.Handle(rt.method+" /"+string(lang)+rt.path, h.page(rt))
 		}

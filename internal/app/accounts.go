@@ -21,7 +21,7 @@ import (
 // count depends on Act:
 //
 //	list            all accounts
-//	add             Login, Post, Role, Enterprise: an account, and a link that sets its password
+//	add             Login, Post, Role, Enterprise, Area: an account, and a link that sets its password
 //	disable, enable Login
 //	link            Login: a link that sets the password, good for a day and for once
 //	remove-factor   Login
@@ -29,8 +29,8 @@ import (
 //	make-token      Login, Label, Days
 //	revoke-token    ID
 type AccountsOrder struct {
-	Act, Login, Post, Role, Enterprise, Label, ID string
-	Days                                          int
+	Act, Login, Post, Role, Enterprise, Area, Label, ID string
+	Days                                                int
 }
 
 // AccountsAnswer is what came of it.
@@ -43,7 +43,7 @@ type AccountsAnswer struct {
 
 func (o *AccountsOrder) query() url.Values {
 	return url.Values{
-		"act": {o.Act}, "login": {o.Login}, "post": {o.Post}, "role": {o.Role}, "enterprise": {o.Enterprise},
+		"act": {o.Act}, "login": {o.Login}, "post": {o.Post}, "role": {o.Role}, "enterprise": {o.Enterprise}, "area": {o.Area},
 		"label": {o.Label}, "id": {o.ID}, "days": {strconv.Itoa(o.Days)},
 	}
 }
@@ -51,7 +51,7 @@ func (o *AccountsOrder) query() url.Values {
 func accountsOrder(q url.Values) AccountsOrder {
 	days, _ := strconv.Atoi(q.Get("days")) // 0 is refused where it counts
 	return AccountsOrder{
-		Act: q.Get("act"), Login: q.Get("login"), Post: q.Get("post"), Role: q.Get("role"), Enterprise: q.Get("enterprise"),
+		Act: q.Get("act"), Login: q.Get("login"), Post: q.Get("post"), Role: q.Get("role"), Enterprise: q.Get("enterprise"), Area: q.Get("area"),
 		Label: q.Get("label"), ID: q.Get("id"), Days: days,
 	}
 }
@@ -103,7 +103,7 @@ func (o *AccountsOrder) do(ctx context.Context, s *auth.Service, base string, no
 		out.Users, err = s.Users(ctx)
 		return out, err
 	case "add":
-		u, err := s.AddUser(ctx, auth.User{Login: o.Login, Post: auth.Post{Zh: o.Post}, Role: auth.Role(o.Role), Enterprise: o.Enterprise})
+		u, err := s.AddUser(ctx, auth.User{Login: o.Login, Post: auth.Post{Zh: o.Post}, Role: auth.Role(o.Role), Enterprise: o.Enterprise, Area: o.Area})
 		if err != nil {
 			return out, err
 		}

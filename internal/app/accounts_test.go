@@ -42,7 +42,7 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("the first operator's link: %v", err)
 	}
 
-	made := do(AccountsOrder{Act: "add", Login: "Tashi", Post: "值班员", Role: "officer"})
+	made := do(AccountsOrder{Act: "add", Login: "Duty1", Post: "值班员", Role: "officer"})
 	base, key, _ := strings.Cut(made.Link, auth.LinkPath)
 	if base != "http://"+a.httpAddr {
 		t.Errorf("link %s", made.Link)
@@ -50,48 +50,48 @@ func TestAccounts(t *testing.T) {
 	if err := a.auth.SpendLink(ctx, key, "another good phrase"); err != nil {
 		t.Error(err)
 	}
-	if users := do(AccountsOrder{Act: "list"}).Users; len(users) != 2 || users[0].Login != "admin" || users[1].Login != "tashi" || users[1].Role != auth.Officer {
+	if users := do(AccountsOrder{Act: "list"}).Users; len(users) != 2 || users[0].Login != "admin" || users[1].Login != "duty1" || users[1].Role != auth.Officer {
 		t.Errorf("%+v", users)
 	}
-	token := do(AccountsOrder{Act: "make-token", Login: "tashi", Label: "export", Days: 3}).Token
+	token := do(AccountsOrder{Act: "make-token", Login: "duty1", Label: "export", Days: 3}).Token
 	if _, err := a.auth.Bearer(ctx, token); err != nil {
 		t.Error(err)
 	}
-	tokens := do(AccountsOrder{Act: "tokens", Login: "tashi"}).Tokens
+	tokens := do(AccountsOrder{Act: "tokens", Login: "duty1"}).Tokens
 	// The start itself made one for the operator, because unknown loggers are registered.
-	if all := do(AccountsOrder{Act: "tokens"}).Tokens; len(tokens) != 1 || tokens[0].Login != "tashi" || len(all) != 2 {
+	if all := do(AccountsOrder{Act: "tokens"}).Tokens; len(tokens) != 1 || tokens[0].Login != "duty1" || len(all) != 2 {
 		t.Errorf("%+v of %+v", tokens, all)
 	}
 	do(AccountsOrder{Act: "revoke-token", ID: tokens[0].ID})
 	if _, err := a.auth.Bearer(ctx, token); err == nil {
 		t.Error("a revoked token opens")
 	}
-	do(AccountsOrder{Act: "disable", Login: "tashi"})
-	if _, _, err := a.auth.SignIn(ctx, "tashi", "another good phrase", here); !errs.Is(err, errs.Unauthenticated) {
+	do(AccountsOrder{Act: "disable", Login: "duty1"})
+	if _, _, err := a.auth.SignIn(ctx, "duty1", "another good phrase", here); !errs.Is(err, errs.Unauthenticated) {
 		t.Errorf("a disabled account: %v", err)
 	}
-	refused("is disabled; enable it first", AccountsOrder{Act: "link", Login: "tashi"})
-	do(AccountsOrder{Act: "enable", Login: "tashi"})
-	if _, _, err := a.auth.SignIn(ctx, "tashi", "another good phrase", here); err != nil {
+	refused("is disabled; enable it first", AccountsOrder{Act: "link", Login: "duty1"})
+	do(AccountsOrder{Act: "enable", Login: "duty1"})
+	if _, _, err := a.auth.SignIn(ctx, "duty1", "another good phrase", here); err != nil {
 		t.Error(err)
 	}
-	refused("is taken", AccountsOrder{Act: "add", Login: "tashi", Post: "x", Role: "officer"})
+	refused("is taken", AccountsOrder{Act: "add", Login: "duty1", Post: "x", Role: "officer"})
 	refused("role: Choose one of", AccountsOrder{Act: "add", Login: "new", Post: "x", Role: "king"})
 	refused(`there is no account "nobody"`, AccountsOrder{Act: "link", Login: "nobody"})
-	refused("has no second factor", AccountsOrder{Act: "remove-factor", Login: "tashi"})
-	refused("needs a purpose", AccountsOrder{Act: "make-token", Login: "tashi"})
-	refused("unknown order", AccountsOrder{Act: "burn", Login: "tashi"})
+	refused("has no second factor", AccountsOrder{Act: "remove-factor", Login: "duty1"})
+	refused("needs a purpose", AccountsOrder{Act: "make-token", Login: "duty1"})
+	refused("unknown order", AccountsOrder{Act: "burn", Login: "duty1"})
 
 	end() // the same on the data folder
 	if users := do(AccountsOrder{Act: "list"}).Users; len(users) != 2 {
 		t.Errorf("%+v", users)
 	}
 	o.Flags["http.addr"] = ":8123"
-	if l := do(AccountsOrder{Act: "link", Login: "tashi"}).Link; !strings.HasPrefix(l, "http://127.0.0.1:8123"+auth.LinkPath) {
+	if l := do(AccountsOrder{Act: "link", Login: "duty1"}).Link; !strings.HasPrefix(l, "http://127.0.0.1:8123"+auth.LinkPath) {
 		t.Errorf("link %s", l)
 	}
 	o.Flags["http.url"] = "https://plateau.example/"
-	if l := do(AccountsOrder{Act: "link", Login: "tashi"}).Link; !strings.HasPrefix(l, "https://plateau.example"+auth.LinkPath) {
+	if l := do(AccountsOrder{Act: "link", Login: "duty1"}).Link; !strings.HasPrefix(l, "https://plateau.example"+auth.LinkPath) {
 		t.Errorf("link %s", l)
 	}
 	again, end := serving(t, dir)
