@@ -66,6 +66,8 @@ func TestFaultsNamePlaceAndRemedy(t *testing.T) {
 		{name: "too short", toml: "[hj212]\nidle_timeout = \"5s\"\n", want: []string{"hj212.idle_timeout is 5s"}},
 		{name: "bad level", env: []string{"PLATEAU_LOG_LEVEL=loud"}, want: []string{`log.level is "loud"`, "debug, info"}},
 		{name: "bad bool", env: []string{"PLATEAU_HJ212_ADOPT_UNKNOWN=perhaps"}, want: []string{"PLATEAU_HJ212_ADOPT_UNKNOWN", "neither true nor false"}},
+		{name: "proxies that are no networks", env: []string{"PLATEAU_HTTP_PROXIES=127.0.0.1 proxy.example"}, want: []string{"http.proxies", "127.0.0.1/32"}},
+		{name: "a life shorter than the idle time", env: []string{"PLATEAU_SESSION_LIFE=1h"}, want: []string{"session.idle is 12h0m0s and session.life 1h0m0s"}},
 		{name: "profiles for everybody", env: []string{"PLATEAU_PROFILE_ADDR=:6060"}, want: []string{`profile.addr is ":6060"`, "127.0.0.1:6060"}},
 		{name: "missing secret file", env: []string{"PLATEAU_DATABASE_URL_FILE=/nonexistent/x"}, want: []string{"PLATEAU_DATABASE_URL_FILE"}},
 		{name: "empty flag", flags: map[string]string{"http.addr": ""}, want: []string{"http.addr is empty"}},
