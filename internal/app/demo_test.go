@@ -194,7 +194,7 @@ func TestDatagramPort(t *testing.T) {
 		if addr != "" {
 			want += "hj212-udp: " + a.udpAddr + "\n"
 		}
-		if got := out.String(); !strings.HasSuffix(got, want) || addr == "" && strings.Contains(got, "udp") {
+		if got := out.String(); !strings.Contains(got, want+"first sign-in: ") || addr == "" && strings.Contains(got, "hj212-udp") {
 			t.Errorf("with %q printed\n%s", addr, got)
 		}
 	}

@@ -33,7 +33,7 @@ func TestKindsNameWhatTheyAreFor(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if _, p, err := f.SignIn(ctx, u.Login, "long enough", "192.0.2.1"); err != nil || len(p.Grants()) == 0 || p.Grants()[0].Area != tt.area || p.Grants()[0].Organisation != tt.enterprise {
+		if _, p, err := f.SignIn(ctx, u.Login, "long enough", auth.Client{Address: "192.0.2.1"}); err != nil || len(p.Grants()) == 0 || p.Grants()[0].Area != tt.area || p.Grants()[0].Organisation != tt.enterprise {
 			t.Errorf("%+v: %+v, %v", tt, p.Grants(), err)
 		}
 	}
