@@ -447,7 +447,7 @@ func (a *App) handler() (http.Handler, error) {
 			return a.pages.ProblemPage(w, r, d)
 		},
 	}
-	return a.withMQTT(httpd.Wrap(audit.Middleware(a.withSensorThings(a.sta, httpd.Mux(mux))), edge, a.log, a.now)), nil
+	return a.withMQTT(httpd.Wrap(audit.Middleware(func(r *http.Request) string { return a.auth.Client(r).Address }, a.withSensorThings(a.sta, httpd.Mux(mux))), edge, a.log, a.now)), nil
 }
 
 func (a *App) filling() (done, total int) {

@@ -86,11 +86,9 @@ func TestAppend(t *testing.T) {
 		if got := list(t, d, audit.Filter{}); len(got) != 0 {
 			t.Fatalf("an act that was undone has an entry: %+v", got)
 		}
-		r := httptest.NewRequest(http.MethodPost, "/", nil)
-		r.RemoteAddr, r.Header = "192.0.2.7:4711", http.Header{"X-Forwarded-For": {"198.51.100.1"}}
-		audit.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		audit.Middleware(func(*http.Request) string { return "192.0.2.7" }, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			write(r.Context(), t, d, entry(1))
-		})).ServeHTTP(httptest.NewRecorder(), r)
+		})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
 		odd := entry(2)
 		odd.Act, odd.Detail, odd.Subjects = "alarm.false", "a\x00b\xff", nil
 		write(t.Context(), t, d, odd)

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -51,14 +50,10 @@ var process = uuid.Must(uuid.NewV7()).String()
 type addressKey struct{}
 
 // Middleware lets the entries of a request's acts tell the address it came from,
-// without the port. Forwarding headers are not read: anybody can send them.
-func Middleware(next http.Handler) http.Handler {
+// as address says.
+func Middleware(address func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil {
-			host = r.RemoteAddr
-		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), addressKey{}, host)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), addressKey{}, address(r))))
 	})
 }
 
