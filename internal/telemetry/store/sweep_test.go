@@ -180,8 +180,11 @@ func TestPowerLoss(t *testing.T) {
 		stopped atomic.Bool
 	)
 	every := int64(10)
-	if lsmtest.All() {
+	switch {
+	case lsmtest.All():
 		every = 1
+	case testkit.Race: // every tenth without it
+		every = 50
 	}
 	fs := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || stopped.Load() {
