@@ -97,7 +97,14 @@ loggers, webhooks, shifts. The server may run.
 // foreign names a flag that was given and belongs to another action.
 func foreign(fs *flag.FlagSet, what string) (wrong string) {
 	fs.Visit(func(f *flag.Flag) {
-		if i := strings.LastIndexByte(f.Usage, '('); i >= 0 && f.Usage[i:] != "("+what+")" {
+		of := "list"
+		switch f.Name {
+		case "data", "config":
+			return
+		case "entry", "why":
+			of = "erase"
+		}
+		if of != what {
 			wrong = f.Name
 		}
 	})

@@ -3,6 +3,7 @@ package accountweb
 import (
 	"context"
 	"embed"
+	"errors"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -264,7 +265,7 @@ func (c *call) faults(err error, p *web.Page, fields ...*web.Field) (int, error)
 	if err == nil {
 		return http.StatusOK, nil
 	}
-	e, ok := asError(err)
+	e, ok := errors.AsType[*errs.Error](err)
 	switch {
 	case ok && httpd.Status(err) == http.StatusTooManyRequests:
 		p.Errors = []web.FieldError{{Field: fields[0].Name, Text: c.l.T(e.Key, e.Args...)}}

@@ -1,15 +1,12 @@
 package accountweb
 
 import (
-	"errors"
 	"net/http"
 
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/errs"
 	"plateau/internal/web"
 )
-
-func asError(err error) (*errs.Error, bool) { return errors.AsType[*errs.Error](err) }
 
 type confirmView struct {
 	Password web.Field

@@ -1,7 +1,6 @@
 package accountweb
 
 import (
-	"errors"
 	"net/url"
 
 	"plateau/internal/platform/auth"
@@ -80,7 +79,7 @@ func (h *Handler) link(c *call) error {
 	if c.form("fresh") == c.form("again") {
 		err = h.Auth.SpendLink(c.ctx(), c.form("key"), c.form("fresh"))
 	}
-	if e, ok := errors.AsType[*errs.Error](err); ok && e.Kind == errs.Invalid {
+	if errs.Is(err, errs.Invalid) {
 		return h.linkPage(c, err)
 	}
 	if err != nil {

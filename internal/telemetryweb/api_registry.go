@@ -197,11 +197,11 @@ func (h *Handler) apiDevices(c *call) error {
 	for _, d := range h.Gateway.Devices() {
 		live[d.MN] = d
 	}
-	f := c.filter()
+	f, scope := c.filter(), c.scope(Devices)
 	var list []apiDevice
 	for _, mn := range sortedKeys(c.snap.Devices) {
 		d, s := c.snap.Devices[mn], live[mn]
-		if o := c.snap.Outlets[d.Outlet]; o != nil && c.may(Devices, o) && f.matches(c, o) {
+		if o := c.snap.Outlets[d.Outlet]; o != nil && scope.Contains(ObjectOf(o)) && f.matches(c, o) {
 			list = append(list, toAPIDevice(d, &s))
 		}
 	}

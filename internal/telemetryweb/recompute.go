@@ -84,7 +84,8 @@ func (h *Handler) recomputePage(c *call, status int, wrong map[string]string) er
 		v.Active = v.Active || list[i].Ended == 0
 		v.Lines = append(v.Lines, line)
 	}
-	failed := slices.DeleteFunc(slices.Clone(h.Quality.Failed()), func(f quality.Failed) bool { return !c.may(ReadList, c.snap.Outlets[f.Outlet]) })
+	scope := c.scope(ReadList)
+	failed := slices.DeleteFunc(slices.Clone(h.Quality.Failed()), func(f quality.Failed) bool { return !scope.Contains(ObjectOf(c.snap.Outlets[f.Outlet])) })
 	for _, f := range failed[:min(len(failed), shownFailed)] {
 		at := time.Unix(f.At, 0)
 		line := failedLine{Fault: f.Fault, When: i18n.Short(at)}

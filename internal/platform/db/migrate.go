@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 
@@ -104,12 +103,7 @@ func half(name, text string) *goose.GoFunc {
 // VersionOf returns the number of the last migration of a database that is not
 // in use; it is not brought up to date for that, nor made.
 func VersionOf(ctx context.Context, databaseURL string) (v int64, err error) {
-	if !IsPostgres(databaseURL) {
-		if _, err := os.Stat(databaseURL); err != nil {
-			return 0, err
-		}
-	}
-	d, err := open(databaseURL)
+	d, err := openPresent(ctx, databaseURL)
 	if err != nil {
 		return 0, err
 	}

@@ -225,13 +225,12 @@ func (b *Broker) belongs(ctx context.Context, s sensorthings.Set, id sensorthing
 // tell renders a change for a topic and queues it for all who may see it.
 func (b *Broker) tell(ctx context.Context, sub *subscribed, x *changed) {
 	var payload []byte
-	seen := map[string]bool{} // by what decides what somebody sees
+	seen := map[string]bool{} // by session.holds
 	for s, qos := range b.of(sub) {
-		v := s.who.Grants().Key()
-		sees, asked := seen[v]
+		sees, asked := seen[s.holds]
 		if !asked {
 			sees = b.sees(ctx, s, x)
-			seen[v] = sees
+			seen[s.holds] = sees
 		}
 		if !sees {
 			continue

@@ -51,6 +51,7 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	default:
 		s.who = auth.System // open to everybody, as under /sta
 	}
+	s.holds = s.who.Grants().Key()
 	s.reader = h.b.o.Reader(s.who)
 	s.queue = make(chan message, h.b.o.Queue)
 	h.b.mu.Lock()

@@ -24,6 +24,7 @@ type session struct {
 	b      *Broker
 	cl     *mochi.Client
 	who    auth.Principal
+	holds  string // Key of the grants of who: what decides what it sees
 	token  string
 	reader sensorthings.Reader // what it may see
 	queue  chan message
@@ -145,7 +146,7 @@ func (b *Broker) recheck(ctx context.Context) {
 		if s.token == "" {
 			continue
 		}
-		if p, err := b.o.Token(ctx, s.token); err == nil && p.Grants().Key() != s.who.Grants().Key() || errs.Is(err, errs.Unauthenticated) {
+		if p, err := b.o.Token(ctx, s.token); err == nil && p.Grants().Key() != s.holds || errs.Is(err, errs.Unauthenticated) {
 			s.cl.Stop(errToken)
 		}
 	}
