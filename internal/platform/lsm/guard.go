@@ -1,6 +1,8 @@
 package lsm
 
 import (
+	"errors"
+	"path/filepath"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -20,8 +22,20 @@ type logGuard struct {
 
 func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
-// Create implements vfs.FS.
+// isMarker reports whether a file's name says which of the others is in force.
+func isMarker(name string) bool { return strings.HasPrefix(filepath.Base(name), "marker.") }
+
+// Create implements vfs.FS. Pebble makes a marker durable together with the name
+// of the manifest it points to; a power failure in between may keep the one
+// without the other, and the tree would never open again. So what a marker may
+// name is durable before there is the marker.
 func (g logGuard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if isMarker(name) {
+		if err := g.syncDir(filepath.Dir(name)); err != nil {
+			g.t.Fail(err)
+			return nil, err
+		}
+	}
 	f, err := g.FS.Create(name, c)
 	return g.guard(name, f, err)
 }
@@ -39,6 +53,15 @@ func (g logGuard) OpenDir(name string) (vfs.File, error) {
 		return nil, err
 	}
 	return guarded{f, g.t}, nil
+}
+
+func (g logGuard) syncDir(name string) (err error) {
+	d, err := g.FS.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return d.Sync()
 }
 
 func (g logGuard) guard(name string, f vfs.File, err error) (vfs.File, error) {
