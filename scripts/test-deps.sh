@@ -13,6 +13,9 @@ command -v fc-list >/dev/null 2>&1 || want fontconfig
 { command -v fc-list >/dev/null 2>&1 && fc-list :lang=zh | grep -q .; } || want fonts-noto-cjk
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || want postgresql
 
+command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || want nginx-light
+command -v systemd-analyze >/dev/null 2>&1 || want systemd
+
 # DuckDB reads exported Parquet files; it is a package of npm, with a lock file.
 duckdb=internal/telemetry/parquetexport/testdata/duckdb
 # A file that is not there is not older to every shell, so that is asked for first.

@@ -93,6 +93,8 @@ type App struct {
 	gaps     *backfill.Service // nil while unknown loggers are registered by themselves
 	pages    *telemetryweb.Handler
 	http     *httpd.Server
+	plain    *httpd.Server // sends people on to https; nil = none
+	tls      *httpd.TLS    // nil = plain HTTP
 	profiles *httpd.Server // nil = none
 	auth     *auth.Service
 	reports  *reportjob.Service
@@ -110,6 +112,7 @@ type App struct {
 	filled   chan struct{}    // closed when that is there; nil without a demonstration
 
 	httpAddr, hjAddr string
+	plainAddr        string // "" = plain HTTP is not answered
 	mqttAddr         string // "" = no broker
 	udpAddr          string // "" = no datagrams
 }
@@ -282,9 +285,18 @@ func (a *App) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	a.http = httpd.New(httpd.Options{Addr: a.c.HTTP.Addr, Handler: handler, Logger: a.log})
+	if a.tls, err = a.openTLS(); err != nil {
+		return err
+	}
+	a.http = httpd.New(httpd.Options{Addr: a.c.HTTP.Addr, Handler: handler, Logger: a.log, TLS: a.tls})
 	if a.httpAddr, err = a.http.Listen(); err != nil {
 		return taken(err, "--http")
+	}
+	if a.c.HTTP.TLS.PlainAddr != "" {
+		a.plain = httpd.New(httpd.Options{Addr: a.c.HTTP.TLS.PlainAddr, Handler: a.tls.Plain(a.c.HTTP.URL), Logger: a.log})
+		if a.plainAddr, err = a.plain.Listen(); err != nil {
+			return fmt.Errorf("http.tls.plain_addr: %w", err)
+		}
 	}
 	if a.hjAddr, err = a.gateway.Listen(); err != nil {
 		return taken(err, "--hj212")
@@ -328,7 +340,10 @@ func reachable(addr string) string {
 
 // announce prints the fixed lines, before anything else is printed.
 func (a *App) announce(ctx context.Context) error {
-	fmt.Fprintf(a.o.Stdout, "http: http://%s\nhj212: %s\n", reachable(a.httpAddr), reachable(a.hjAddr))
+	fmt.Fprintf(a.o.Stdout, "http: %s\nhj212: %s\n", a.here(), reachable(a.hjAddr))
+	if a.plain != nil {
+		fmt.Fprintf(a.o.Stdout, "plain http: http://%s\n", reachable(a.plainAddr))
+	}
 	if a.broker != nil {
 		fmt.Fprintf(a.o.Stdout, "mqtt: %s\n", reachable(a.mqttAddr))
 	}
@@ -362,7 +377,15 @@ func (a *App) announce(ctx context.Context) error {
 
 // address is where people reach the program, for links.
 func (a *App) address() string {
-	return cmp.Or(strings.TrimSuffix(a.c.HTTP.URL, "/"), "http://"+reachable(a.httpAddr))
+	return cmp.Or(strings.TrimSuffix(a.c.HTTP.URL, "/"), a.here())
+}
+
+// here is where the program answers on this machine.
+func (a *App) here() string {
+	if a.tls != nil {
+		return "https://" + reachable(a.httpAddr)
+	}
+	return "http://" + reachable(a.httpAddr)
 }
 
 // tokenLife is how long the token of a trial holds.
@@ -473,6 +496,12 @@ func (a *App) Serve(ctx context.Context) error {
 	}
 	run("gateway", a.gateway.Serve)
 	run("pages", a.http.Serve)
+	if a.plain != nil {
+		run("plain http", a.plain.Serve)
+	}
+	if a.tls != nil {
+		run("certificates", a.obtainCertificates)
+	}
 	if a.profiles != nil {
 		run("profiles", a.profiles.Serve)
 	}
@@ -495,6 +524,7 @@ func (a *App) Serve(ctx context.Context) error {
 	if a.o.Demo {
 		run("demonstration", a.play)
 	}
+	run("service manager", a.tellManager)
 	<-ctx.Done()
 	a.log.InfoContext(ctx, "stopping", slog.Any("reason", context.Cause(ctx)))
 	wg.Wait()

@@ -43,7 +43,26 @@ type HTTP struct {
 	// Proxies are the networks of the proxies before the program, separated by
 	// spaces: whose X-Forwarded-For is believed.
 	Proxies string `toml:"proxies"`
+	TLS     TLS    `toml:"tls"`
 }
+
+// TLS is how the program itself speaks https; empty where a proxy does.
+type TLS struct {
+	Cert          string `toml:"cert"`           // PEM file: the chain, the server's own first
+	Key           string `toml:"key"`            // PEM file
+	Domains       string `toml:"domains"`        // names to get certificates for by ACME, separated by spaces
+	ACMEDirectory string `toml:"acme_directory"` // address of the ACME server
+	ACMERoots     string `toml:"acme_roots"`     // PEM file; what that server is trusted by
+	ACMEEmail     string `toml:"acme_email"`     // whom it tells of trouble
+	ACMETerms     bool   `toml:"acme_terms"`     // its terms are agreed to
+	PlainAddr     string `toml:"plain_addr"`     // where plain http is answered by sending people on, such as ":80"
+}
+
+// Names returns the domains to get certificates for.
+func (t TLS) Names() []string { return strings.Fields(t.Domains) }
+
+// On reports whether the program speaks https.
+func (t TLS) On() bool { return t.Cert != "" || t.Domains != "" }
 
 // Session is how long a sign-in holds.
 type Session struct {
@@ -148,7 +167,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 func Default() Config {
 	return Config{
 		Data:     "data",
-		HTTP:     HTTP{Addr: ":8080"},
+		HTTP:     HTTP{Addr: ":8080", TLS: TLS{ACMEDirectory: "https://acme-v02.api.letsencrypt.org/directory"}},
 		Session:  Session{Idle: Duration(12 * time.Hour), Life: Duration(7 * 24 * time.Hour)},
 		HJ212:    HJ212{Addr: ":9212", SetClock: true, MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
 		MQTT:     MQTT{MaxClients: 10_000},
@@ -297,6 +316,9 @@ func (c *Config) readEnv(env []string) (unknown []string, err error) {
 // Validate reports the first setting that cannot be used, by its key, with a
 // remedy.
 func (c Config) Validate() error {
+	if err := c.HTTP.TLS.validate(); err != nil {
+		return err
+	}
 	switch {
 	case c.Data == "":
 		return errors.New("data is empty; name a folder")
@@ -342,6 +364,30 @@ func (c Config) Validate() error {
 		return fmt.Errorf("log.format is %q; write text or json", c.Log.Format)
 	}
 	return nil
+}
+
+func (t TLS) validate() error {
+	switch {
+	case (t.Cert == "") != (t.Key == ""):
+		return errors.New("http.tls: a certificate needs both http.tls.cert and http.tls.key; name two PEM files")
+	case t.Cert != "" && t.Domains != "":
+		return errors.New("http.tls.cert and http.tls.domains are both set; take a certificate from files or by ACME, not both")
+	case t.Domains != "" && !t.ACMETerms:
+		return errors.New("http.tls.domains asks an authority for certificates; read its terms and set http.tls.acme_terms = true")
+	case t.Domains != "" && !strings.HasPrefix(t.ACMEDirectory, "https://"):
+		return fmt.Errorf("http.tls.acme_directory is %q; write the https address of an ACME server", t.ACMEDirectory)
+	case slices.ContainsFunc(t.Names(), func(n string) bool { return !domain(n) }):
+		return fmt.Errorf("http.tls.domains is %q; write names such as plateau.example.org, separated by spaces, without port and path", t.Domains)
+	case t.PlainAddr != "" && !t.On():
+		return errors.New("http.tls.plain_addr sends people on to https; set http.tls.cert or http.tls.domains first, or leave it out")
+	}
+	return nil
+}
+
+// domain reports whether an ACME server may be asked for a name.
+func domain(n string) bool {
+	_, err := netip.ParseAddr(n)
+	return err != nil && strings.Contains(strings.Trim(n, "."), ".") && !strings.ContainsAny(n, ":/*@ ")
 }
 
 // Networks returns the proxies before the program.

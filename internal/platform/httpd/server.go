@@ -29,6 +29,7 @@ type Options struct {
 	Handler http.Handler // already inside Wrap
 	Logger  *slog.Logger
 	Drain   time.Duration // longest wait for running requests when stopping; 10 s
+	TLS     *TLS          // nil = plain HTTP
 }
 
 // Server is the HTTP server.
@@ -47,7 +48,7 @@ func New(o Options) *Server {
 	if o.Drain <= 0 {
 		o.Drain = drainWait
 	}
-	return &Server{addr: o.Addr, drain: o.Drain, http: http.Server{
+	s := &Server{addr: o.Addr, drain: o.Drain, http: http.Server{
 		Handler:           o.Handler,
 		ReadHeaderTimeout: headerWait,
 		ReadTimeout:       readWait,
@@ -56,6 +57,10 @@ func New(o Options) *Server {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // handshakes and broken peers
 	}}
+	if o.TLS != nil {
+		s.http.TLSConfig = o.TLS.Config
+	}
+	return s
 }
 
 // Listen opens the port and returns its address. Requests wait until Serve.
@@ -77,7 +82,13 @@ func (s *Server) Serve(ctx context.Context) error {
 		return errors.New("httpd: Listen was not called")
 	}
 	done := make(chan error, 1)
-	go func() { done <- s.http.Serve(s.listener) }()
+	go func() {
+		if s.http.TLSConfig != nil {
+			done <- s.http.ServeTLS(s.listener, "", "")
+			return
+		}
+		done <- s.http.Serve(s.listener)
+	}()
 	select {
 	case err := <-done:
 		return fmt.Errorf("serve http: %w", err)
