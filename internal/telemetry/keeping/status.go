@@ -70,7 +70,8 @@ func NoteBackup(data string, b Backup) error {
 	return disk.WriteFile(filepath.Join(data, BackupName), append(text, '\n'), 0o600)
 }
 
-func lastBackup(data string) (b Backup, err error) {
+// LastBackup returns what NoteBackup remembered; the zero value when nothing.
+func LastBackup(data string) (b Backup, err error) {
 	text, err := os.ReadFile(filepath.Join(data, BackupName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return b, nil
@@ -137,7 +138,7 @@ func (s *Service) look(ctx context.Context, now time.Time) (Status, error) {
 	if st.Retention, err = ReadRetention(rules.Default(), now.UTC().Format(time.DateOnly)); err != nil {
 		return st, err
 	}
-	if st.Backup, err = lastBackup(s.o.Data); err != nil {
+	if st.Backup, err = LastBackup(s.o.Data); err != nil {
 		return st, err
 	}
 	sizes, err := s.sizes(archived)
