@@ -57,7 +57,15 @@ func trusting(t *testing.T, cert string) *http.Client {
 	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-func ask(t *testing.T, client *http.Client, method, target, body string, header ...string) (*http.Response, string) {
+// reply is an answer that was read to its end.
+type reply struct {
+	status, proto int
+	header        http.Header
+	cookies       []*http.Cookie
+	body          string
+}
+
+func ask(t *testing.T, client *http.Client, method, target, body string, header ...string) reply {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
 	if err != nil {
@@ -73,24 +81,24 @@ func ask(t *testing.T, client *http.Client, method, target, body string, header 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(text)
+	return reply{resp.StatusCode, resp.ProtoMajor, resp.Header, resp.Cookies(), string(text)}
 }
 
 const samplePassword = "river stone under ice"
 
 // signedIn signs the first operator in and returns the answer.
-func signedIn(t *testing.T, a *App, client *http.Client, base string, header ...string) *http.Response {
+func signedIn(t *testing.T, client *http.Client, base string) reply {
 	t.Helper()
-	resp, _ := ask(t, client, http.MethodPost, base+"/en/login", url.Values{"name": {"admin"}, "password": {samplePassword}}.Encode(), header...)
-	if resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) == 0 {
-		t.Fatalf("signing in: %d", resp.StatusCode)
+	got := ask(t, client, http.MethodPost, base+"/en/login", url.Values{"name": {"admin"}, "password": {samplePassword}}.Encode())
+	if got.status != http.StatusSeeOther || len(got.cookies) == 0 {
+		t.Fatalf("signing in: %d", got.status)
 	}
-	return resp
+	return got
 }
 
 // TestOwnTLS: the program speaks https by certificate files, tells its addresses
@@ -113,19 +121,19 @@ func TestOwnTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := trusting(t, cert)
-	resp := signedIn(t, a, client, "https://"+a.httpAddr)
-	if c := resp.Cookies()[0]; !c.Secure || !c.HttpOnly {
+	got := signedIn(t, client, "https://"+a.httpAddr)
+	if c := got.cookies[0]; !c.Secure || !c.HttpOnly {
 		t.Errorf("cookie %s", c.Raw)
 	}
-	if resp.ProtoMajor != 2 || resp.Header.Get("Strict-Transport-Security") == "" {
-		t.Errorf("%s, %v", resp.Proto, resp.Header)
+	if got.proto != 2 || got.header.Get("Strict-Transport-Security") == "" {
+		t.Errorf("HTTP/%d, %v", got.proto, got.header)
 	}
-	resp, _ = ask(t, client, http.MethodGet, "http://"+a.plainAddr+"/en/public?x=1", "")
-	if to := resp.Header.Get("Location"); to != "https://127.0.0.1/en/public?x=1" {
+	got = ask(t, client, http.MethodGet, "http://"+a.plainAddr+"/en/public?x=1", "")
+	if to := got.header.Get("Location"); to != "https://127.0.0.1/en/public?x=1" {
 		t.Errorf("plain http leads to %q", to)
 	}
-	if resp, _ = ask(t, client, http.MethodPost, "http://"+a.plainAddr+"/en/login", "name=admin"); resp.StatusCode != http.StatusBadRequest {
-		t.Errorf("a form over plain http: %d", resp.StatusCode)
+	if got = ask(t, client, http.MethodPost, "http://"+a.plainAddr+"/en/login", "name=admin"); got.status != http.StatusBadRequest {
+		t.Errorf("a form over plain http: %d", got.status)
 	}
 }
 
@@ -166,9 +174,12 @@ func TestBehindNginx(t *testing.T) {
 	}
 	server := string(example)
 	for _, change := range [][2]string{
-		{"listen 80;", "listen " + ports[0] + ";"}, {"listen 443 ssl", "listen " + ports[1] + " ssl"},
-		{"/etc/ssl/plateau/fullchain.pem", cert}, {"/etc/ssl/plateau/privkey.pem", key},
-		{"http://127.0.0.1:8080", "http://" + a.httpAddr}, {"allow 127.0.0.1;", ""}, // the test's visitor is on this machine
+		{"listen 80;", "listen " + ports[0] + ";"},
+		{"listen 443 ssl", "listen " + ports[1] + " ssl"},
+		{"/etc/ssl/plateau/fullchain.pem", cert},
+		{"/etc/ssl/plateau/privkey.pem", key},
+		{"http://127.0.0.1:8080", "http://" + a.httpAddr},
+		{"allow 127.0.0.1;", ""}, // the test's visitor is on this machine
 	} {
 		if !strings.Contains(server, change[0]) {
 			t.Fatalf("the example has no %q any more", change[0])
@@ -203,32 +214,32 @@ func TestBehindNginx(t *testing.T) {
 	if err := a.auth.SpendLink(t.Context(), a.firstKey, samplePassword); err != nil {
 		t.Fatal(err)
 	}
-	resp := signedIn(t, a, client, base)
-	if c := resp.Cookies()[0]; !c.Secure {
+	got := signedIn(t, client, base)
+	if c := got.cookies[0]; !c.Secure {
 		t.Errorf("cookie %s", c.Raw)
 	}
-	if got := resp.Header.Values("Strict-Transport-Security"); len(got) != 1 {
-		t.Errorf("strict transport %v", got)
+	if strict := got.header.Values("Strict-Transport-Security"); len(strict) != 1 {
+		t.Errorf("strict transport %v", strict)
 	}
-	cookie := resp.Cookies()[0].Name + "=" + resp.Cookies()[0].Value
-	if _, body := ask(t, client, http.MethodGet, base+"/en/account/sessions", "", "Cookie", cookie, "X-Forwarded-For", "203.0.113.9"); !strings.Contains(body, "127.0.0.1") || strings.Contains(body, "203.0.113.9") {
+	cookie := got.cookies[0].Name + "=" + got.cookies[0].Value
+	if got := ask(t, client, http.MethodGet, base+"/en/account/sessions", "", "Cookie", cookie, "X-Forwarded-For", "203.0.113.9"); !strings.Contains(got.body, "127.0.0.1") || strings.Contains(got.body, "203.0.113.9") {
 		t.Error("the visitor's address is not what nginx saw")
 	}
-	if resp, body := ask(t, client, http.MethodGet, base+"/sta/v1.1", "", "Cookie", cookie); !strings.Contains(body, base+"/sta/v1.1/Things") {
-		t.Errorf("SensorThings links elsewhere: %d %.300s", resp.StatusCode, body)
+	if got := ask(t, client, http.MethodGet, base+"/sta/v1.1", "", "Cookie", cookie); !strings.Contains(got.body, base+"/sta/v1.1/Things") {
+		t.Errorf("SensorThings links elsewhere: %d %.300s", got.status, got.body)
 	}
-	if resp, _ := ask(t, client, http.MethodGet, base+"/metrics", ""); resp.StatusCode != http.StatusForbidden {
-		t.Errorf("figures for everybody: %d", resp.StatusCode)
+	if got := ask(t, client, http.MethodGet, base+"/metrics", ""); got.status != http.StatusForbidden {
+		t.Errorf("figures for everybody: %d", got.status)
 	}
-	if resp, _ := ask(t, client, http.MethodGet, "http://"+ports[0]+"/en/public", ""); resp.StatusCode != http.StatusPermanentRedirect || !strings.HasPrefix(resp.Header.Get("Location"), "https://") {
-		t.Errorf("plain http: %d to %q", resp.StatusCode, resp.Header.Get("Location"))
+	if got := ask(t, client, http.MethodGet, "http://"+ports[0]+"/en/public", ""); got.status != http.StatusPermanentRedirect || !strings.HasPrefix(got.header.Get("Location"), "https://") {
+		t.Errorf("plain http: %d to %q", got.status, got.header.Get("Location"))
 	}
 	// The last try of this address that is counted, whoever it says it is.
 	for range 6 {
-		resp, _ = ask(t, client, http.MethodPost, base+"/en/login", "name=admin&password=wrong-as-can-be", "X-Forwarded-For", "203.0.113."+time.Now().Format("05"))
+		got = ask(t, client, http.MethodPost, base+"/en/login", "name=admin&password=wrong-as-can-be", "X-Forwarded-For", "203.0.113."+time.Now().Format("05"))
 	}
-	if resp.StatusCode != http.StatusTooManyRequests {
-		t.Errorf("the sixth wrong try: %d", resp.StatusCode)
+	if got.status != http.StatusTooManyRequests {
+		t.Errorf("the sixth wrong try: %d", got.status)
 	}
 	if t.Failed() {
 		t.Log(log.String())
@@ -273,7 +284,7 @@ func TestServiceManager(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pc.Close() //nolint:errcheck // with the test
+	defer pc.Close()
 	t.Setenv("NOTIFY_SOCKET", pc.LocalAddr().String())
 	t.Setenv("WATCHDOG_USEC", "400000")
 	o := victimOptions(t.TempDir())

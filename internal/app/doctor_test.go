@@ -2,6 +2,7 @@ package app
 
 import (
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -51,11 +52,9 @@ func TestDoctor(t *testing.T) {
 	cert, key := testkit.Certificate(t, dir, "server", 1, time.Now().Add(47*time.Hour))
 	o := victimOptions(filepath.Join(dir, "data"))
 	o.Version, o.Stdout, o.Stderr = "1", io.Discard, io.Discard
-	for k, v := range map[string]string{
+	maps.Copy(o.Flags, map[string]string{
 		"hj212.adopt_unknown": "false", "http.url": "https://localhost", "http.tls.cert": cert, "http.tls.key": key, "public.publisher": "示例局", "hj212.max_connections": "100",
-	} {
-		o.Flags[k] = v
-	}
+	})
 	t.Run("running", func(t *testing.T) {
 		a := running(t, o)
 		if err := a.auth.SpendLink(t.Context(), a.firstKey, samplePassword); err != nil {
@@ -94,19 +93,15 @@ func TestDoctor(t *testing.T) {
 	other := func(change map[string]string) Options {
 		c := o
 		c.Flags = map[string]string{}
-		for k, v := range o.Flags {
-			c.Flags[k] = v
-		}
-		for k, v := range change {
-			c.Flags[k] = v
-		}
+		maps.Copy(c.Flags, o.Flags)
+		maps.Copy(c.Flags, change)
 		return c
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // with the test
+	defer l.Close()
 	old, oldKey := testkit.Certificate(t, dir, "old", 2, time.Now().Add(-time.Hour))
 	for _, c := range []struct {
 		change map[string]string
@@ -142,11 +137,11 @@ func TestDoctor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(os.Chmod(data, 0o755)) //nolint:gosec // that is what is to be found
+	must(os.Chmod(data, 0o755))
 	wantFinding(t, examined(t, o, false), "data folder", doctor.Fault, "open to everybody")
-	must(os.Chmod(data, 0o750)) //nolint:gosec // as it was
+	must(os.Chmod(data, 0o750))
 	secret := filepath.Join(data, auth.KeyFile)
-	must(os.Chmod(secret, 0o640)) //nolint:gosec // as above
+	must(os.Chmod(secret, 0o640))
 	wantFinding(t, examined(t, o, false), "key of second factors", doctor.Fault, "may be read by others")
 	must(os.Remove(secret))
 	wantFinding(t, examined(t, o, false), "key of second factors", doctor.Warning, "no such file")

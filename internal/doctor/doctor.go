@@ -71,10 +71,20 @@ func Examine(ctx context.Context, o Options) []Finding {
 		run  func(context.Context)
 		of   bool
 	}{
-		{"configuration", x.configuration, false}, {"data folder", x.folder, false}, {"room", x.room, folder}, {"server", x.server, folder},
-		{"files at one time", x.handles, false}, {"clock", x.clock, false}, {"database", x.database, folder}, {"accounts", x.accounts, folder},
-		{"key of second factors", x.key, folder}, {"https", x.https, false}, {"addresses", x.addresses, false}, {"backup", x.backup, folder},
-		{"archive", x.archive, folder}, {"record of acts", x.audit, folder},
+		{"configuration", x.configuration, false},
+		{"data folder", x.folder, false},
+		{"room", x.room, folder},
+		{"server", x.server, folder},
+		{"files at one time", x.handles, false},
+		{"clock", x.clock, false},
+		{"database", x.database, folder},
+		{"accounts", x.accounts, folder},
+		{"key of second factors", x.key, folder},
+		{"https", x.https, false},
+		{"addresses", x.addresses, false},
+		{"backup", x.backup, folder},
+		{"archive", x.archive, folder},
+		{"record of acts", x.audit, folder},
 	} {
 		if check.of && x.none {
 			continue // the folder's own finding says why

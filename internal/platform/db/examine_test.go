@@ -27,7 +27,7 @@ func TestExamine(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer d.Close() //nolint:errcheck // with the test
+			defer d.Close()
 			c, err := db.Examine(t.Context(), url)
 			if err != nil || c.Version != c.Newest || c.Release == "" || len(c.Damage) > 0 {
 				t.Errorf("%+v, %v", c, err)

@@ -88,7 +88,7 @@ func shown(t *testing.T, addr string, config *tls.Config) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // only looked at
+	defer conn.Close()
 	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 }
 
@@ -106,7 +106,7 @@ func TestRenewedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := served(t, httpd.Options{Handler: page, TLS: at})
-	anybody := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // which certificate is shown is the question
+	anybody := &tls.Config{InsecureSkipVerify: true}
 	if n := shown(t, addr, anybody); n != 1 {
 		t.Errorf("certificate %d is shown first", n)
 	}
@@ -133,7 +133,7 @@ func TestRenewedFiles(t *testing.T) {
 	if n := shown(t, addr, anybody); n != 3 || !l.has("certificate renewed") {
 		t.Errorf("certificate %d is shown after the renewal", n)
 	}
-	if _, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}}).DialContext(t.Context(), "tcp", addr); err == nil { //nolint:gosec // an old browser
+	if _, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}}).DialContext(t.Context(), "tcp", addr); err == nil {
 		t.Error("TLS 1.1 is spoken")
 	}
 }
@@ -242,7 +242,7 @@ func freePort(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // it was only to learn a port
+	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
 }
 
@@ -285,7 +285,7 @@ func TestACME(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer resp.Body.Close() //nolint:errcheck // read to its end
+				defer resp.Body.Close()
 				if text, err := io.ReadAll(resp.Body); err != nil || string(text) != "the page" {
 					t.Errorf("%q, %v", text, err)
 				}
