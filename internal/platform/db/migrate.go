@@ -15,12 +15,20 @@ import (
 	"plateau/migrations"
 )
 
-// migrate brings the schema up to date. On PostgreSQL an advisory lock keeps
+// migrate brings the schema up to date; tables of a newer program are left alone,
+// for what this one would write there could be wrong. On PostgreSQL an advisory lock keeps
 // two programs that start together from migrating at once.
 func (d *DB) migrate(ctx context.Context) error {
 	p, err := d.provider()
 	if err != nil {
 		return err
+	}
+	v, err := d.versions(ctx)
+	if err != nil {
+		return err
+	}
+	if v.Version > v.Newest {
+		return fmt.Errorf("the tables have version %d, this program knows %d: use the program that made them, or restore the backup of before", v.Version, v.Newest)
 	}
 	_, err = p.Up(ctx)
 	return plain(err)
