@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"plateau/internal/platform/auth"
 	"plateau/internal/testkit"
 )
 
@@ -122,7 +123,7 @@ func TestOwnTLS(t *testing.T) {
 	}
 	client := trusting(t, cert)
 	got := signedIn(t, client, "https://"+a.httpAddr)
-	if c := got.cookies[0]; !c.Secure || !c.HttpOnly {
+	if c := got.cookies[0]; !c.Secure || !c.HttpOnly || c.Name != "__Host-"+auth.CookieName {
 		t.Errorf("cookie %s", c.Raw)
 	}
 	if got.proto != 2 || got.header.Get("Strict-Transport-Security") == "" {

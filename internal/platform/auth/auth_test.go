@@ -412,12 +412,24 @@ func TestCookie(t *testing.T) {
 	r.Header.Set("X-Forwarded-Proto", "https")
 	w = httptest.NewRecorder()
 	auth.ClearCookie(w, r)
-	if c := w.Result().Cookies()[0]; !c.Secure || c.MaxAge >= 0 || c.Value != "" {
+	if c := w.Result().Cookies()[0]; !c.Secure || c.MaxAge >= 0 || c.Value != "" || c.Name != "__Host-"+auth.CookieName || c.Path != "/" || c.Domain != "" {
 		t.Errorf("%+v", c)
 	}
-	r.AddCookie(&http.Cookie{Name: auth.CookieName, Value: "s3cret"})
-	if auth.Secret(r) != "s3cret" {
-		t.Errorf("%s", auth.Secret(r))
+	if got := w.Header().Get("Clear-Site-Data"); !strings.Contains(got, `"cache"`) {
+		t.Errorf("what the browser keeps stays: %q", got)
+	}
+	// Over https one that plain HTTP or a neighbouring host could have planted is nobody's.
+	r.AddCookie(&http.Cookie{Name: auth.CookieName, Value: "planted"})
+	if got := auth.Secret(r); got != "" {
+		t.Errorf("%s", got)
+	}
+	r.AddCookie(&http.Cookie{Name: "__Host-" + auth.CookieName, Value: "s3cret"})
+	if got := auth.Secret(r); got != "s3cret" {
+		t.Errorf("%s", got)
+	}
+	r.Header.Del("X-Forwarded-Proto")
+	if got := auth.Secret(r); got != "planted" {
+		t.Errorf("over plain http %s", got)
 	}
 }
 

@@ -9,8 +9,11 @@ import (
 	"plateau/internal/platform/httpd"
 )
 
-// CookieName is the session cookie.
+// CookieName is the session cookie over plain HTTP. Over https it has a prefix by
+// which browsers take it from this host alone, whole and over https only.
 const CookieName = "plateau_session"
+
+const hostPrefix = "__Host-"
 
 // Middleware finds out who asks and puts the Principal into the request's
 // context. A bad bearer token is refused at once, because a program should hear
@@ -40,11 +43,11 @@ func (s *Service) identify(r *http.Request) (Principal, Session, error) {
 		p, err := s.Bearer(r.Context(), strings.TrimSpace(token))
 		return p, Session{}, err
 	}
-	c, err := r.Cookie(CookieName)
-	if err != nil || c.Value == "" {
-		return Principal{}, Session{}, nil //nolint:nilerr // no cookie is nobody, not a failure
+	secret := Secret(r)
+	if secret == "" {
+		return Principal{}, Session{}, nil
 	}
-	p, session, err := s.Session(r.Context(), c.Value)
+	p, session, err := s.Session(r.Context(), secret)
 	if errs.Is(err, errs.Unauthenticated) {
 		return Principal{}, Session{}, nil
 	}
@@ -67,24 +70,41 @@ func (s *Service) Enter(w http.ResponseWriter, r *http.Request, secret string) e
 	return nil
 }
 
-// ClearCookie takes it back.
+// ClearCookie takes it back, and the pages that the browser kept with it.
 func ClearCookie(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	http.SetCookie(w, cookie(r, CookieName, "", -1))
 }
 
 func cookie(r *http.Request, name, value string, age int) *http.Cookie {
-	return &http.Cookie{ //nolint:gosec // Secure depends on the connection, see below
+	secure := overTLS(r)
+	if secure {
+		name = hostPrefix + name
+	}
+	return &http.Cookie{ //nolint:gosec // Secure depends on the connection, see overTLS
 		Name: name, Value: value, Path: "/", MaxAge: age,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		// Behind a proxy that ends TLS, the proxy tells. A forged header can only
-		// make the cookie stricter.
-		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		Secure: secure,
 	}
 }
 
+// overTLS reports whether the browser came over https. Behind a proxy that ends
+// it, the proxy tells; a forged header can only make the cookie stricter.
+func overTLS(r *http.Request) bool {
+	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
+}
+
 // Secret returns the session secret of a request's cookie, "" without one.
-func Secret(r *http.Request) string {
-	c, err := r.Cookie(CookieName)
+func Secret(r *http.Request) string { return valueOf(r, CookieName) }
+
+// valueOf returns what a cookie of ours holds. Over https only the one with the
+// prefix counts: the other may be somebody else's doing, on another host of the
+// domain or over plain HTTP.
+func valueOf(r *http.Request, name string) string {
+	if overTLS(r) {
+		name = hostPrefix + name
+	}
+	c, err := r.Cookie(name)
 	if err != nil {
 		return ""
 	}

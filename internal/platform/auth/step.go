@@ -126,10 +126,4 @@ func SetStepCookie(w http.ResponseWriter, r *http.Request, secret string) {
 }
 
 // StepSecret returns the secret of a request's step cookie, "" without one.
-func StepSecret(r *http.Request) string {
-	c, err := r.Cookie(StepCookie)
-	if err != nil {
-		return ""
-	}
-	return c.Value
-}
+func StepSecret(r *http.Request) string { return valueOf(r, StepCookie) }

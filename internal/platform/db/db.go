@@ -160,19 +160,22 @@ func (d *DB) Ping(ctx context.Context) error {
 
 // Query runs a reading statement outside a transaction.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	rows, err := d.read.QueryContext(ctx, query, args...)
+	rows, err := d.read.QueryContext(ctx, query, sought(args)...)
 	return rows, classify(err)
 }
 
 // QueryRow runs a reading statement of at most one row outside a transaction;
 // sql.ErrNoRows comes from Scan, see NotFound.
 func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return d.read.QueryRowContext(ctx, query, args...)
+	return d.read.QueryRowContext(ctx, query, sought(args)...)
 }
 
 // Exec runs one writing statement in a transaction of its own. A uniqueness
 // violation is errs.Conflict.
 func (d *DB) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := storable(args); err != nil {
+		return nil, err
+	}
 	res, err := d.write.ExecContext(ctx, query, args...)
 	return res, classify(err)
 }

@@ -1,10 +1,12 @@
 package db_test
 
 import (
+	"database/sql"
 	"strings"
 	"testing"
 
 	"plateau/internal/platform/db"
+	"plateau/internal/platform/errs"
 	"plateau/internal/testkit"
 )
 
@@ -61,6 +63,37 @@ func TestNewerTables(t *testing.T) {
 			}
 			if c, err := db.Examine(t.Context(), url); err != nil || c.Version != 99999 {
 				t.Errorf("%+v, %v", c, err)
+			}
+		})
+	}
+}
+
+// TestTextsThatAreNone: what PostgreSQL cannot hold is refused on both, by
+// statement and by the bulk of rows, and is found nowhere.
+func TestTextsThatAreNone(t *testing.T) {
+	t.Parallel()
+	type name string
+	for _, b := range testkit.Databases() {
+		t.Run(b.Name, func(t *testing.T) {
+			t.Parallel()
+			d, err := db.Open(t.Context(), b.URL(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			for _, bad := range []any{"a\x00b", "\xff\xfe", name("\x00"), sql.NullString{String: "x\x00", Valid: true}} {
+				if _, err := d.Exec(t.Context(), `INSERT INTO event_marks (name, value) VALUES ($1, 1)`, bad); !errs.Is(err, errs.Invalid) {
+					t.Errorf("%q by statement: %v", bad, err)
+				}
+				if err := d.Tx(t.Context(), func(tx *db.Tx) error {
+					return tx.Insert(t.Context(), "event_marks", []string{"name", "value"}, [][]any{{bad, 1}})
+				}); !errs.Is(err, errs.Invalid) {
+					t.Errorf("%q by row: %v", bad, err)
+				}
+				n := -1
+				if err := d.QueryRow(t.Context(), `SELECT count(*) FROM event_marks WHERE name = $1`, bad).Scan(&n); err != nil || n != 0 {
+					t.Errorf("%q is found %d times, %v", bad, n, err)
+				}
 			}
 		})
 	}

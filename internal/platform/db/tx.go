@@ -54,19 +54,22 @@ func (d *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 
 // Exec runs a writing statement.
 func (t *Tx) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := storable(args); err != nil {
+		return nil, err
+	}
 	res, err := t.tx.ExecContext(ctx, query, args...)
 	return res, classify(err)
 }
 
 // Query runs a reading statement; its rows must be closed before the next one.
 func (t *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	rows, err := t.tx.QueryContext(ctx, query, args...)
+	rows, err := t.tx.QueryContext(ctx, query, sought(args)...)
 	return rows, classify(err)
 }
 
 // QueryRow runs a statement of at most one row.
 func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return t.tx.QueryRowContext(ctx, query, args...)
+	return t.tx.QueryRowContext(ctx, query, sought(args)...)
 }
 
 // bulkSizes are the rows of one INSERT on PostgreSQL. A few fixed sizes keep
@@ -105,6 +108,9 @@ func (t *Tx) insertBy(ctx context.Context, size int, table string, columns []str
 		args = args[:0]
 		for _, r := range rows[:size] {
 			args = append(args, r...)
+		}
+		if err := storable(args); err != nil {
+			return nil, err
 		}
 		if _, err := stmt.ExecContext(ctx, args...); err != nil {
 			return nil, err

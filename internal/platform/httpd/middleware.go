@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzhttp"
 
@@ -30,11 +32,25 @@ func Wrap(next http.Handler, e *Edge, log *slog.Logger, now func() time.Time) ht
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		Problem(w, r, errs.New(errs.Forbidden, "err.cross_origin"))
 	}))
-	h := compress(cross.Handler(next))
+	h := compress(cross.Handler(texts(next)))
 	h = headers(h)
 	h = recovered(h, log)
 	h = logged(h, log, now)
 	return withEdge(h, e)
+}
+
+// texts refuses addresses that decode to something that is no text: nothing has
+// such a name.
+func texts(next http.Handler) http.Handler {
+	isText := func(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query, err := url.QueryUnescape(r.URL.RawQuery)
+		if !isText(r.URL.Path) || err == nil && !isText(query) { // what cannot be decoded is the handler's to refuse
+			Problem(w, r, errs.New(errs.Malformed, "err.not_text"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func withEdge(next http.Handler, e *Edge) http.Handler {
@@ -52,7 +68,7 @@ func headers(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 		if r.TLS != nil { // where a proxy ends TLS, it says so itself
-			h.Set("Strict-Transport-Security", "max-age=31536000")
+			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -191,7 +191,7 @@ func TestStrictTransport(t *testing.T) {
 	for _, target := range []string{"https://plateau.test/", "http://plateau.test/"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
-		if got := w.Header().Get("Strict-Transport-Security"); (got == "max-age=31536000") != strings.HasPrefix(target, "https:") {
+		if got := w.Header().Get("Strict-Transport-Security"); (got == "max-age=31536000; includeSubDomains") != strings.HasPrefix(target, "https:") {
 			t.Errorf("%s: %q", target, got)
 		}
 	}
