@@ -10,6 +10,7 @@ import (
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
+	"plateau/internal/platform/outbound"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/events"
 	"plateau/internal/telemetry/webhook"
@@ -40,7 +41,7 @@ func (in *apiWebhookInput) put(h *webhook.Hook) {
 	set(&h.Note, in.Note)
 	set(&h.Paused, in.Paused)
 	if in.Secret != nil {
-		h.Secret = webhook.Secret(*in.Secret)
+		h.Secret = outbound.Secret(*in.Secret)
 	}
 	if in.Kinds != nil {
 		h.Kinds = nil

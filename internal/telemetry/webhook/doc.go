@@ -7,7 +7,6 @@
 // record of the last deliveries, all in the relational database. Deliveries are
 // at least once and in order per subscription: an event that fails is tried
 // again, further and further apart, before the next one is sent, and given up
-// after Options.GiveUp. It follows no redirects, and unless it is allowed to it
-// connects to no address of this machine or of a private network, whatever a
-// name resolves to.
+// after Options.GiveUp. How a request is made, signed and guarded is
+// package outbound's.
 package webhook

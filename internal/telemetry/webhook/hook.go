@@ -1,17 +1,12 @@
 package webhook
 
 import (
-	"crypto/rand"
-	"encoding/base64"
-	"log/slog"
-	"net/netip"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/outbound"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/events"
 )
@@ -24,7 +19,7 @@ type Hook struct {
 	Areas   []string             // division codes with all below them; nil = all
 	Outlets []telemetry.OutletID // nil = all
 	Note    string
-	Secret  Secret
+	Secret  outbound.Secret
 	Paused  bool
 	Version int64 // counts the changes people made
 	Created time.Time
@@ -59,34 +54,8 @@ const (
 	GaveUp = "given_up"
 )
 
-// Secret signs deliveries: whsec_ and 24 to 64 bytes in base64. It is kept out
-// of logs.
-type Secret string
-
-// LogValue implements slog.LogValuer.
-func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
-
-const secretPrefix = "whsec_"
-
-// NewSecret makes a secret of 32 random bytes.
-func NewSecret() Secret {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails
-	return Secret(secretPrefix + base64.StdEncoding.EncodeToString(b))
-}
-
-func (s Secret) key() ([]byte, bool) {
-	text, ok := strings.CutPrefix(string(s), secretPrefix)
-	if !ok {
-		return nil, false
-	}
-	key, err := base64.StdEncoding.DecodeString(text)
-	return key, err == nil && len(key) >= 24 && len(key) <= 64
-}
-
 // Bounds of a subscription.
 const (
-	maxURL  = 2000
 	maxNote = 200
 	maxList = 500
 	maxHook = 100 // subscriptions
@@ -95,7 +64,7 @@ const (
 // check reports what is wrong with a subscription, by the names of its fields.
 func (h *Hook) check(snap *telemetry.Snapshot, private bool) error {
 	var c errs.Checks
-	if key := checkURL(h.URL, private); key != "" {
+	if key := outbound.CheckURL(h.URL, private); key != "" {
 		c.Add("url", key)
 	}
 	for _, k := range h.Kinds {
@@ -119,27 +88,10 @@ func (h *Hook) check(snap *telemetry.Snapshot, private bool) error {
 	if utf8.RuneCountInString(h.Note) > maxNote {
 		c.Add("note", "err.field.long", "max", maxNote)
 	}
-	if _, ok := h.Secret.key(); !ok {
+	if !h.Secret.Valid() {
 		c.Add("secret", "webhook.err.secret")
 	}
 	return c.Err()
-}
-
-// checkURL returns the catalogue key of what is wrong with an address.
-func checkURL(s string, private bool) string {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || len(s) > maxURL || u.User != nil || u.Fragment != "":
-		return "webhook.err.url"
-	case private:
-		return ""
-	case u.Scheme != "https":
-		return "webhook.err.https"
-	}
-	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !Public(ip) {
-		return "webhook.err.private"
-	}
-	return ""
 }
 
 // wants reports whether a subscription is to be told of an event. An outlet

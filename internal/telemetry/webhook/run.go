@@ -8,6 +8,7 @@ import (
 
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/outbound"
 	"plateau/internal/telemetry/events"
 )
 
@@ -147,7 +148,7 @@ func (s *Service) skip(ctx context.Context, h *Hook) error {
 // one.
 func (s *Service) tell(ctx context.Context, h *Hook, e *events.Event) (ok bool, err error) {
 	a := s.post(ctx, h, e.ID, e.JSON(s.o.BaseURL))
-	if a.err != nil && ctx.Err() != nil {
+	if a.Err != nil && ctx.Err() != nil {
 		return false, nil // the program ends: this was no fault of the receiver
 	}
 	now := s.o.Now().UTC()
@@ -158,16 +159,16 @@ func (s *Service) tell(ctx context.Context, h *Hook, e *events.Event) (ok bool, 
 	}
 	pause := false
 	switch {
-	case a.err == nil:
+	case a.Err == nil:
 		h.Next, h.GivenUp, ok = e.Seq, 0, true
-	case a.gone():
+	case a.Gone():
 		pause = true
 	case now.Sub(h.FirstTry) >= s.o.GiveUp:
 		d.Outcome = GaveUp
 		h.Next, ok = e.Seq, true
 		h.GivenUp++
 	default:
-		h.NextTry = now.Add(max(a.wait, backoff(s.o.First, h.Tries, chance())))
+		h.NextTry = now.Add(max(a.Wait, outbound.Backoff(s.o.First, h.Tries)))
 	}
 	if ok {
 		h.Tries, h.FirstTry, h.NextTry = 0, time.Time{}, time.Time{}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/outbound"
 	"plateau/internal/telemetry/events"
 )
 
@@ -64,9 +64,9 @@ func New(o Options) (*Service, error) {
 		o.Workers = 8
 	}
 	if o.First <= 0 {
-		o.First = shortest
+		o.First = outbound.Shortest
 	}
-	return &Service{o: o, client: client(o.Timeout, o.Private), busy: map[string]bool{}}, nil
+	return &Service{o: o, client: outbound.NewClient(o.Timeout, o.Private), busy: map[string]bool{}}, nil
 }
 
 // Add makes a subscription that is told of what happens from now on; without a
@@ -74,7 +74,7 @@ func New(o Options) (*Service, error) {
 // are too many.
 func (s *Service) Add(ctx context.Context, h Hook) (Hook, error) {
 	if h.Secret == "" {
-		h.Secret = NewSecret()
+		h.Secret = outbound.NewSecret()
 	}
 	if err := h.check(s.o.Registry.Snapshot(), s.o.Private); err != nil {
 		return h, err
@@ -179,13 +179,10 @@ func (s *Service) Test(ctx context.Context, id string) (Delivery, error) {
 	return d, s.o.DB.Tx(ctx, func(tx *db.Tx) error { return note(ctx, tx, h.ID, &d) })
 }
 
-func (s *Service) delivery(event, kind string, try int, a *answer) Delivery {
-	d := Delivery{ID: uuid.Must(uuid.NewV7()).String(), Event: event, Kind: kind, At: s.o.Now().UTC(), Try: try, Status: a.status, Took: a.took, Outcome: Done, Fault: a.fault()}
-	if a.err != nil {
+func (s *Service) delivery(event, kind string, try int, a *outbound.Answer) Delivery {
+	d := Delivery{ID: uuid.Must(uuid.NewV7()).String(), Event: event, Kind: kind, At: s.o.Now().UTC(), Try: try, Status: a.Status, Took: a.Took, Outcome: Done, Fault: a.Fault()}
+	if a.Err != nil {
 		d.Outcome = Retry
 	}
 	return d
 }
-
-// chance is where the jitter comes from.
-func chance() float64 { return rand.Float64() } //nolint:gosec // spreads load, keeps no secret

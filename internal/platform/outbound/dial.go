@@ -1,4 +1,4 @@
-package webhook
+package outbound
 
 import (
 	"context"
@@ -40,9 +40,10 @@ func Public(ip netip.Addr) bool {
 
 var errPrivate = errors.New("the address is of this machine or of a private network; webhooks.allow_private is off")
 
-// client sends deliveries. The check stands behind the resolution of names, at
-// the address that is really dialled.
-func client(timeout time.Duration, private bool) *http.Client {
+// NewClient makes a client whose requests take no longer than timeout. Unless
+// private is set it connects to public addresses only: the check stands behind
+// the resolution of names, at the address that is really dialled.
+func NewClient(timeout time.Duration, private bool) *http.Client {
 	d := &net.Dialer{Timeout: timeout, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		if private {
 			return nil

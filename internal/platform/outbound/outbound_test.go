@@ -1,8 +1,9 @@
-package webhook
+package outbound
 
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ func TestBackoff(t *testing.T) {
 	}{
 		{1, 0, 5 * time.Second}, {2, 0, 10 * time.Second}, {3, 0.5, 15 * time.Second}, {30, 0, time.Hour}, {1000, 0.999999, 30 * time.Minute},
 	} {
-		if got := backoff(shortest, tt.tries, tt.chance).Round(time.Second); got != tt.want {
+		if got := backoff(Shortest, tt.tries, tt.chance).Round(time.Second); got != tt.want {
 			t.Errorf("%d: %s, want %s", tt.tries, got, tt.want)
 		}
 	}
@@ -41,5 +42,22 @@ func TestSign(t *testing.T) {
 	slog.New(slog.NewTextHandler(&b, nil)).Info("x", slog.Any("secret", NewSecret()))
 	if strings.Contains(b.String(), "whsec") {
 		t.Error(fmt.Sprint("the log shows the secret: ", b.String()))
+	}
+}
+
+func TestPublic(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{
+		"127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1",
+		"ff02::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "fec0::1",
+	} {
+		if Public(netip.MustParseAddr(s)) {
+			t.Errorf("%s is taken for a public address", s)
+		}
+	}
+	for _, s := range []string{"8.8.8.8", "2400:3200::1", "223.5.5.5"} {
+		if !Public(netip.MustParseAddr(s)) {
+			t.Errorf("%s is refused", s)
+		}
 	}
 }
