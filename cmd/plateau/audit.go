@@ -20,7 +20,7 @@ import (
 func cmdAudit(args []string, std stdio) int {
 	fs := newFlags(std, "audit", "audit verify|list|erase --data DIR [--config FILE] [filters]",
 		`Reads the record of who did what: changes of the registry, acknowledged alarms, commands to
-loggers, webhooks, shifts. The server may run.
+loggers, webhooks, shifts, acts on accounts, sign-ins. The server may run.
   verify  computes every hash anew and prints the head of each chain; note the heads
           elsewhere: with them a chain that was cut off at its end can be told. Exit code 0
           means nothing was found

@@ -84,7 +84,7 @@ func Accounts(ctx context.Context, o Options, order AccountsOrder) (out Accounts
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	now := time.Now //nolint:forbidigo // the command's own clock
-	return order.do(ctx, auth.New(d, now, auth.Options{}), baseOf(&c), now())
+	return order.do(withShell(ctx), auth.New(d, now, auth.Options{}), baseOf(&c), now())
 }
 
 // baseOf is where people will reach a server that is not running.

@@ -2,10 +2,12 @@ package app
 
 import (
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/errs"
 )
@@ -63,6 +65,24 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("%+v of %+v", tokens, all)
 	}
 	do(AccountsOrder{Act: "revoke-token", ID: tokens[0].ID})
+	// The record says who gave the command: as the system tells the server.
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := func(act string, want int) {
+		t.Helper()
+		n := 0
+		if err := ListAudit(ctx, o, audit.Filter{Act: act}, func(e *audit.Entry) bool {
+			if e.Who == "system" && strings.Contains(e.Detail, `"shell":"`+me.Username+`"`) {
+				n++
+			}
+			return true
+		}); err != nil || n != want {
+			t.Errorf("%d entries of %s by %s, want %d; %v", n, act, me.Username, want, err)
+		}
+	}
+	said("account.token_revoke", 1)
 	if _, err := a.auth.Bearer(ctx, token); err == nil {
 		t.Error("a revoked token opens")
 	}
@@ -86,6 +106,8 @@ func TestAccounts(t *testing.T) {
 	if users := do(AccountsOrder{Act: "list"}).Users; len(users) != 2 {
 		t.Errorf("%+v", users)
 	}
+	do(AccountsOrder{Act: "make-token", Login: "duty1", Label: "here", Days: 1})
+	said("account.token_make", 2)
 	o.Flags["http.addr"] = ":8123"
 	if l := do(AccountsOrder{Act: "link", Login: "duty1"}).Link; !strings.HasPrefix(l, "http://127.0.0.1:8123"+auth.LinkPath) {
 		t.Errorf("link %s", l)

@@ -520,6 +520,7 @@ func (a *App) Serve(ctx context.Context) error {
 	}
 	run("reports", a.reports.Run)
 	run("orders", a.serveControl)
+	run("failed sign-ins", a.noteFailures)
 	run("keeping", a.keeping.Run)
 	if a.o.Demo {
 		run("demonstration", a.play)

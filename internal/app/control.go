@@ -79,7 +79,7 @@ func (a *App) serveControl(ctx context.Context) error {
 	for name, o := range a.orders() {
 		mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) { a.obey(ctx, w, r, name, o) })
 	}
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withPeer}
 	stop := context.AfterFunc(ctx, func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()

@@ -96,7 +96,7 @@ func ListAudit(ctx context.Context, o Options, f audit.Filter, fn func(*audit.En
 func EraseAudit(ctx context.Context, o Options, chain string, seq int64, why string) error {
 	now := time.Now() //nolint:forbidigo // a command's own
 	return withDatabase(ctx, &o, func(d *db.DB) error {
-		return audit.Erase(ctx, d, chain, seq, why, auth.System.Entry(now, "platform", "", "", ""))
+		return audit.Erase(withShell(ctx), d, chain, seq, why, auth.System.Entry(now, "platform", "", "", ""))
 	})
 }
 

@@ -49,12 +49,31 @@ var process = uuid.Must(uuid.NewV7()).String()
 
 type addressKey struct{}
 
+// WithAddress lets the entries of acts under ctx tell the address they came from.
+func WithAddress(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, addressKey{}, address)
+}
+
 // Middleware lets the entries of a request's acts tell the address it came from,
 // as address says.
 func Middleware(address func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), addressKey{}, address(r))))
+		next.ServeHTTP(w, r.WithContext(WithAddress(r.Context(), address(r))))
 	})
+}
+
+type shellKey struct{}
+
+// WithShell marks acts under ctx as those of a command on this machine, by the
+// name of the operating system's user that gave it.
+func WithShell(ctx context.Context, user string) context.Context {
+	return context.WithValue(ctx, shellKey{}, user)
+}
+
+// Shell is the user of WithShell; "" without.
+func Shell(ctx context.Context) string {
+	user, _ := ctx.Value(shellKey{}).(string)
+	return user
 }
 
 // Append adds an entry to the chain of this process, in the transaction of the

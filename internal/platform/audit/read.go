@@ -254,7 +254,11 @@ func Erase(ctx context.Context, d *db.DB, chain string, seq int64, why string, b
 	if strings.TrimSpace(why) == "" {
 		return errs.InvalidField("why", "err.field.required")
 	}
-	reason, err := json.Marshal(map[string]string{"why": why})
+	said := map[string]string{"why": why}
+	if shell := Shell(ctx); shell != "" {
+		said["shell"] = shell
+	}
+	reason, err := json.Marshal(said)
 	if err != nil {
 		return err
 	}

@@ -126,16 +126,18 @@ func (s *Service) BeginFactor(ctx context.Context, userID string) error {
 	raw := make([]byte, 20) // as long as the hash, RFC 4226 section 4
 	_, _ = rand.Read(raw)
 	sealed := s.sealer.seal(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw), userID)
-	res, err := s.db.Exec(ctx, `INSERT INTO second_factors (user_id, secret, created_at, confirmed_at, last_step) VALUES ($1, $2, $3, NULL, 0)
-		ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at, last_step = 0 WHERE second_factors.confirmed_at IS NULL`,
-		userID, sealed, db.Micros(s.now()))
-	if err != nil {
-		return fmt.Errorf("begin second factor: %w", err)
-	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
-		return err
-	}
-	return errs.New(errs.Conflict, "err.auth.factor_on")
+	return s.db.Tx(ctx, func(tx *db.Tx) error {
+		err := one(tx.Exec(ctx, `INSERT INTO second_factors (user_id, secret, created_at, confirmed_at, last_step) VALUES ($1, $2, $3, NULL, 0)
+			ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at, last_step = 0 WHERE second_factors.confirmed_at IS NULL`,
+			userID, sealed, db.Micros(s.now())))
+		if errs.Is(err, errs.NotFound) {
+			return errs.New(errs.Conflict, "err.auth.factor_on")
+		}
+		if err != nil {
+			return fmt.Errorf("begin second factor: %w", err)
+		}
+		return s.note(ctx, tx, "account.factor_begin", userID)
+	})
 }
 
 // PendingFactor returns the secret that BeginFactor made, in base32; it is
@@ -185,7 +187,7 @@ func FactorURI(secret, login string) (string, error) {
 // with another secret, the others of the account end. A wrong code is
 // errs.Invalid about "code".
 func (s *Service) ConfirmFactor(ctx context.Context, p Principal, session Session, code string, from Client) (cookie string, codes []string, err error) {
-	if err := s.takeCode(ctx, p.ID, code, false, from); err != nil {
+	if err := s.takeCode(ctx, p, code, false, from); err != nil {
 		return "", nil, err
 	}
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {
@@ -198,8 +200,10 @@ func (s *Service) ConfirmFactor(ctx context.Context, p Principal, session Sessio
 		if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, p.ID, session.ID); err != nil {
 			return err
 		}
-		cookie, err = s.renew(ctx, tx, session)
-		return err
+		if cookie, err = s.renew(ctx, tx, session); err != nil {
+			return err
+		}
+		return s.note(With(ctx, p), tx, "account.factor_confirm", p.ID, "codes", len(codes))
 	})
 	return cookie, codes, err
 }
@@ -207,8 +211,10 @@ func (s *Service) ConfirmFactor(ctx context.Context, p Principal, session Sessio
 // NewRecoveryCodes replaces the recovery codes of an account.
 func (s *Service) NewRecoveryCodes(ctx context.Context, userID string) (codes []string, err error) {
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {
-		codes, err = s.giveCodes(ctx, tx, userID)
-		return err
+		if codes, err = s.giveCodes(ctx, tx, userID); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, "account.codes", userID, "n", len(codes))
 	})
 	return codes, err
 }
@@ -236,7 +242,10 @@ func (s *Service) RemoveFactor(ctx context.Context, userID string) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM recovery_codes WHERE user_id = $1`, userID); err != nil {
 			return err
 		}
-		return one(tx.Exec(ctx, `DELETE FROM second_factors WHERE user_id = $1`, userID))
+		if err := one(tx.Exec(ctx, `DELETE FROM second_factors WHERE user_id = $1`, userID)); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, "account.factor_remove", userID)
 	})
 }
 
@@ -248,8 +257,8 @@ func codeKeys(userID, address string) []limitKey {
 // takeCode spends a code of an account's second factor, or, where inForce, one
 // of its recovery codes. A wrong or used one is errs.Invalid about "code", too
 // many tries are errs.Busy.
-func (s *Service) takeCode(ctx context.Context, userID, code string, inForce bool, from Client) error {
-	keys := codeKeys(userID, from.Address)
+func (s *Service) takeCode(ctx context.Context, p Principal, code string, inForce bool, from Client) error {
+	keys := codeKeys(p.ID, from.Address)
 	if wait, ok := s.limit.take(keys); !ok {
 		return errs.New(errs.Busy, "err.auth.too_many", "n", int(wait.Minutes())+1)
 	}
@@ -261,17 +270,28 @@ func (s *Service) takeCode(ctx context.Context, userID, code string, inForce boo
 	}, fold(code)))
 	var err error
 	if inForce && len(code) == 16 {
-		err = one(s.db.Exec(ctx, `UPDATE recovery_codes SET used_at = $3 WHERE user_id = $1 AND hash = $2 AND used_at IS NULL`, userID, hashSecret(code), db.Micros(s.now())))
+		err = s.takeRecovery(ctx, p, code)
 	} else {
-		err = s.takeTOTP(ctx, userID, code, inForce)
+		err = s.takeTOTP(ctx, p.ID, code, inForce)
 	}
 	if errs.Is(err, errs.NotFound) {
+		s.failures.add(p.ID, from.Address, true, s.now())
 		return errs.InvalidField("code", "err.auth.code")
 	}
 	if err == nil {
 		s.limit.right(keys)
 	}
 	return err
+}
+
+// takeRecovery spends a recovery code; errs.NotFound when it is wrong or was used.
+func (s *Service) takeRecovery(ctx context.Context, p Principal, code string) error {
+	return s.db.Tx(ctx, func(tx *db.Tx) error {
+		if err := one(tx.Exec(ctx, `UPDATE recovery_codes SET used_at = $3 WHERE user_id = $1 AND hash = $2 AND used_at IS NULL`, p.ID, hashSecret(code), db.Micros(s.now()))); err != nil {
+			return err
+		}
+		return s.note(With(ctx, p), tx, "account.code_used", p.ID)
+	})
 }
 
 // takeTOTP spends a code of RFC 6238; errs.NotFound when it is wrong, or its step

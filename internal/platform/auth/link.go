@@ -25,9 +25,11 @@ func (s *Service) MakeLink(ctx context.Context, userID string) (key string, err 
 		if _, err := tx.Exec(ctx, `DELETE FROM password_links WHERE user_id = $1 OR expires_at <= $2`, userID, db.Micros(now)); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO password_links (hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)`,
-			hashSecret(key), userID, db.Micros(now), db.Micros(now.Add(LinkLife)))
-		return err
+		if _, err := tx.Exec(ctx, `INSERT INTO password_links (hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)`,
+			hashSecret(key), userID, db.Micros(now), db.Micros(now.Add(LinkLife))); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, "account.link", userID, "until", until(now.Add(LinkLife)))
 	})
 	if err != nil {
 		return "", fmt.Errorf("make link: %w", err)
@@ -67,7 +69,7 @@ func (s *Service) SpendLink(ctx context.Context, key, password string) error {
 		if err := one(tx.Exec(ctx, `DELETE FROM password_links WHERE hash = $1 AND expires_at > $2`, hashSecret(key), db.Micros(s.now()))); err != nil {
 			return err
 		}
-		return setPassword(ctx, tx, u.ID, hash)
+		return s.setPassword(With(ctx, u.principal()), tx, u.ID, hash, "link") // whoever has the link is taken for its owner
 	})
 	if errs.Is(err, errs.NotFound) { // somebody else was faster
 		return errs.New(errs.NotFound, "err.auth.link")
@@ -75,11 +77,14 @@ func (s *Service) SpendLink(ctx context.Context, key, password string) error {
 	return err
 }
 
-// setPassword stores a password's hash and ends the sessions of the account.
-func setPassword(ctx context.Context, tx *db.Tx, userID, hash string) error {
+// setPassword stores a password's hash and ends the sessions of the account; how
+// is for the entry.
+func (s *Service) setPassword(ctx context.Context, tx *db.Tx, userID, hash, how string) error {
 	if err := one(tx.Exec(ctx, `UPDATE users SET password = $2 WHERE id = $1`, userID, hash)); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID)
-	return err
+	if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	return s.note(ctx, tx, "account.password", userID, "how", how)
 }

@@ -29,6 +29,8 @@ type Service struct {
 	sealer  *Sealer
 	steps   steps
 	tokens  remembered
+
+	failures failures
 }
 
 // Options configure a Service; the zero value is usable.
@@ -120,10 +122,15 @@ func (s *Service) insertUser(ctx context.Context, u User, password string) (User
 
 func (s *Service) storeUser(ctx context.Context, u User, hash string) (User, error) {
 	u.ID = uuid.Must(uuid.NewV7()).String()
-	_, err := s.db.Exec(ctx, `INSERT INTO users (id, login, post_zh, post_bo, post_en, role, area, enterprise, password, sample, disabled, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		u.ID, u.Login, u.Post.Zh, u.Post.Bo, u.Post.En, string(u.Role), u.Area, u.Enterprise, hash,
-		db.Bool(u.Sample), db.Bool(u.Disabled), db.Micros(s.now()))
+	err := s.db.Tx(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO users (id, login, post_zh, post_bo, post_en, role, area, enterprise, password, sample, disabled, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+			u.ID, u.Login, u.Post.Zh, u.Post.Bo, u.Post.En, string(u.Role), u.Area, u.Enterprise, hash,
+			db.Bool(u.Sample), db.Bool(u.Disabled), db.Micros(s.now())); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, "account.create", u.ID, "login", u.Login, "role", u.Role, "post", u.Post.Zh, "area", u.Area, "enterprise", u.Enterprise)
+	})
 	if errs.Is(err, errs.Conflict) {
 		return User{}, errs.Wrap(err, errs.Conflict, "err.auth.login_taken", "login", u.Login)
 	}
@@ -138,8 +145,14 @@ func (s *Service) SetDisabled(ctx context.Context, userID string, disabled bool)
 		if err := one(tx.Exec(ctx, `UPDATE users SET disabled = $2 WHERE id = $1`, userID, db.Bool(disabled))); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID)
-		return err
+		if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID); err != nil {
+			return err
+		}
+		act := "account.open"
+		if disabled {
+			act = "account.close"
+		}
+		return s.note(ctx, tx, act, userID)
 	})
 }
 
@@ -176,18 +189,30 @@ func (s *Service) Users(ctx context.Context) ([]User, error) {
 // is kept, so it cannot be shown again. A zero expires is never.
 func (s *Service) CreateToken(ctx context.Context, userID, label string, expires time.Time) (token, id string, err error) {
 	token, id = "plt_"+secret(), uuid.Must(uuid.NewV7()).String()
-	_, err = s.db.Exec(ctx, `INSERT INTO api_tokens (id, hash, user_id, label, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		id, hashSecret(token), userID, label, db.Micros(s.now()), db.MicrosOrNull(expires))
+	err = s.db.Tx(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO api_tokens (id, hash, user_id, label, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+			id, hashSecret(token), userID, label, db.Micros(s.now()), db.MicrosOrNull(expires)); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, "account.token_make", userID, "token", id, "label", label, "until", until(expires))
+	})
 	if err != nil {
 		return "", "", fmt.Errorf("create token: %w", err)
 	}
 	return token, id, nil
 }
 
+// until says in an entry when something ends.
+func until(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
 // RevokeToken ends a token at once; errs.NotFound when there is no such live one.
 func (s *Service) RevokeToken(ctx context.Context, id string) error {
-	defer s.tokens.forget()
-	return one(s.db.Exec(ctx, `UPDATE api_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`, id, db.Micros(s.now())))
+	return s.RevokeOwnToken(ctx, "", id)
 }
 
 // UserByLogin returns an account; errs.NotFound when there is none.
@@ -196,11 +221,18 @@ func (s *Service) UserByLogin(ctx context.Context, login string) (u User, err er
 	return u, err
 }
 
-// RevokeOwnToken ends a token of an account; errs.NotFound when the account has
-// no such live one.
+// RevokeOwnToken ends a token of an account, of any where userID is empty;
+// errs.NotFound when the account has no such live one.
 func (s *Service) RevokeOwnToken(ctx context.Context, userID, id string) error {
 	defer s.tokens.forget()
-	return one(s.db.Exec(ctx, `UPDATE api_tokens SET revoked_at = $3 WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL`, userID, id, db.Micros(s.now())))
+	return s.db.Tx(ctx, func(tx *db.Tx) error {
+		var of string
+		if err := db.NotFound(tx.QueryRow(ctx, `UPDATE api_tokens SET revoked_at = $3 WHERE (CAST($1 AS TEXT) = '' OR user_id = CAST($1 AS TEXT)) AND id = $2 AND revoked_at IS NULL RETURNING user_id`,
+			userID, id, db.Micros(s.now())).Scan(&of)); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, "account.token_revoke", of, "token", id)
+	})
 }
 
 // APIToken is a live token, without its secret.

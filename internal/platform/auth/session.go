@@ -71,17 +71,22 @@ func (x *scanned) session() Session {
 	return x.s
 }
 
-func (s *Service) openSession(ctx context.Context, userID string, from Client) (string, error) {
+// openSession opens a session for who has just shown to be u; with says by what.
+func (s *Service) openSession(ctx context.Context, u User, with string, from Client) (string, error) {
 	cookie, now := secret(), s.now()
+	ctx = With(ctx, u.principal()) // whoever else this browser was until now
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1 OR seen_at <= $2`,
 			db.Micros(now), db.Micros(now.Add(-s.idle))); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO sessions (id, hash, user_id, created_at, seen_at, expires_at, proved_at, address, browser)
+		id := uuid.NewString()
+		if _, err := tx.Exec(ctx, `INSERT INTO sessions (id, hash, user_id, created_at, seen_at, expires_at, proved_at, address, browser)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			uuid.NewString(), hashSecret(cookie), userID, db.Micros(now), db.Micros(now), db.Micros(now.Add(s.life)), db.Micros(now), from.Address, from.Browser)
-		return err
+			id, hashSecret(cookie), u.ID, db.Micros(now), db.Micros(now), db.Micros(now.Add(s.life)), db.Micros(now), from.Address, from.Browser); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, "account.sign_in", u.ID, "session", id, "with", with, "browser", from.Browser)
 	})
 	if err != nil {
 		return "", fmt.Errorf("open session: %w", err)
@@ -135,19 +140,52 @@ func (s *Service) Sessions(ctx context.Context, userID string) ([]Session, error
 // EndSession ends one session of an account; errs.NotFound when the account has
 // no such one.
 func (s *Service) EndSession(ctx context.Context, userID, id string) error {
-	return one(s.db.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id = $2`, userID, id))
+	return s.db.Tx(ctx, func(tx *db.Tx) error {
+		if err := one(tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id = $2`, userID, id)); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, "account.session_end", userID, "session", id)
+	})
 }
 
 // EndOthers ends all sessions of an account but the one named.
 func (s *Service) EndOthers(ctx context.Context, userID, keep string) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, userID, keep)
-	return err
+	return s.db.Tx(ctx, func(tx *db.Tx) error {
+		res, err := tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, userID, keep)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err != nil || n == 0 {
+			return err
+		}
+		return s.note(ctx, tx, "account.sessions_end", userID, "n", n)
+	})
 }
 
 // SignOut ends a session; an unknown one is no error.
 func (s *Service) SignOut(ctx context.Context, secret string) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM sessions WHERE hash = $1`, hashSecret(secret))
-	return err
+	if secret == "" {
+		return nil
+	}
+	return s.db.Tx(ctx, func(tx *db.Tx) error {
+		var id string
+		var u User
+		err := db.NotFound(tx.QueryRow(ctx, `SELECT s.id, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = $1`, hashSecret(secret)).Scan(append([]any{&id}, u.targets()...)...))
+		if errs.Is(err, errs.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := one(tx.Exec(ctx, `DELETE FROM sessions WHERE hash = $1`, hashSecret(secret))); err != nil {
+			if errs.Is(err, errs.NotFound) { // somebody else was faster
+				return nil
+			}
+			return err
+		}
+		return s.note(With(ctx, u.principal()), tx, "account.sign_out", u.ID, "session", id)
+	})
 }
 
 // renew gives a session another secret, and notes that who uses it has just

@@ -24,7 +24,7 @@ func (s *Service) SignIn(ctx context.Context, login, password string, from Clien
 	if factor.On() {
 		return "", Principal{}, &StepNeeded{s.steps.open(u.ID, s.now())}
 	}
-	secret, err = s.openSession(ctx, u.ID, from)
+	secret, err = s.openSession(ctx, u, "password", from)
 	return secret, u.principal(), err
 }
 
@@ -46,6 +46,7 @@ func (s *Service) checkLogin(ctx context.Context, login, password string, from C
 		return User{}, err
 	}
 	if !right || u.ID == "" || u.Disabled {
+		s.failures.add(u.ID, from.Address, false, s.now())
 		return User{}, errs.New(errs.Unauthenticated, "err.auth.wrong")
 	}
 	s.limit.right(keys)
@@ -65,13 +66,15 @@ func (s *Service) Prove(ctx context.Context, p Principal, session Session, passw
 		return "", err
 	}
 	if factor.On() {
-		if err := s.takeCode(ctx, p.ID, code, true, from); err != nil {
+		if err := s.takeCode(ctx, p, code, true, from); err != nil {
 			return "", err
 		}
 	}
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {
-		secret, err = s.renew(ctx, tx, session)
-		return err
+		if secret, err = s.renew(ctx, tx, session); err != nil {
+			return err
+		}
+		return s.note(With(ctx, p), tx, "account.prove", p.ID, "session", session.ID)
 	})
 	return secret, err
 }
@@ -109,8 +112,10 @@ func (s *Service) ChangePassword(ctx context.Context, p Principal, session Sessi
 		if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, p.ID, session.ID); err != nil {
 			return err
 		}
-		secret, err = s.renew(ctx, tx, session)
-		return err
+		if secret, err = s.renew(ctx, tx, session); err != nil {
+			return err
+		}
+		return s.note(With(ctx, p), tx, "account.password", p.ID, "how", "own")
 	})
 	return secret, err
 }
@@ -130,5 +135,5 @@ func (s *Service) SetPassword(ctx context.Context, userID, password string) erro
 		return err
 	}
 	defer s.steps.endAll(userID)
-	return s.db.Tx(ctx, func(tx *db.Tx) error { return setPassword(ctx, tx, userID, hash) })
+	return s.db.Tx(ctx, func(tx *db.Tx) error { return s.setPassword(ctx, tx, userID, hash, "set") })
 }

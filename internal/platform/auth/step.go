@@ -103,13 +103,13 @@ func (s *Service) SignInCode(ctx context.Context, waiting, code string, from Cli
 	} else if err != nil {
 		return "", Principal{}, fmt.Errorf("find user: %w", err)
 	}
-	if err := s.takeCode(ctx, userID, code, true, from); err != nil {
+	if err := s.takeCode(ctx, u.principal(), code, true, from); err != nil {
 		return "", Principal{}, err
 	}
 	if !s.steps.end(waiting) {
 		return "", Principal{}, over
 	}
-	secret, err = s.openSession(ctx, userID, from)
+	secret, err = s.openSession(ctx, u, "password and code", from)
 	return secret, u.principal(), err
 }
 
