@@ -29,6 +29,9 @@ func accountPlaces(ctx context.Context, t *testing.T, pattern string) []string {
 			t.Fatalf("%s: %v", out, err)
 		}
 		return []string{link}
+	case "/accounts/{id}":
+		open(ctx, t, "/zh/accounts")
+		return []string{strings.TrimPrefix(follow(ctx, t, "main table", `^/zh/accounts/[^/?]+$`), "/zh")}
 	}
 	return []string{pattern}
 }

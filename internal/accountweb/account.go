@@ -16,6 +16,7 @@ type accountView struct {
 	Login, Post      string
 	Sessions, Tokens int
 	Factor           auth.Factor
+	More             []web.Link // what else the post opens here; Key is the catalogue key
 }
 
 func (h *Handler) account(c *call) error {
@@ -32,6 +33,7 @@ func (h *Handler) account(c *call) error {
 		return err
 	}
 	v := &accountView{Factor: factor, Tabs: c.tabs(""), Login: c.who.Login, Post: c.who.Post.In(string(c.lang)), Sessions: len(sessions), Tokens: len(tokens)}
+	v.More = c.more()
 	return h.render(c, http.StatusOK, "account.html", &web.Page{Title: c.l.T("account.title"), Data: v})
 }
 

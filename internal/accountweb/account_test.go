@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"plateau/internal/platform/auth"
+	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 )
 
@@ -35,7 +36,7 @@ func TestEveryPageInThreeLanguages(t *testing.T) {
 	for _, pattern := range Pages() {
 		for _, lang := range i18n.Langs() {
 			b, query := r.prepared(t, pattern)
-			body := b.page("/" + string(lang) + pattern + query)
+			body := b.page("/" + string(lang) + r.example(t, pattern) + query)
 			heads := h1.FindAllStringSubmatch(body, -1)
 			if m := titles.FindStringSubmatch(body); len(heads) != 1 || m == nil || !strings.HasPrefix(m[1], heads[0][1]) {
 				t.Errorf("%s %s: %d h1 %v, title %v", lang, pattern, len(heads), heads, m)
@@ -79,7 +80,32 @@ func (r *rig) prepared(t *testing.T, pattern string) (b *browser, query string) 
 	case "/set-password":
 		return r.browser(t), "?key=" + r.linkOf(t, "enterprise")
 	}
+	for _, rt := range routes() {
+		if rt.path == pattern && rt.may() != "platform.account" {
+			const password = "river stone under ice"
+			if _, err := r.CreateUser(t.Context(), auth.User{Login: "second", Post: auth.Post{Zh: "值班员"}, Role: auth.Operator}, password); err != nil && !errs.Is(err, errs.Conflict) {
+				t.Fatal(err)
+			}
+			b := r.browser(t)
+			secret, _, err := r.SignIn(t.Context(), "second", password, auth.Client{Address: "192.0.2.1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.cookies[auth.CookieName] = secret
+			return b, "" // the first has a second factor by now
+		}
+	}
 	return r.signedIn(t, "officer"), ""
+}
+
+// example is an address of a pattern.
+func (r *rig) example(t *testing.T, pattern string) string {
+	t.Helper()
+	u, err := r.UserByLogin(t.Context(), "enterprise")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(pattern, "{id}", u.ID)
 }
 
 // TestWhomPagesServe: nobody is sent to sign in and back, a token is refused,
@@ -87,18 +113,25 @@ func (r *rig) prepared(t *testing.T, pattern string) (b *browser, query string) 
 func TestWhomPagesServe(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	nobody, old := r.browser(t), r.signedIn(t, "officer")
+	nobody, old, operator := r.browser(t), r.signedIn(t, "officer"), r.signedIn(t, "operator")
 	r.pass(auth.ProofLife + time.Second)
 	token, err := r.OperatorToken(t.Context(), "test", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, rt := range routes() {
-		target := "/en" + rt.path
+		target := "/en" + r.example(t, rt.path)
 		if rt.who == anyone {
 			continue
 		}
-		if w := nobody.ask(rt.method, target); w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/en/login?next=%2Fen%2Faccount") {
+		asked := old
+		if rt.may() != "platform.account" {
+			asked = operator
+			if w := old.ask(rt.method, target); w.Code != http.StatusForbidden {
+				t.Errorf("an officer: %s %s: %d", rt.method, target, w.Code)
+			}
+		}
+		if w := nobody.ask(rt.method, target); w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/en/login?next=%2Fen%2Fa") {
 			t.Errorf("nobody: %s %s: %d to %q", rt.method, target, w.Code, w.Header().Get("Location"))
 		}
 		req := httptest.NewRequestWithContext(t.Context(), rt.method, target, nil)
@@ -106,10 +139,10 @@ func TestWhomPagesServe(t *testing.T) {
 		if w := r.browser(t).send(req); w.Code != http.StatusForbidden {
 			t.Errorf("a token: %s %s: %d", rt.method, target, w.Code)
 		}
-		if rt.who != fresh {
+		if !rt.fresh() {
 			continue
 		}
-		if w := old.ask(rt.method, target); w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/en/account/confirm?next=%2Fen%2Faccount") {
+		if w := asked.ask(rt.method, target); w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/en/account/confirm?next=%2Fen%2Faccount") {
 			t.Errorf("long after the sign-in: %s %s: %d to %q", rt.method, target, w.Code, w.Header().Get("Location"))
 		}
 	}
@@ -132,7 +165,7 @@ func TestFromElsewhere(t *testing.T) {
 			continue
 		}
 		for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
-			req := httptest.NewRequestWithContext(t.Context(), rt.method, "/en"+rt.path, strings.NewReader("id=others&fresh=x"))
+			req := httptest.NewRequestWithContext(t.Context(), rt.method, "/en"+r.example(t, rt.path), strings.NewReader("id=others&fresh=x"))
 			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			req.Header.Set(header[0], header[1])
 			if w := b.send(req); w.Code != http.StatusForbidden {

@@ -36,7 +36,9 @@ type Deps struct {
 	Engine *web.Engine // made with Templates() among its templates
 	Auth   *auth.Service
 	Links  func(r *http.Request) []web.Link // modules that who asks may open; nil: none
-	Now    func() time.Time
+	// BaseURL is where people reach the program, for links; "" goes by the request.
+	BaseURL string
+	Now     func() time.Time
 }
 
 // Handler serves the pages. Make it with New.
@@ -53,7 +55,15 @@ const (
 	anyone   who = "anyone"
 	signedIn who = "signed in" // by a session, not by a token
 	fresh    who = "fresh"     // signed in, and proved it within auth.ProofLife
+
+	// Not of one's own account: signed in, and holding a permission.
+	keepsAccounts      who = "platform.accounts"
+	keepsAccountsFresh who = "platform.accounts, fresh"
+	readsRecord        who = "platform.record"
 )
+
+// fresh reports whether a route asks for a proof of not long ago.
+func (rt route) fresh() bool { return rt.who == fresh || rt.who == keepsAccountsFresh }
 
 // route is one address: method, pattern below the language, for whom, handler.
 type route struct {
@@ -66,6 +76,10 @@ type route struct {
 const CodePath = "/sign-in/code"
 
 func routes() []route {
+	return slices.Concat(ownRoutes(), accountsRoutes())
+}
+
+func ownRoutes() []route {
 	return []route{
 		{"GET", "/account", signedIn, (*Handler).account},
 		{"GET", "/account/confirm", signedIn, (*Handler).confirmForm},
@@ -92,8 +106,14 @@ func routes() []route {
 
 // may is what opens a route by the policy.
 func (rt route) may() access.Permission {
-	if rt.who == anyone {
+	switch rt.who {
+	case anyone:
 		return access.Open
+	case keepsAccounts, keepsAccountsFresh:
+		return "platform.accounts"
+	case readsRecord:
+		return "platform.record"
+	case signedIn, fresh:
 	}
 	return "platform.account"
 }
@@ -193,7 +213,9 @@ func (h *Handler) serve(rt route, c *call) error {
 	case c.session.ID == "":
 		c.w.Header().Add("Vary", "Cookie")
 		return c.detour(rt, "/login")
-	case rt.who == fresh && !c.session.Fresh(c.now):
+	case !access.Default().Opens(c.who.Grants(), rt.may()):
+		return errs.New(errs.Forbidden, "problem.forbidden", "permission", c.l.T("permission."+string(rt.may())))
+	case rt.fresh() && !c.session.Fresh(c.now):
 		return c.detour(rt, "/account/confirm")
 	}
 	if c.r.Method == http.MethodPost {
@@ -211,6 +233,9 @@ func (c *call) detour(rt route, path string) error {
 	back := c.r.URL.RequestURI()
 	if c.r.Method == http.MethodPost {
 		back = c.path(rt.page())
+		for _, name := range []string{"id"} {
+			back = strings.ReplaceAll(back, "{"+name+"}", url.PathEscape(c.r.PathValue(name)))
+		}
 	}
 	return c.see(path + "?" + url.Values{"next": {back}}.Encode())
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/httpd"
@@ -70,7 +71,7 @@ func newRig(t *testing.T) *rig {
 	mux := http.NewServeMux()
 	New(Deps{Engine: engine, Auth: r.Service, Now: r.now}).Register(mux)
 	edge := &httpd.Edge{Translate: func(r *http.Request) func(string, ...any) string { return i18n.Default().For(web.RequestLang(r)).T }}
-	r.edge = httpd.Wrap(r.Middleware(httpd.Mux(mux)), edge, slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), r.now)
+	r.edge = httpd.Wrap(audit.Middleware(func(q *http.Request) string { return r.Client(q).Address }, r.Middleware(httpd.Mux(mux))), edge, slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), r.now)
 	return r
 }
 

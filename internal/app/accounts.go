@@ -100,8 +100,14 @@ func (o *AccountsOrder) do(ctx context.Context, s *auth.Service, base string, no
 	defer func() { err = worded(err) }()
 	switch o.Act {
 	case "list":
-		out.Users, err = s.Users(ctx)
-		return out, err
+		if out.Users, err = s.Users(ctx); err != nil {
+			return out, err
+		}
+		var ids []string
+		for _, u := range out.Users {
+			ids = append(ids, u.ID)
+		}
+		return out, s.Look(ctx, "account.list", "account", "", ids, "")
 	case "add":
 		u, err := s.AddUser(ctx, auth.User{Login: o.Login, Post: auth.Post{Zh: o.Post}, Role: auth.Role(o.Role), Enterprise: o.Enterprise, Area: o.Area})
 		if err != nil {
@@ -113,8 +119,14 @@ func (o *AccountsOrder) do(ctx context.Context, s *auth.Service, base string, no
 		return out, s.RevokeToken(ctx, o.ID)
 	case "tokens":
 		if o.Login == "" {
-			out.Tokens, err = s.Tokens(ctx, "")
-			return out, err
+			if out.Tokens, err = s.Tokens(ctx, ""); err != nil {
+				return out, err
+			}
+			var ids []string
+			for _, t := range out.Tokens {
+				ids = append(ids, t.User)
+			}
+			return out, s.Look(ctx, "account.tokens", "account", "", ids, "")
 		}
 	}
 	u, err := s.UserByLogin(ctx, o.Login)
@@ -137,7 +149,9 @@ func (o *AccountsOrder) do(ctx context.Context, s *auth.Service, base string, no
 			err = fmt.Errorf("account %q has no second factor", u.Login)
 		}
 	case "tokens":
-		out.Tokens, err = s.Tokens(ctx, u.ID)
+		if out.Tokens, err = s.Tokens(ctx, u.ID); err == nil {
+			err = s.Look(ctx, "account.tokens", "account", u.ID, []string{u.ID}, "")
+		}
 	case "make-token":
 		if o.Label == "" || o.Days < 1 {
 			return out, errors.New("a token needs a purpose and a number of days")

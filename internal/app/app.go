@@ -452,7 +452,7 @@ func (a *App) handler() (http.Handler, error) {
 		mux.Handle(rt.Method+" "+rt.Path, own[rt.Path])
 	}
 	a.pages.Register(mux)
-	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
+	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, BaseURL: a.c.HTTP.URL, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
 		Version: a.o.Version, Now: a.now, Logger: a.log,

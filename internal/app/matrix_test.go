@@ -53,6 +53,10 @@ var askers = []struct{ kind, area string }{
 	{"auditor", ""},
 }
 
+// byPeople are the permissions that open pages to a person who is signed in and
+// never to a token; those of one's own account stay refused here, which shows it.
+var byPeople = []access.Permission{"platform.accounts", "platform.record"}
+
 const matrixFile = "testdata/matrix.csv"
 
 // TestMatrix asks every route as every kind of account for every kind of object,
@@ -89,7 +93,7 @@ func (m *matrix) compare(t *testing.T, write bool) {
 	for _, rt := range matrixRoutes() {
 		fmt.Fprintf(&b, "%s,%s,%s", rt.Method, rt.Path, rt.May)
 		for i := range askers {
-			b.WriteString("," + m.cell(t, rt, m.tokens[i]))
+			b.WriteString("," + m.cell(t, rt, i))
 		}
 		b.WriteString("\n")
 	}
@@ -162,9 +166,11 @@ type matrix struct {
 	handler http.Handler
 	asked   int
 	tokens  []string // by asker; "" = nobody
+	cookies []string // of their sessions, for pages that no token opens
 	frames  []string
 	jobs    []string
 	hook    string
+	person  string // id of an account of nobody who asks
 }
 
 var matrixNow = time.Date(2026, 11, 23, 8, 30, 0, 0, i18n.Zone)
@@ -201,7 +207,7 @@ func newMatrix(t *testing.T, url string) *matrix {
 	}
 	m.fill(t)
 	for _, who := range askers {
-		token := ""
+		token, cookie := "", ""
 		if who.kind != "" {
 			u := auth.User{Login: who.kind + who.area, Post: auth.Post{Zh: who.kind}, Role: auth.Role(who.kind), Area: who.area}
 			if access.Default().NeedsOrganisation(who.kind) {
@@ -213,9 +219,17 @@ func newMatrix(t *testing.T, url string) *matrix {
 			if token, _, err = a.auth.CreateToken(t.Context(), u.ID, "matrix", time.Time{}); err != nil {
 				t.Fatal(err)
 			}
+			if cookie, _, err = a.auth.SignIn(t.Context(), u.Login, "long enough", auth.Client{Address: "192.0.2.1"}); err != nil {
+				t.Fatal(err)
+			}
 		}
-		m.tokens = append(m.tokens, token)
+		m.tokens, m.cookies = append(m.tokens, token), append(m.cookies, cookie)
 	}
+	u, err := a.auth.AddUser(t.Context(), auth.User{Login: "bystander", Post: auth.Post{Zh: "x"}, Role: auth.Officer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.person = u.ID
 	return m
 }
 
@@ -316,6 +330,7 @@ func (m *matrix) path(route string, i int) string {
 		{"/values/{id}", "/values/" + n + "-a21026-hour-2026112206"},
 		{"/frames/{locator}", "/frames/" + m.frames[i]},
 		{"{mn}", mnOf(i)},
+		{"/accounts/{id}", "/accounts/" + m.person},
 		{"/dialogues/{id}", "/dialogues/dialogue-" + strconv.Itoa(i)},
 		{"/registry/stops/{id}/delete", "/registry/stops/" + n + ":20200101000000/delete"},
 		{"/registry/{kind}/{id}", "/registry/outlets/" + n},
@@ -340,7 +355,7 @@ func (m *matrix) path(route string, i int) string {
 }
 
 // cell asks a route for all objects; one answer stands for four equal ones.
-func (m *matrix) cell(t *testing.T, rt access.Route, token string) string {
+func (m *matrix) cell(t *testing.T, rt access.Route, asker int) string {
 	t.Helper()
 	same := true // whatever object is asked for
 	for i := range objects {
@@ -355,7 +370,7 @@ func (m *matrix) cell(t *testing.T, rt access.Route, token string) string {
 		if i > 0 && same {
 			break
 		}
-		all = append(all, m.ask(t, rt.Method, path, token))
+		all = append(all, m.ask(t, rt, path, asker))
 		m.again(t, i)
 	}
 	if len(slices.Compact(slices.Clone(all))) == 1 {
@@ -366,8 +381,9 @@ func (m *matrix) cell(t *testing.T, rt access.Route, token string) string {
 
 // ask sends a request whose body is of no use, so that what is allowed changes
 // nothing; who may not is refused before anybody looks at it.
-func (m *matrix) ask(t *testing.T, method, path, token string) string {
+func (m *matrix) ask(t *testing.T, rt access.Route, path string, asker int) string {
 	t.Helper()
+	method := rt.Method
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	m.asked++
@@ -389,7 +405,11 @@ func (m *matrix) ask(t *testing.T, method, path, token string) string {
 		}
 	}
 	r.Header.Set("Accept", "text/html,application/json,*/*")
-	if token != "" {
+	switch token := m.tokens[asker]; {
+	case token == "":
+	case slices.Contains(byPeople, rt.May):
+		r.AddCookie(&http.Cookie{Name: auth.CookieName, Value: m.cookies[asker]})
+	default:
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	w := httptest.NewRecorder()

@@ -240,3 +240,24 @@ func TestErase(t *testing.T) {
 		}
 	})
 }
+
+// TestLook: one entry for all who were looked at, none for a look at oneself.
+func TestLook(t *testing.T) {
+	both(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
+		look := audit.Entry{At: noon, Who: "u1", System: "platform", Act: "account.list", Subjects: []string{"u1", "p1", "p2", ""}}
+		if err := audit.Look(t.Context(), d, look); err != nil {
+			t.Fatal(err)
+		}
+		look.Subjects = []string{"u1"}
+		if err := audit.Look(t.Context(), d, look); err != nil {
+			t.Fatal(err)
+		}
+		if got := list(t, d, audit.Filter{}); len(got) != 1 || strings.Join(got[0].Subjects, " ") != "p1 p2" {
+			t.Errorf("%+v", got)
+		}
+		if got := list(t, d, audit.Filter{Subject: "p2"}); len(got) != 1 {
+			t.Errorf("%+v", got)
+		}
+	})
+}

@@ -10,5 +10,6 @@
 //
 // It refuses to decide who may what: Principal.Grants says what somebody holds,
 // and package access answers for what objects.
-// It never records what people look at.
+// Acts on accounts go into the record in their transactions (note), looks at the
+// accounts of others before they are shown (Look).
 package auth

@@ -33,16 +33,21 @@ func (s *Service) note(ctx context.Context, tx *db.Tx, act, userID string, detai
 		said["shell"] = shell
 	}
 	if len(said) > 0 {
-		text, err := json.Marshal(said)
-		if err != nil {
-			return fmt.Errorf("detail of %s: %w", act, err)
-		}
-		e.Detail = string(text)
+		e.Detail = jsonText(said)
 	}
 	if userID != "" {
 		e.Subjects = []string{userID}
 	}
 	return audit.Append(ctx, tx, e)
+}
+
+// jsonText is JSON of texts, numbers and times.
+func jsonText(v map[string]any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // there is nothing else in it
+	}
+	return string(text)
 }
 
 // maxAddresses bounds the different addresses that are remembered of failed tries.

@@ -238,6 +238,7 @@ func (s *Service) RevokeOwnToken(ctx context.Context, userID, id string) error {
 // APIToken is a live token, without its secret.
 type APIToken struct {
 	ID, Label string
+	User      string // id of the account
 	Login     string // of the account
 	Created   time.Time
 	Expires   time.Time // zero = never
@@ -246,7 +247,7 @@ type APIToken struct {
 // Tokens returns the live tokens of an account, of all accounts where userID is
 // empty, the newest first.
 func (s *Service) Tokens(ctx context.Context, userID string) ([]APIToken, error) {
-	rows, err := s.db.Query(ctx, `SELECT t.id, t.label, u.login, t.created_at, t.expires_at FROM api_tokens t JOIN users u ON u.id = t.user_id
+	rows, err := s.db.Query(ctx, `SELECT t.id, t.label, u.id, u.login, t.created_at, t.expires_at FROM api_tokens t JOIN users u ON u.id = t.user_id
 		WHERE (CAST($1 AS TEXT) = '' OR t.user_id = CAST($1 AS TEXT)) AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) ORDER BY t.created_at DESC, t.id`, userID, db.Micros(s.now()))
 	if err != nil {
 		return nil, err
@@ -257,7 +258,7 @@ func (s *Service) Tokens(ctx context.Context, userID string) ([]APIToken, error)
 		var t APIToken
 		var created int64
 		var expires sql.NullInt64
-		if err := rows.Scan(&t.ID, &t.Label, &t.Login, &created, &expires); err != nil {
+		if err := rows.Scan(&t.ID, &t.Label, &t.User, &t.Login, &created, &expires); err != nil {
 			return nil, err
 		}
 		t.Created, t.Expires = db.Time(created), db.TimeOrZero(expires)
