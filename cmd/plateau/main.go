@@ -36,6 +36,7 @@ func commands() []command {
 		{"db", "look after the relational database: status, migrations, move to PostgreSQL", cmdDB},
 		{"export", "write records and judgement as Parquet files", cmdExport},
 		{"user", "list, add and close accounts, reset passwords", cmdUser},
+		{"area", "list, import and export administrative divisions", cmdArea},
 		{"token", "list, make and revoke access tokens", cmdToken},
 		{"doctor", "say what is in order in an installation and what is not", cmdDoctor},
 		{"config", "check the configuration", cmdConfig},

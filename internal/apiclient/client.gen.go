@@ -39,8 +39,11 @@ func (e AlarmSeverity) Valid() bool {
 // Defines values for AreaLevel.
 const (
 	County     AreaLevel = "county"
+	Group      AreaLevel = "group"
 	Prefecture AreaLevel = "prefecture"
 	Province   AreaLevel = "province"
+	Township   AreaLevel = "township"
+	Village    AreaLevel = "village"
 )
 
 // Valid indicates whether the value is a known member of the AreaLevel enum.
@@ -48,9 +51,15 @@ func (e AreaLevel) Valid() bool {
 	switch e {
 	case County:
 		return true
+	case Group:
+		return true
 	case Prefecture:
 		return true
 	case Province:
+		return true
+	case Township:
+		return true
+	case Village:
 		return true
 	default:
 		return false
@@ -633,11 +642,20 @@ type Alarms struct {
 // Area defines model for Area.
 type Area struct {
 	// Code GB/T 2260
-	Code   string    `json:"code"`
-	Level  AreaLevel `json:"level"`
-	Name   string    `json:"name"`
-	Names  Name      `json:"names"`
-	Parent *string   `json:"parent,omitempty"`
+	Code string `json:"code"`
+
+	// EffectiveFrom first day of the code or of its last change; absent = since ever
+	EffectiveFrom *string `json:"effective_from,omitempty"`
+
+	// EffectiveTo last day; absent = in force
+	EffectiveTo *string   `json:"effective_to,omitempty"`
+	Level       AreaLevel `json:"level"`
+	Name        string    `json:"name"`
+	Names       Name      `json:"names"`
+	Parent      *string   `json:"parent,omitempty"`
+
+	// Replaces codes that it stands in for since its first day
+	Replaces *[]string `json:"replaces,omitempty"`
 }
 
 // AreaLevel defines model for Area.Level.

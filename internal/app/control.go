@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -22,6 +23,9 @@ import (
 // orders from commands on the same machine. Who may open it may do so: the
 // rights of the file are those of the data folder's owner.
 const ControlName = "control.sock"
+
+// maxOrder bounds an order; a list of all villages of a country fits.
+const maxOrder = 256 << 20
 
 // maxSocketPath is what fits into a socket address.
 const maxSocketPath = 100
@@ -112,7 +116,12 @@ func (a *App) obey(ctx context.Context, w http.ResponseWriter, r *http.Request, 
 		}
 	}
 	began := a.now()
-	answer, err := o(r.Context(), r.URL.Query(), progress)
+	r.Body = http.MaxBytesReader(w, r.Body, maxOrder)
+	err := r.ParseForm()
+	var answer any
+	if err == nil {
+		answer, err = o(r.Context(), r.Form, progress)
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	if err != nil {
@@ -149,10 +158,11 @@ func command(ctx context.Context, data, name string, q url.Values, answer any, p
 		},
 	}}
 	defer client.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://plateau/"+name+"?"+q.Encode(), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://plateau/"+name, strings.NewReader(q.Encode()))
 	if err != nil {
 		return err
 	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := client.Do(r)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return errNoServer

@@ -138,7 +138,7 @@ func (e *editor) DropStop(ctx context.Context, outlet telemetry.OutletID, from t
 // Import implements telemetryweb.Tables.
 func (e *editor) Import(ctx context.Context, kind string, r io.Reader, dry bool, _ string) (telemetryweb.ImportReport, error) {
 	rep, err := e.registry.Import(ctx, telemetry.Table(kind), r, dry, auth.From(ctx))
-	out := telemetryweb.ImportReport{Rows: rep.Rows, Added: rep.Added, Changed: rep.Changed, Same: rep.Same, More: rep.More}
+	out := telemetryweb.ImportReport{Rows: rep.Rows, Added: rep.Added, Changed: rep.Changed, Same: rep.Same, More: rep.More, Areas: rep.Areas}
 	for _, f := range rep.Faults {
 		out.Errors = append(out.Errors, telemetryweb.RowError{Row: f.Row, Column: f.Column, Key: f.Key, Args: f.Args})
 	}

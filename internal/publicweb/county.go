@@ -46,7 +46,8 @@ func (h *Handler) findings(c *call) (map[string][]finding, error) {
 	out := map[string][]finding{}
 	for _, s := range states {
 		if o := c.snap.Outlets[s.Outlet]; o != nil && c.placed(o) {
-			out[o.Area] = append(out[o.Area], c.finding(s))
+			code := c.snap.Present(o.Area)
+			out[code] = append(out[code], c.finding(s))
 		}
 	}
 	return out, nil
@@ -148,7 +149,7 @@ func (h *Handler) county(c *call) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := by[code]
+	list := by[c.snap.Present(code)]
 	if area == nil && len(list) == 0 {
 		return nil, notFound()
 	}

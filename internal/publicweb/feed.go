@@ -139,7 +139,7 @@ func (h *Handler) feed(c *call) (*document, error) {
 	}
 	for _, id := range c.snap.Order {
 		o := c.snap.Outlets[id]
-		if o == nil || !c.placed(o) || code != "" && o.Area != code {
+		if o == nil || !c.placed(o) || code != "" && c.snap.Present(o.Area) != c.snap.Present(code) {
 			continue
 		}
 		// A day more is read, so that a run that goes on is not taken for a new one at the edge.

@@ -97,7 +97,7 @@ func (c *call) outletsOf(f file) ([]*telemetry.Outlet, error) {
 	}
 	var out []*telemetry.Outlet
 	for _, id := range c.snap.Order {
-		if o := c.snap.Outlets[id]; o != nil && o.Area == f.id && c.placed(o) {
+		if o := c.snap.Outlets[id]; o != nil && c.snap.Present(o.Area) == c.snap.Present(f.id) && c.placed(o) {
 			out = append(out, o)
 		}
 	}

@@ -195,7 +195,7 @@ func (h *Handler) history(c *call) (*document, error) {
 			c.dayLines(v, o, code, s, hours, days)
 		}
 	}
-	crumbs := []web.Crumb{{Text: c.l.T("public.home"), Path: Home}, {Text: c.area(o.Area).Text, Path: countyPath(o.Area)}, {Text: name.Text, Path: outletPath(o.ID)}}
+	crumbs := []web.Crumb{{Text: c.l.T("public.home"), Path: Home}, {Text: c.area(c.snap.Present(o.Area)).Text, Path: countyPath(c.snap.Present(o.Area))}, {Text: name.Text, Path: outletPath(o.ID)}}
 	return h.render(c, "public_history.html", &web.Page{Title: c.l.T("public.history_title", "name", name.Text, "period", v.Period), Module: "public", Crumbs: crumbs, Data: v})
 }
 

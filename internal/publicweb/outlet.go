@@ -105,7 +105,7 @@ func (h *Handler) outlet(c *call) (*document, error) {
 	if i < 0 {
 		return nil, notFound()
 	}
-	v := &outletView{finding: c.finding(states[i]), County: c.area(o.Area), CountyRef: countyPath(o.Area), Cut: c.cut, Publisher: h.Publisher}
+	v := &outletView{finding: c.finding(states[i]), County: c.area(c.snap.Present(o.Area)), CountyRef: countyPath(c.snap.Present(o.Area)), Cut: c.cut, Publisher: h.Publisher}
 	v.Medium = c.l.T("medium." + string(o.Medium))
 	if v.State == "exceed" || v.State == "warn" {
 		if v.Done, err = h.done(c, states[i]); err != nil {
@@ -136,7 +136,7 @@ func (h *Handler) outlet(c *call) (*document, error) {
 	}
 	v.Files, v.Licence = c.files("outlet", c.r.PathValue("id"), c.cut), h.Licence
 	crumbs := []web.Crumb{{Text: c.l.T("public.home"), Path: Home}, {Text: v.County.Text, Path: v.CountyRef}}
-	return h.render(c, "public_outlet.html", &web.Page{Title: v.Name.Text, Module: "public", Crumbs: crumbs, Feed: feedOf(c, o.Area), Data: v})
+	return h.render(c, "public_outlet.html", &web.Page{Title: v.Name.Text, Module: "public", Crumbs: crumbs, Feed: feedOf(c, c.snap.Present(o.Area)), Data: v})
 }
 
 // done says what is in the system of what is being done: whether an officer has

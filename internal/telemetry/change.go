@@ -36,7 +36,7 @@ type deviceOp struct {
 
 func newChange(last *Snapshot, by auth.Principal, at time.Time) *change {
 	return &change{
-		last: last, next: edit(last), by: by, at: at,
+		last: last, next: edit(last, at), by: by, at: at,
 		areas: map[string]bool{}, enterprises: map[string]bool{}, outlets: map[OutletID]bool{},
 	}
 }
@@ -85,48 +85,6 @@ func object[T any](c *change, kind, ref string, old, after *T) {
 		n = after
 	}
 	c.note(action(old, after), kind, ref, o, n)
-}
-
-func (c *change) putArea(a Area) error {
-	trim(&a.Code, &a.Parent, &a.Name.Zh, &a.Name.Bo, &a.Name.En)
-	if err := c.snapshot().checkArea(a); err != nil {
-		return err
-	}
-	old := c.snapshot().Areas[a.Code]
-	if old != nil && *old == a {
-		return nil
-	}
-	c.next.putArea(a)
-	c.areas[a.Code] = true
-	object(c, "area", a.Code, old, &a)
-	return nil
-}
-
-func (c *change) deleteArea(code string) error {
-	s := c.snapshot()
-	old := s.Areas[code]
-	if old == nil {
-		return notFound()
-	}
-	for _, a := range s.Areas {
-		if a.Parent == code {
-			return inUse(a.Name.Zh)
-		}
-	}
-	for _, e := range s.Enterprises {
-		if e.Area == code {
-			return inUse(e.Name.Zh)
-		}
-	}
-	for _, o := range s.Outlets {
-		if o.Area == code {
-			return inUse(o.Name.Zh)
-		}
-	}
-	c.next.dropArea(code)
-	c.areas[code] = true
-	object(c, "area", code, old, nil)
-	return nil
 }
 
 // inUse says that something cannot go because another thing needs it.

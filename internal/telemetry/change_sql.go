@@ -76,25 +76,6 @@ func (c *change) entry() audit.Entry {
 
 func nullText(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
 
-func (c *change) writeAreas(ctx context.Context, tx *db.Tx) error {
-	for _, code := range slices.Sorted(maps.Keys(c.areas)) {
-		a := c.snapshot().Areas[code]
-		if a == nil {
-			if _, err := tx.Exec(ctx, `DELETE FROM areas WHERE code = $1`, code); err != nil {
-				return err
-			}
-			continue
-		}
-		if _, err := tx.Exec(ctx, `INSERT INTO areas (code, parent, level, name_zh, name_bo, name_en) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (code) DO UPDATE SET parent = excluded.parent, level = excluded.level,
-			name_zh = excluded.name_zh, name_bo = excluded.name_bo, name_en = excluded.name_en`,
-			a.Code, a.Parent, a.Level, a.Name.Zh, a.Name.Bo, a.Name.En); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (c *change) writeEnterprises(ctx context.Context, tx *db.Tx) error {
 	var fresh [][]any
 	for _, id := range slices.Sorted(maps.Keys(c.enterprises)) {

@@ -95,6 +95,7 @@ type ImportReport struct {
 	Same    int
 	Faults  []RowFault // at most maxFaults
 	More    int        // faults beyond those
+	Areas   []AreaNews // of the table of areas: what comes, is renamed, ends; at most maxFaults
 }
 
 // RowFault is what to mend: the row as a spreadsheet counts (the header is 1),
@@ -159,6 +160,9 @@ func (r *Registry) Import(ctx context.Context, t Table, file io.Reader, dryRun b
 
 func (rep *ImportReport) apply(c *change, spec table, rows []*csvRow) {
 	seen := map[string]int{}
+	if rep.Table == AreaTable {
+		sortAreaRows(rows)
+	}
 	for _, row := range rows {
 		rep.Rows++
 		before := len(c.log)
@@ -171,9 +175,12 @@ func (rep *ImportReport) apply(c *change, spec table, rows []*csvRow) {
 				row.fault(key, "err.field.required")
 			}
 		}
-		row.once(seen, spec.columns[:spec.keys], rep.Table == DeviceTable)
+		row.once(seen, spec.columns[:spec.keys], periodColumn[rep.Table])
 		if !row.bad() {
 			row.note(spec.put(c, row))
+		}
+		if rep.Table == AreaTable && !row.bad() {
+			rep.areaNews(row.n, c.log[before:])
 		}
 		switch {
 		case row.bad():
@@ -186,6 +193,7 @@ func (rep *ImportReport) apply(c *change, spec table, rows []*csvRow) {
 			rep.Changed++
 		}
 	}
+	slices.SortStableFunc(rep.Faults, func(a, b RowFault) int { return a.Row - b.Row })
 }
 
 func (rep *ImportReport) add(row *csvRow) {
@@ -305,10 +313,14 @@ func (r *csvRow) fault(column, key string, args ...any) {
 	r.faults = append(r.faults, RowFault{Row: r.n, Column: column, Key: key, Args: args})
 }
 
+// periodColumn is the column that tells rows apart which repeat a key for another
+// period.
+var periodColumn = map[Table]string{DeviceTable: "to", AreaTable: "effective_from"}
+
 // once notes a row whose key an earlier row has: which of the two is meant
-// cannot be told. Rows that leave part of the key empty are new things; with
-// periods, rows of an ended one repeat the key of a later one.
-func (r *csvRow) once(seen map[string]int, keys []string, periods bool) {
+// cannot be told. Rows that leave part of the key empty are new things; those of
+// another period may repeat the key.
+func (r *csvRow) once(seen map[string]int, keys []string, period string) {
 	var id strings.Builder
 	for _, k := range keys {
 		if r.text(k) == "" {
@@ -316,8 +328,8 @@ func (r *csvRow) once(seen map[string]int, keys []string, periods bool) {
 		}
 		id.WriteString(r.text(k) + "\x00")
 	}
-	if periods {
-		id.WriteString(r.text("to"))
+	if period != "" {
+		id.WriteString(r.text(period))
 	}
 	if first, twice := seen[id.String()]; twice {
 		r.fault(keys[len(keys)-1], "err.import.twice", "value", r.text(keys[len(keys)-1]), "row", first)

@@ -33,7 +33,7 @@ type Registry struct {
 // Open reads the registry from a migrated database.
 func Open(ctx context.Context, d *db.DB, now func() time.Time) (*Registry, error) {
 	r := &Registry{db: d, now: now}
-	s, err := loadSnapshot(ctx, d)
+	s, err := loadSnapshot(ctx, d, now())
 	if err != nil {
 		return nil, fmt.Errorf("read registry: %w", err)
 	}
@@ -45,8 +45,20 @@ func Open(ctx context.Context, d *db.DB, now func() time.Time) (*Registry, error
 // Close waits until adoptions under way are written.
 func (r *Registry) Close() { r.unknown.running.Wait() }
 
-// Snapshot returns the registry as it is now. It costs one atomic load.
-func (r *Registry) Snapshot() *Snapshot { return r.snap.Load() }
+// Snapshot returns the registry as it is now. It costs one atomic load, but on a
+// day from which on other area codes are in force.
+func (r *Registry) Snapshot() *Snapshot {
+	s := r.snap.Load()
+	if s.areasUntil.IsZero() || !s.turns(r.now()) {
+		return s
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s, now := r.snap.Load(), r.now(); s.turns(now) {
+		r.snap.Store(edit(s, now).done())
+	}
+	return r.snap.Load()
+}
 
 // Reload reads everything again, for changes made past this program.
 func (r *Registry) Reload(ctx context.Context) error {
@@ -56,7 +68,7 @@ func (r *Registry) Reload(ctx context.Context) error {
 }
 
 func (r *Registry) reload(ctx context.Context) error {
-	s, err := loadSnapshot(ctx, r.db)
+	s, err := loadSnapshot(ctx, r.db, r.now())
 	if err != nil {
 		return fmt.Errorf("read registry: %w", err)
 	}
@@ -99,12 +111,15 @@ func (r *Registry) change(ctx context.Context, by auth.Principal, fn func(c *cha
 // equals one that was read.
 func instant(t time.Time) time.Time { return db.Time(db.Micros(t)) }
 
-// PutArea adds an area or changes the one with the same code.
+// PutArea adds an area, or a version of one: with the code and first day of one
+// that is there it changes that, with a later day it ends the version before. The
+// codes it replaces end the day before.
 func (r *Registry) PutArea(ctx context.Context, a Area, by auth.Principal) error {
 	return r.change(ctx, by, func(c *change) error { return c.putArea(a) })
 }
 
-// DeleteArea removes an area; errs.Conflict while something lies in it.
+// DeleteArea removes an area with all its versions, as if it had never been;
+// errs.Conflict while something lies in it.
 func (r *Registry) DeleteArea(ctx context.Context, code string, by auth.Principal) error {
 	return r.change(ctx, by, func(c *change) error { return c.deleteArea(code) })
 }

@@ -9,14 +9,15 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"plateau/internal/platform/db"
 )
 
 // loadSnapshot reads the whole registry in one reading transaction.
-func loadSnapshot(ctx context.Context, d *db.DB) (*Snapshot, error) {
+func loadSnapshot(ctx context.Context, d *db.DB, at time.Time) (*Snapshot, error) {
 	s := &Snapshot{
-		Areas: map[string]*Area{}, Enterprises: map[string]*Enterprise{}, Outlets: map[OutletID]*Outlet{},
+		areas: map[string][]Area{}, Enterprises: map[string]*Enterprise{}, Outlets: map[OutletID]*Outlet{},
 		Devices: map[string]*Device{}, serving: map[OutletID]*Device{},
 	}
 	err := d.View(ctx, func(tx *db.Tx) error {
@@ -32,6 +33,7 @@ func loadSnapshot(ctx context.Context, d *db.DB) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.indexAreas(at)
 	s.Order = slices.SortedFunc(maps.Keys(s.Outlets), func(a, b OutletID) int { return compareOutlets(s.Outlets[a], s.Outlets[b]) })
 	return s, nil
 }
@@ -49,15 +51,6 @@ func each(ctx context.Context, tx *db.Tx, query string, fn func(rows *sql.Rows) 
 		}
 	}
 	return rows.Err()
-}
-
-func (s *Snapshot) loadAreas(ctx context.Context, tx *db.Tx) error {
-	return each(ctx, tx, `SELECT code, parent, level, name_zh, name_bo, name_en FROM areas`, func(rows *sql.Rows) error {
-		var a Area
-		err := rows.Scan(&a.Code, &a.Parent, &a.Level, &a.Name.Zh, &a.Name.Bo, &a.Name.En)
-		s.Areas[a.Code] = &a
-		return err
-	})
 }
 
 func (s *Snapshot) loadEnterprises(ctx context.Context, tx *db.Tx) error {

@@ -75,7 +75,7 @@ func checked(t *testing.T, url string) *fixture {
 
 func (f *fixture) sameAsRead(t *testing.T) {
 	t.Helper()
-	read, err := loadSnapshot(context.WithoutCancel(t.Context()), f.db)
+	read, err := loadSnapshot(context.WithoutCancel(t.Context()), f.db, f.now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func taken(field, value string) error {
 
 var (
 	enterpriseID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`) // stands in addresses
-	areaCode     = regexp.MustCompile(`^[0-9]{6}([0-9]{3}){0,2}$`)         // GB/T 2260; streets and villages have 9 and 12
+	areaCode     = regexp.MustCompile(`^[0-9]{6}([0-9]{3}){0,3}$`)         // GB/T 2260; townships, villages and groups have 9, 12 and 15
 	factorCode   = regexp.MustCompile(`^[A-Za-z0-9]{1,16}$`)
 	isoDate      = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
 )
@@ -62,18 +62,12 @@ func number(c *errs.Checks, field string, v *float64) {
 	c.Require(v == nil || !math.IsNaN(*v) && !math.IsInf(*v, 0), field, "err.field.number")
 }
 
-func (s *Snapshot) checkArea(a Area) error {
-	var c errs.Checks
-	c.Require(areaCode.MatchString(a.Code), "code", "err.field.area_code")
-	choice(&c, "level", a.Level, "province", "prefecture", "county")
-	c.Require(a.Parent == "" || a.Parent != a.Code && s.Areas[a.Parent] != nil, "parent", "err.field.unknown", "value", a.Parent)
-	name(&c, a.Name)
-	return c.Err()
-}
-
-// place notes an area code that is not in the registry; empty is "not known".
+// place notes an area code that is not in the registry, or below a county: what
+// is monitored is counted by county. Empty is "not known".
 func (s *Snapshot) place(c *errs.Checks, field, code string) {
-	c.Require(code == "" || s.Areas[code] != nil, field, "err.field.unknown", "value", code)
+	a := s.Areas[code]
+	c.Require(code == "" || a != nil, field, "err.field.unknown", "value", code)
+	c.Require(a == nil || a.Number() <= 3, field, "err.field.county", "value", code)
 }
 
 func (s *Snapshot) checkEnterprise(e Enterprise) error {

@@ -35,46 +35,19 @@ func (s *Snapshot) DevicesOf(id OutletID) []Device {
 	return all
 }
 
-// Within reports whether a division is another one or lies below it.
-func (s *Snapshot) Within(code, above string) bool {
-	for range 4 { // no deeper than province, prefecture, county
-		if code == above {
-			return true
-		}
-		a := s.Areas[code]
-		if a == nil || a.Parent == "" {
-			return false
-		}
-		code = a.Parent
-	}
-	return false
-}
-
-// Prefecture is the code of the division of prefecture level above a division,
-// its own where there is none.
-func (s *Snapshot) Prefecture(code string) string {
-	for range 4 { // no deeper than province, prefecture, county
-		a := s.Areas[code]
-		if a == nil || a.Level == "prefecture" || a.Parent == "" || a.Level == "province" {
-			return code
-		}
-		code = a.Parent
-	}
-	return code
-}
-
 // editor makes the next snapshot from the last one. Only what a change touches
 // is copied, because with many outlets a full copy for each change would be the
 // cost of the change.
 type editor struct {
 	s                                       Snapshot
-	areas, enterprises, outlets, devs, past bool // already copied
+	at                                      time.Time // of the change
+	areas, enterprises, outlets, devs, past bool      // already copied
 	reorder                                 bool
 	added                                   []OutletID // new outlets, not in Order yet
 }
 
-func edit(last *Snapshot) *editor {
-	e := &editor{s: *last}
+func edit(last *Snapshot, at time.Time) *editor {
+	e := &editor{s: *last, at: at}
 	e.s.Version++
 	return e
 }
@@ -86,16 +59,6 @@ func own[K comparable, V any](done *bool, m *map[K]V) {
 		}
 		*done = true
 	}
-}
-
-func (e *editor) putArea(a Area) {
-	own(&e.areas, &e.s.Areas)
-	e.s.Areas[a.Code] = &a
-}
-
-func (e *editor) dropArea(code string) {
-	own(&e.areas, &e.s.Areas)
-	delete(e.s.Areas, code)
 }
 
 func (e *editor) putEnterprise(x Enterprise) {
@@ -188,6 +151,9 @@ func (e *editor) ownPast() {
 
 // done finishes the snapshot.
 func (e *editor) done() *Snapshot {
+	if e.areas || e.s.turns(e.at) {
+		e.s.indexAreas(e.at)
+	}
 	less := func(a, b OutletID) int { return compareOutlets(e.s.Outlets[a], e.s.Outlets[b]) }
 	switch {
 	case e.reorder || len(e.s.Order) == 0:

@@ -16,6 +16,7 @@ type Table string
 
 // The tables.
 const (
+	AreaTable       Table = "areas"
 	EnterpriseTable Table = "enterprises"
 	OutletTable     Table = "outlets"
 	FactorTable     Table = "factors"
@@ -35,6 +36,9 @@ type table struct {
 }
 
 var tables = map[Table]table{
+	AreaTable: {1, []string{
+		"code", "name_zh", "name_bo", "name_en", "level", "parent", "effective_from", "effective_to", "replaces",
+	}, areaRows, putAreaRow},
 	EnterpriseTable: {1, []string{"id", "name_zh", "name_bo", "name_en", "area", "permit"}, enterpriseRows, putEnterpriseRow},
 	OutletTable: {1, []string{
 		"id", "enterprise", "name_zh", "name_bo", "name_en", "medium", "source_type", "condition", "level",

@@ -158,14 +158,6 @@ func (n Name) In(lang string) (text, used string) {
 	return n.Zh, "zh"
 }
 
-// Area is an administrative division (GB/T 2260).
-type Area struct {
-	Code   string
-	Parent string
-	Level  string // province, prefecture, county
-	Name   Name
-}
-
 // Enterprise is a pollutant-discharging unit (排污单位).
 type Enterprise struct {
 	ID     string
@@ -281,7 +273,7 @@ func (d *Device) Accepts(pw []byte) bool {
 // they like; a change makes a new one.
 type Snapshot struct {
 	Version     uint64
-	Areas       map[string]*Area
+	Areas       map[string]*Area // by code: the version in force, else the last, else the next
 	Enterprises map[string]*Enterprise
 	Outlets     map[OutletID]*Outlet
 	Order       []OutletID         // by area, enterprise, name
@@ -291,4 +283,9 @@ type Snapshot struct {
 
 	serving    map[OutletID]*Device // Devices by outlet; see DeviceOf
 	lastOutlet OutletID             // highest number ever given
+
+	areas      map[string][]Area   // all versions of a code, the earliest first; nil: Areas is all there is
+	above      map[string][]string // by code: itself and the codes it lies in; see Within
+	areaDay    string              // on which Areas is what is in force; "" = without dates
+	areasUntil time.Time           // from then on other versions are in force; zero = never
 }

@@ -28,7 +28,7 @@ func (h *Handler) apiAreas(c *call) error {
 	for _, code := range sortedKeys(c.snap.Areas) {
 		a := c.snap.Areas[code]
 		if under == "" || c.snap.Within(code, under) {
-			out = append(out, apiArea{Code: a.Code, Parent: a.Parent, Level: a.Level, Name: a.Name.Zh, Names: toAPIName(a.Name)})
+			out = append(out, apiArea{Code: a.Code, Parent: a.Parent, Level: a.Level, Name: a.Name.Zh, Names: toAPIName(a.Name), From: a.From, To: a.To, Replaces: strings.Fields(a.Replaces)})
 		}
 	}
 	return paged(c, out, func(a *apiArea) string { return a.Code }, sameText, anyText)

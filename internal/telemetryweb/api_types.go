@@ -22,9 +22,13 @@ func toAPIName(n telemetry.Name) apiName { return apiName{n.Zh, n.Bo, n.En} }
 type apiArea struct {
 	Code   string  `json:"code" doc:"GB/T 2260"`
 	Parent string  `json:"parent,omitempty"`
-	Level  string  `json:"level" api:"province|prefecture|county"`
+	Level  string  `json:"level" api:"province|prefecture|county|township|village|group"`
 	Name   string  `json:"name"`
 	Names  apiName `json:"names"`
+	From   string  `json:"effective_from,omitempty" doc:"first day of the code or of its last change; absent = since ever"`
+	To     string  `json:"effective_to,omitempty" doc:"last day; absent = in force"`
+	// Codes that it stands in for.
+	Replaces []string `json:"replaces,omitempty" doc:"codes that it stands in for since its first day"`
 }
 
 type apiEnterprise struct {

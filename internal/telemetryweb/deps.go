@@ -101,7 +101,7 @@ type Writer interface {
 }
 
 // Tables moves whole lists of the registry as CSV. kind is one of enterprises,
-// outlets, factors, limits, setups, stops.
+// outlets, factors, limits, setups, stops, areas.
 type Tables interface {
 	// Import checks every row and, unless dry, saves all of them or none.
 	Import(ctx context.Context, kind string, r io.Reader, dry bool, by string) (ImportReport, error)
@@ -123,7 +123,8 @@ type Editor interface {
 type ImportReport struct {
 	Rows, Added, Changed, Same int
 	Errors                     []RowError
-	More                       int // faults beyond Errors
+	More                       int                  // faults beyond Errors
+	Areas                      []telemetry.AreaNews // what a list of areas changes
 }
 
 // RowError is a fault of a row: what to do about which column.

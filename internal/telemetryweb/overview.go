@@ -324,7 +324,7 @@ func (c *call) areaOptions(current string) []web.Option {
 	out := []web.Option{{Text: c.l.T("outlets.all_areas"), Selected: current == ""}}
 	for _, code := range sortedKeys(c.snap.Areas) {
 		a := c.snap.Areas[code]
-		if a.Level == "prefecture" || a.Code == current {
+		if a.Level == "prefecture" && c.snap.Current(a) || a.Code == current {
 			out = append(out, web.Option{Value: code, Text: c.name(a.Name).Text, Selected: code == current})
 		}
 	}

@@ -17,11 +17,13 @@ import (
 	"plateau/internal/web"
 )
 
-// Lists of the registry, in the order of the page. The last two are national
-// tables that come with the program and are only read.
+// Lists of the registry, in the order of the page. Areas come from an official
+// list only; the last two are national tables that come with the program and are
+// only read.
 var (
-	editedKinds = []string{"enterprises", "outlets", "factors", "limits", "setups", "stops"}
-	listKinds   = append(slices.Clone(editedKinds), "standards", "codes")
+	editedKinds   = []string{"enterprises", "outlets", "factors", "limits", "setups", "stops"}
+	importedKinds = append(slices.Clone(editedKinds), "areas")
+	listKinds     = append(slices.Clone(importedKinds), "standards", "codes")
 )
 
 type registryCard struct {
@@ -52,6 +54,12 @@ func (h *Handler) mayEdit(c *call, kind string) bool {
 	return h.Editor != nil && c.actor.May(EditList) && slices.Contains(editedKinds, kind)
 }
 
+// mayImport reports whether the actor may bring a whole list in: it may name any
+// object.
+func (h *Handler) mayImport(c *call, kind string) bool {
+	return h.Editor != nil && c.may(EditList, nil) && slices.Contains(importedKinds, kind)
+}
+
 func registryCrumbs(c *call, kind string) []web.Crumb {
 	out := []web.Crumb{{Text: c.l.T("nav.registry"), Path: "/registry"}}
 	if kind != "" {
@@ -74,10 +82,11 @@ type registryListView struct {
 	Rows   []listRow
 	Search web.Field
 	exported
-	Pager web.Pager
-	Edit  bool
-	Base  string
-	Clear string // address without the search, when it found nothing
+	Pager  web.Pager
+	Edit   bool
+	Import bool
+	Base   string
+	Clear  string // address without the search, when it found nothing
 }
 
 func (h *Handler) registryList(c *call) error {
@@ -91,7 +100,7 @@ func (h *Handler) registryList(c *call) error {
 			return !slices.ContainsFunc(r.Cells, func(w word) bool { return strings.Contains(strings.ToLower(w.Text), q) })
 		})
 	}
-	if format == "csv" && h.Editor != nil && slices.Contains(editedKinds, kind) {
+	if format == "csv" && h.Editor != nil && slices.Contains(importedKinds, kind) {
 		return h.registryCSV(c, kind, rows)
 	}
 	if format != "" {
@@ -108,7 +117,7 @@ func (h *Handler) registryList(c *call) error {
 		}
 		return e.send(c, format)
 	}
-	v := &registryListView{Kind: kind, Edit: h.mayEdit(c, kind), Base: c.path("/registry/" + kind), exported: exported{c.path("/registry/" + kind), c.r.URL.RawQuery}}
+	v := &registryListView{Kind: kind, Edit: h.mayEdit(c, kind), Import: h.mayImport(c, kind), Base: c.path("/registry/" + kind), exported: exported{c.path("/registry/" + kind), c.r.URL.RawQuery}}
 	if key := "registry." + kind + "_note"; c.l.Has(key) {
 		v.Note = c.l.T(key)
 	}
@@ -133,7 +142,12 @@ func (h *Handler) registryCSV(c *call, kind string, rows []listRow) error {
 	for _, r := range rows {
 		shown[r.ID] = true
 	}
-	words := func(column string) string { return c.l.T("field." + column) }
+	words := func(column string) string {
+		if kind == "areas" && column == "level" { // of an area, not of a limit
+			column = "area_level"
+		}
+		return c.l.T("field." + column)
+	}
 	var b bytes.Buffer
 	if err := h.Editor.Export(c.ctx(), kind, &b, words, func(id string) bool { return shown[id] }); err != nil {
 		return err
@@ -227,7 +241,7 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 	text := func(s string) word { return word{s, string(c.lang)} }
 	add := func(id string, cells ...word) {
 		r := listRow{ID: id, Cells: cells}
-		if kind != "codes" {
+		if kind != "codes" && kind != "areas" {
 			r.Href = c.path("/registry/" + kind + "/" + url.PathEscape(id))
 		}
 		rows = append(rows, r)
@@ -293,6 +307,17 @@ func (h *Handler) listRows(c *call, kind string) (cols []string, rows []listRow)
 				add(partID(o.ID, s.Ref()), c.outletName(o), text(i18n.Stamp(s.From)), text(cmp.Or(stampText(s.To), c.l.T("registry.stop_open"))), text(s.Reason))
 			}
 		})
+	case "areas":
+		cols = []string{"name", "code", "area_level", "parent", "effective_from", "effective_to", "replaces"}
+		for _, code := range sortedKeys(c.snap.Areas) {
+			for _, a := range c.snap.Versions(code) {
+				var above word
+				if a.Parent != "" {
+					above = c.area(a.Parent)
+				}
+				add(a.Code, c.name(a.Name), text(a.Code), text(c.l.T("area_level."+a.Level)), above, text(a.From), text(a.To), text(a.Replaces))
+			}
+		}
 	case "standards":
 		cols = []string{"id", "standard", "source_type", "condition", "level", "factor", "statistic", "limit", "unit", "ref_o2", "effective_from", "effective_to"}
 		for i := range c.snap.Limits {

@@ -339,7 +339,7 @@ func (c *call) declareStop(o telemetry.OutletID) web.Link {
 func (c *call) countyField(current string) web.Field {
 	f := web.Field{Name: "area", Kind: "select", Options: []web.Option{{Text: "—", Selected: current == ""}}}
 	for _, code := range sortedKeys(c.snap.Areas) {
-		if a := c.snap.Areas[code]; a.Level == "county" || code == current {
+		if a := c.snap.Areas[code]; a.Level == "county" && c.snap.Current(a) || code == current {
 			f.Options = append(f.Options, web.Option{Value: code, Text: c.area(c.snap.Prefecture(code)).Text + " " + c.name(a.Name).Text, Selected: code == current})
 		}
 	}

@@ -30,9 +30,18 @@ type registryImportView struct {
 	Report *ImportReport
 	Errors []rowLine
 	More   int // faults beyond those shown
+	Areas  []areaNews
 	Save   int // rows that the button saves: looked through without a fault
 	Action string
 	Sample string // address of the present list, whose columns are the pattern
+}
+
+// areaNews is what a list of areas changes.
+type areaNews struct {
+	Row        int
+	What, Code string
+	Name, Was  word
+	From, To   string
 }
 
 type rowLine struct {
@@ -42,7 +51,7 @@ type rowLine struct {
 
 func (h *Handler) registryImport(c *call) error {
 	kind := c.r.PathValue("kind")
-	if !slices.Contains(editedKinds, kind) {
+	if !slices.Contains(importedKinds, kind) {
 		return notFound()
 	}
 	if h.Editor == nil {
@@ -85,6 +94,13 @@ func (h *Handler) registryImport(c *call) error {
 		return err
 	}
 	v.Report, v.More = &report, report.More
+	for _, n := range report.Areas {
+		line := areaNews{Row: n.Row, What: c.l.T("registry.area_" + n.What), Code: n.Area.Code, Name: c.name(n.Area.Name), From: n.Area.From, To: n.Area.To}
+		if n.Was.Zh != "" {
+			line.Was = c.name(n.Was)
+		}
+		v.Areas = append(v.Areas, line)
+	}
 	for _, e := range report.Errors {
 		v.Errors = append(v.Errors, rowLine{e.Row, e.Column, c.l.T(e.Key, e.Args...)})
 	}

@@ -116,7 +116,7 @@ func (h *Handler) choices(c *call, scope string) []web.Option {
 		}
 	case report.ScopeCounty, report.ScopeRegion:
 		for _, code := range sortedKeys(c.snap.Areas) {
-			if a := c.snap.Areas[code]; (a.Level == "county") == (scope == report.ScopeCounty) && c.seen.Contains(access.Object{Area: code}) {
+			if a := c.snap.Areas[code]; a.Number() <= 3 && (a.Level == "county") == (scope == report.ScopeCounty) && c.snap.Current(a) && c.seen.Contains(access.Object{Area: code}) {
 				out = append(out, web.Option{Value: code, Text: c.name(a.Name).Text})
 			}
 		}

@@ -42,7 +42,7 @@ type completeView struct {
 // topArea is the area completeness begins with: the province, or what there is.
 func (h *Handler) topArea(c *call) string {
 	for _, code := range sortedKeys(c.snap.Areas) {
-		if c.snap.Areas[code].Parent == "" {
+		if a := c.snap.Areas[code]; a.Parent == "" && c.snap.Current(a) {
 			return code
 		}
 	}
@@ -53,7 +53,7 @@ func (h *Handler) topArea(c *call) string {
 func (h *Handler) areaChoices(c *call, current string) []web.Option {
 	var out []web.Option
 	for _, code := range sortedKeys(c.snap.Areas) {
-		if len(h.seenIn(c, code)) > 0 {
+		if a := c.snap.Areas[code]; c.snap.Current(a) && len(h.seenIn(c, code)) > 0 {
 			out = append(out, web.Option{Value: code, Text: c.area(code).Text, Selected: code == current})
 		}
 	}

@@ -343,7 +343,7 @@ func (h *Handler) areasBelow(c *call, ref string, p report.Period) []areaLine {
 	var out []areaLine
 	for _, code := range sortedKeys(c.snap.Areas) {
 		a := c.snap.Areas[code]
-		if a.Parent != ref {
+		if a.Parent != ref || a.Number() > 3 || !c.snap.Current(a) {
 			continue
 		}
 		scope := report.ScopeRegion

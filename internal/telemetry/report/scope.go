@@ -25,9 +25,9 @@ func Outlets(s *telemetry.Snapshot, scope, ref string) (list []*telemetry.Outlet
 		in = func(o *telemetry.Outlet) bool { return o.Enterprise == ref }
 	case ScopeCounty:
 		ok = s.Areas[ref] != nil && s.Areas[ref].Level == "county"
-		in = func(o *telemetry.Outlet) bool { return o.Area == ref }
+		in = func(o *telemetry.Outlet) bool { return s.Within(o.Area, ref) }
 	case ScopeRegion:
-		ok = s.Areas[ref] != nil && s.Areas[ref].Level != "county"
+		ok = s.Areas[ref] != nil && s.Areas[ref].Number() < 3
 		in = func(o *telemetry.Outlet) bool { return s.Within(o.Area, ref) }
 	}
 	if !ok {
