@@ -24,7 +24,7 @@ const userHelp = `Usage: plateau user list|add|disable|enable|link|remove-factor
   user disable LOGIN                  close an account; its sessions and tokens end at once
   user enable LOGIN                   open it again
   user link LOGIN                     a new link that sets the password, good for a day and for once
-  user remove-factor LOGIN            take a lost second factor away
+  user remove-factor LOGIN            take lost second factors away: codes, recovery codes, passkeys
 
 The server may be running or not: a running one does it itself. Give a link only
 to whom the account belongs; who opens it first sets the password.

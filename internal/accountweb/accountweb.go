@@ -84,6 +84,7 @@ func ownRoutes() []route {
 		{"GET", "/account", signedIn, (*Handler).account},
 		{"GET", "/account/confirm", signedIn, (*Handler).confirmForm},
 		{"POST", "/account/confirm", signedIn, (*Handler).confirm},
+		{"POST", "/account/confirm/passkey", signedIn, (*Handler).confirmPasskey},
 		{"GET", "/account/password", fresh, (*Handler).passwordForm},
 		{"POST", "/account/password", fresh, (*Handler).password},
 		{"GET", "/account/sessions", signedIn, (*Handler).sessions},
@@ -94,8 +95,15 @@ func ownRoutes() []route {
 		{"POST", "/account/second-factor/set-up", fresh, (*Handler).setUp},
 		{"POST", "/account/second-factor/codes", fresh, (*Handler).newCodes},
 		{"POST", "/account/second-factor/remove", fresh, (*Handler).removeFactor},
+		{"GET", "/account/passkeys", signedIn, (*Handler).passkeys},
+		{"GET", "/account/passkeys/new", fresh, (*Handler).newPasskeyForm},
+		{"POST", "/account/passkeys/new", fresh, (*Handler).newPasskey},
+		{"POST", "/account/passkeys/remove", fresh, (*Handler).removePasskey},
 		{"GET", CodePath, anyone, (*Handler).codeForm},
 		{"POST", CodePath, anyone, (*Handler).code},
+		{"POST", CodePath + "/passkey", anyone, (*Handler).stepPasskey},
+		{"GET", PasskeyPath, anyone, (*Handler).signInPasskeyForm},
+		{"POST", PasskeyPath, anyone, (*Handler).signInPasskey},
 		{"GET", "/set-password", anyone, (*Handler).linkForm},
 		{"POST", "/set-password", anyone, (*Handler).link},
 		{"GET", "/account/tokens", signedIn, (*Handler).tokens},
@@ -268,7 +276,7 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 // tabs are the pages of the account.
 func (c *call) tabs(current string) []web.Tab {
 	var out []web.Tab
-	for _, name := range []string{"", "password", "second-factor", "sessions", "tokens"} {
+	for _, name := range []string{"", "password", "second-factor", "passkeys", "sessions", "tokens"} {
 		key := "account.tab_" + strings.ReplaceAll(name, "-", "_")
 		if name == "" {
 			key = "account.tab_overview"

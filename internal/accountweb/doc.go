@@ -1,5 +1,5 @@
-// Package accountweb shows people their own account: password, sessions, API
-// tokens; and the accounts of others to those who keep them, which is recorded.
+// Package accountweb shows people their own account: password, second factor,
+// passkeys, sessions, API tokens; and the accounts of others to those who keep them, which is recorded.
 //
 // It owns these pages' view structs and templates, and nothing else: what is
 // right and who may do it is decided by package auth. A route says whether one

@@ -93,7 +93,7 @@ func (h *Handler) newCodes(c *call) error {
 	if err != nil {
 		return err
 	}
-	if !f.On() {
+	if !f.Needed() {
 		return c.see("/account/second-factor")
 	}
 	codes, err := h.Auth.NewRecoveryCodes(c.ctx(), c.who.ID)

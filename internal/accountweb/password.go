@@ -11,6 +11,7 @@ import (
 type confirmView struct {
 	Password web.Field
 	Code     *web.Field // nil: there is no second factor
+	Passkey  *passkeyForm
 	Next     string
 	Login    string
 }
@@ -27,11 +28,17 @@ func (h *Handler) confirmPage(c *call, wrong error) error {
 	if err != nil {
 		return err
 	}
-	if factor.On() {
+	if factor.Needed() {
 		v.Code = c.codeField()
 		fields = append(fields, v.Code)
 	}
-	p := &web.Page{Title: c.l.T("account.confirm_title"), Crumbs: c.crumbs(), Data: v}
+	if factor.Passkeys > 0 {
+		if v.Passkey, err = h.proofPasskeyForm(c); err != nil {
+			return err
+		}
+		fields = append(fields, v.Passkey.field())
+	}
+	p := &web.Page{Title: c.l.T("account.confirm_title"), Crumbs: c.crumbs(), Private: v.Passkey != nil, Scripts: v.Passkey.scripts(), Data: v}
 	status, err := c.faults(wrong, p, fields...)
 	if err != nil {
 		return err

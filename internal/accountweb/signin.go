@@ -9,8 +9,11 @@ import (
 )
 
 type codeView struct {
-	Code *web.Field
-	Next string
+	Code    *web.Field
+	Next    string
+	Factor  auth.Factor
+	Passkey *passkeyForm // nil: there is none for here
+	Why     string       // no passkey can be used here
 }
 
 func (h *Handler) codeForm(c *call) error {
@@ -22,8 +25,17 @@ func (h *Handler) codeForm(c *call) error {
 
 func (h *Handler) codePage(c *call, wrong error) error {
 	v := &codeView{Code: c.codeField(), Next: c.next()}
-	p := &web.Page{Title: c.l.T("account.code_title"), Data: v}
-	status, err := c.faults(wrong, p, v.Code)
+	var err error
+	if v.Factor, err = h.Auth.StepFactor(c.ctx(), auth.StepSecret(c.r)); err != nil {
+		return err
+	}
+	if v.Factor.Passkeys > 0 {
+		if v.Passkey, v.Why, err = h.stepPasskeyForm(c); err != nil {
+			return err
+		}
+	}
+	p := &web.Page{Title: c.l.T("account.code_title"), Private: true, Scripts: v.Passkey.scripts(), Data: v}
+	status, err := c.faults(wrong, p, v.Code, v.Passkey.field())
 	if err != nil {
 		return err
 	}
@@ -33,18 +45,7 @@ func (h *Handler) codePage(c *call, wrong error) error {
 // code is the second step of a sign-in, in the browser in which the first was.
 func (h *Handler) code(c *call) error {
 	secret, _, err := h.Auth.SignInCode(c.ctx(), auth.StepSecret(c.r), c.form("code"), c.from)
-	if errs.Is(err, errs.Unauthenticated) {
-		auth.SetStepCookie(c.w, c.r, "")
-		return c.see("/login?" + url.Values{"next": {c.next()}}.Encode())
-	}
-	if err != nil {
-		return h.codePage(c, err)
-	}
-	auth.SetStepCookie(c.w, c.r, "")
-	if err := h.Auth.Enter(c.w, c.r, secret); err != nil {
-		return err
-	}
-	return c.goOn("/")
+	return h.stepDone(c, secret, err)
 }
 
 type linkView struct {

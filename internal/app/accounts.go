@@ -145,7 +145,7 @@ func (o *AccountsOrder) do(ctx context.Context, s *auth.Service, base string, no
 		}
 		out.Link, err = link(ctx, s, u.ID, base)
 	case "remove-factor":
-		if err = s.RemoveFactor(ctx, u.ID); errs.Is(err, errs.NotFound) {
+		if err = s.RemoveFactors(ctx, u.ID); errs.Is(err, errs.NotFound) {
 			err = fmt.Errorf("account %q has no second factor", u.Login)
 		}
 	case "tokens":

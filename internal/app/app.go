@@ -219,7 +219,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.auth = auth.New(a.db, a.now, auth.Options{Sealer: sealer, Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks()})
+	a.auth = auth.New(a.db, a.now, auth.Options{Sealer: sealer, Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks(), URL: c.HTTP.URL})
 	if err := a.accounts(ctx); err != nil {
 		return err
 	}
@@ -419,6 +419,9 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
+	}
+	deps.SignInWays = func(l *i18n.Localizer) []web.Crumb {
+		return []web.Crumb{{Text: l.T("account.passkey_sign_in"), Path: accountweb.PasskeyPath}}
 	}
 	deps.Dialogues, deps.Keeping, deps.Things, deps.Addresses = a.asks, a.keeping, a.entities, Routes()
 	if a.gaps != nil {

@@ -10,6 +10,7 @@ import (
 
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/httpd"
+	"plateau/internal/platform/i18n"
 	"plateau/internal/sensorthings"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/dialogue"
@@ -51,6 +52,9 @@ type Deps struct {
 	// Addresses are all of the program with what opens them, for the page of who
 	// may do what.
 	Addresses []access.Route
+	// SignInWays are further ways to sign in than login and password, in a
+	// language; nil: none.
+	SignInWays func(l *i18n.Localizer) []web.Crumb
 	// SampleUsers are shown as one-click buttons on the sign-in page of a
 	// demonstration; empty otherwise.
 	SampleUsers []SampleUser

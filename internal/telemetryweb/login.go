@@ -15,6 +15,7 @@ type loginView struct {
 	Name, Password web.Field
 	Next           string
 	Samples        []samplePost
+	Ways           []web.Crumb
 	Public         bool
 }
 
@@ -31,6 +32,9 @@ func (h *Handler) loginPage(c *call, status int, problems []web.FieldError) erro
 		Password: web.Field{Name: "password", Kind: "password", Label: c.l.T("login.password"), Auto: "current-password", Width: "medium"},
 		Next:     c.next(),
 		Public:   h.Public,
+	}
+	if h.SignInWays != nil {
+		v.Ways = h.SignInWays(c.l)
 	}
 	for _, s := range h.SampleUsers {
 		v.Samples = append(v.Samples, samplePost{s.Name, s.Password, c.name(s.Post)})

@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"database/sql"
 	"encoding/base32"
 	"encoding/base64"
 	"errors"
@@ -101,23 +102,25 @@ const (
 type Factor struct {
 	Since     time.Time // zero = there is none
 	Remaining int       // recovery codes that were not used
+	Passkeys  int
 }
 
-// On reports whether signing in takes a code.
+// On reports whether the account has codes of a device.
 func (f Factor) On() bool { return !f.Since.IsZero() }
+
+// Needed reports whether signing in takes a second step after the password.
+func (f Factor) Needed() bool { return f.On() || f.Passkeys > 0 }
 
 // Factor returns the second factor of an account.
 func (s *Service) Factor(ctx context.Context, userID string) (f Factor, err error) {
-	var since int64
-	err = db.NotFound(s.db.QueryRow(ctx, `SELECT f.confirmed_at FROM second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL`, userID).Scan(&since))
-	if errs.Is(err, errs.NotFound) {
-		return Factor{}, nil
-	} else if err != nil {
+	var since sql.NullInt64
+	err = s.db.QueryRow(ctx, `SELECT (SELECT f.confirmed_at FROM second_factors f WHERE f.user_id = $1), (SELECT count(*) FROM recovery_codes c WHERE c.user_id = $1 AND c.used_at IS NULL),
+		(SELECT count(*) FROM passkeys k WHERE k.user_id = $1)`, userID).Scan(&since, &f.Remaining, &f.Passkeys)
+	if err != nil {
 		return Factor{}, fmt.Errorf("find second factor: %w", err)
 	}
-	f.Since = db.Time(since)
-	err = s.db.QueryRow(ctx, `SELECT count(*) FROM recovery_codes c WHERE c.user_id = $1 AND c.used_at IS NULL`, userID).Scan(&f.Remaining)
-	return f, err
+	f.Since = db.TimeOrZero(since)
+	return f, nil
 }
 
 // BeginFactor makes the secret of a second factor that is not in force before
@@ -153,7 +156,7 @@ func (s *Service) PendingFactor(ctx context.Context, userID string) (secret stri
 
 // factorHolders are the accounts with a second factor in force.
 func (s *Service) factorHolders(ctx context.Context) (map[string]bool, error) {
-	rows, err := s.db.Query(ctx, `SELECT f.user_id FROM second_factors f WHERE f.confirmed_at IS NOT NULL`)
+	rows, err := s.db.Query(ctx, `SELECT f.user_id FROM second_factors f WHERE f.confirmed_at IS NOT NULL UNION SELECT k.user_id FROM passkeys k`)
 	if err != nil {
 		return nil, err
 	}
@@ -235,11 +238,11 @@ func (s *Service) giveCodes(ctx context.Context, tx *db.Tx, userID string) (code
 	return codes, nil
 }
 
-// RemoveFactor takes the second factor and its recovery codes away; errs.NotFound
-// when there was none.
+// RemoveFactor takes the codes of a device away, and the recovery codes where no
+// passkey is left; errs.NotFound when there were none.
 func (s *Service) RemoveFactor(ctx context.Context, userID string) error {
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
-		if _, err := tx.Exec(ctx, `DELETE FROM recovery_codes WHERE user_id = $1`, userID); err != nil {
+		if _, err := tx.Exec(ctx, `DELETE FROM recovery_codes WHERE user_id = $1 AND NOT EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = $1)`, userID); err != nil {
 			return err
 		}
 		if err := one(tx.Exec(ctx, `DELETE FROM second_factors WHERE user_id = $1`, userID)); err != nil {

@@ -29,8 +29,10 @@ type Service struct {
 	sealer  *Sealer
 	steps   steps
 	tokens  remembered
+	url     string
 
-	failures failures
+	failures   failures
+	ceremonies ceremonies
 }
 
 // Options configure a Service; the zero value is usable.
@@ -40,6 +42,7 @@ type Options struct {
 	Life    time.Duration  // and at the latest after this; 0 = 7 days
 	Proxies []netip.Prefix // whose forwarding headers are believed
 	Sealer  *Sealer        // nil: secrets of second factors are lost with the process
+	URL     string         // under which people reach the program; passkeys are made for its host. "" = told by nobody
 }
 
 // New returns the service over a migrated database.
@@ -53,6 +56,7 @@ func New(d *db.DB, now func() time.Time, o Options) *Service {
 	return &Service{
 		db: d, now: now, hasher: newHasher(o.Cost), limit: newLimiter(now),
 		idle: cmp.Or(o.Idle, idleLimit), life: cmp.Or(o.Life, lifeLimit), proxies: o.Proxies, sealer: o.Sealer,
+		url: o.URL, ceremonies: ceremonies{sealer: newSealer(randomKey())},
 	}
 }
 

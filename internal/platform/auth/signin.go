@@ -21,7 +21,7 @@ func (s *Service) SignIn(ctx context.Context, login, password string, from Clien
 	if err != nil {
 		return "", Principal{}, err
 	}
-	if factor.On() {
+	if factor.Needed() {
 		return "", Principal{}, &StepNeeded{s.steps.open(u.ID, s.now())}
 	}
 	secret, err = s.openSession(ctx, u, "password", from)
@@ -65,7 +65,7 @@ func (s *Service) Prove(ctx context.Context, p Principal, session Session, passw
 	if err != nil {
 		return "", err
 	}
-	if factor.On() {
+	if factor.Needed() {
 		if err := s.takeCode(ctx, p, code, true, from); err != nil {
 			return "", err
 		}

@@ -87,6 +87,16 @@ func (s *Service) StepOpen(secret string) bool {
 	return ok
 }
 
+// StepFactor returns the second factor that a sign-in waits for;
+// errs.Unauthenticated when nothing waits under the secret.
+func (s *Service) StepFactor(ctx context.Context, secret string) (Factor, error) {
+	userID, ok := s.steps.get(secret, s.now())
+	if !ok {
+		return Factor{}, errs.New(errs.Unauthenticated, "err.auth.step_over")
+	}
+	return s.Factor(ctx, userID)
+}
+
 // SignInCode opens the session of a sign-in that waited for a code. A wrong code
 // is errs.Invalid about "code"; errs.Unauthenticated when nothing waits under the
 // secret any more.

@@ -70,7 +70,7 @@ func bundle(root string) (map[string]file, error) {
 	}
 	in := func(parts ...string) string { return filepath.Join(append([]string{abs}, parts...)...) }
 	result := api.Build(api.BuildOptions{
-		EntryPoints:       []string{in("internal", "web", "css", "app.css"), in("web", "src", "app.js"), in("web", "src", "chart.js"), in("web", "src", "sheet", "chart.css")},
+		EntryPoints:       []string{in("internal", "web", "css", "app.css"), in("web", "src", "app.js"), in("web", "src", "chart.js"), in("web", "src", "passkey.js"), in("web", "src", "sheet", "chart.css")},
 		Outdir:            in("out"),
 		EntryNames:        "[name]-[hash]",
 		AssetNames:        "[name]-[hash]",
