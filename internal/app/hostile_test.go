@@ -3,6 +3,7 @@ package app
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"plateau/internal/platform/auth"
 	"plateau/internal/platform/lsm/lsmtest"
 	"plateau/internal/testkit"
 )
@@ -206,10 +208,10 @@ func TestRawRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	gone := make(chan error, 1)
+	gone := make(chan struct{})
 	go func() {
-		_, err := bufio.NewReader(c).ReadByte()
-		gone <- err
+		_, _ = bufio.NewReader(c).ReadByte()
+		close(gone)
 	}()
 	if got := talk("GET /healthz HTTP/1.1\r\n" + end); !strings.HasPrefix(got, "HTTP/1.1 200") {
 		t.Errorf("beside it: %.100s", got)
@@ -230,4 +232,69 @@ func TestRawRequests(t *testing.T) {
 			t.Fatal("a request that never ends is waited for")
 		}
 	}
+}
+
+// TestFieldsNobodyAskedFor: what a form or a document sends beyond its own fields
+// changes nothing, and a body that says it is packed is not unpacked.
+func TestFieldsNobodyAskedFor(t *testing.T) {
+	t.Parallel()
+	o := victimOptions(t.TempDir())
+	o.Stdout, o.Stderr = io.Discard, io.Discard
+	o.Flags["hj212.adopt_unknown"] = "false"
+	a := running(t, o)
+	ctx := t.Context()
+	u, err := a.auth.CreateUser(ctx, auth.User{Login: "officer", Role: auth.Officer, Area: "", Post: auth.Post{Zh: "值班员"}}, samplePassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := "http://" + a.httpAddr
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	in := ask(t, client, http.MethodPost, base+"/en/login", url.Values{"name": {"officer"}, "password": {samplePassword}, "role": {"operator"}, "id": {"x"}}.Encode())
+	if len(in.cookies) != 1 {
+		t.Fatalf("signing in: %d", in.status)
+	}
+	cookie := in.cookies[0].Name + "=" + in.cookies[0].Value
+	more := url.Values{
+		"current": {samplePassword}, "fresh": {samplePassword + "s"}, "again": {samplePassword + "s"},
+		"role": {"operator"}, "kind": {"operator"}, "area": {"540121"}, "login": {"root"}, "id": {"x"}, "user_id": {"x"}, "disabled": {"1"}, "enterprise": {"own"},
+	}
+	if got := ask(t, client, http.MethodPost, base+"/en/account/password?role=operator", more.Encode(), "Cookie", cookie); got.status != http.StatusSeeOther {
+		t.Fatalf("a new password: %d %.300s", got.status, got.body)
+	}
+	after, err := a.auth.UserByLogin(ctx, "officer")
+	if err != nil || after.ID != u.ID || after.Role != u.Role || after.Area != u.Area || after.Enterprise != "" || after.Disabled {
+		t.Errorf("%+v became %+v, %v", u, after, err)
+	}
+
+	token, err := a.operatorToken(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bearer := []string{"Authorization", "Bearer " + token, "Content-Type", "application/json"}
+	if got := ask(t, client, http.MethodPost, base+"/api/v1/webhooks", `{"url":"https://receiver.test/","id":"mine","version":7,"owner":"x"}`, bearer...); got.status/100 != 4 {
+		t.Errorf("a document with fields that are not its own: %d %.300s", got.status, got.body)
+	}
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	if _, err := io.CopyN(zip, zeros{}, 32<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/api/v1/webhooks", "/sta/v1.1/Things", "/sta/v1.1/$batch", "/en/inspect"} {
+		if got := ask(t, client, http.MethodPost, base+path, packed.String(), append(bearer, "Content-Encoding", "gzip")...); got.status/100 != 4 {
+			t.Errorf("%s takes a packed body: %d %.200s", path, got.status, got.body)
+		}
+	}
+}
+
+// zeros packs well.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -247,5 +248,32 @@ func TestGracefulStop(t *testing.T) {
 	}
 	if _, err := httpd.New(httpd.Options{Addr: "256.0.0.1:0"}).Listen(); err == nil {
 		t.Error("listens nowhere")
+	}
+}
+
+// TestLogIsOneLineEach: what a visitor sends makes no line of its own in the log,
+// in either format, and names no values of the query.
+func TestLogIsOneLineEach(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"text", "json"} {
+		var out bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		if format == "json" {
+			logger = slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/x%0d%0alevel=ERROR%20msg=forged%1b%5b2J?password=secret%0aforged", nil)
+		r.Header.Set("User-Agent", "forged\nlevel=ERROR")
+		httpd.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			httpd.Problem(w, r, fmt.Errorf("handler met %q and %s", r.URL.Path, r.URL.Path))
+		}), edge(), logger, time.Now).ServeHTTP(httptest.NewRecorder(), r)
+		text := out.String()
+		if n := strings.Count(text, "\n"); n == 0 || strings.Count(text, "forged") > 6*n || strings.Contains(text, "\nlevel=ERROR") || strings.ContainsAny(text, "\r\x1b") || strings.Contains(text, "secret") {
+			t.Errorf("%s:\n%q", format, text)
+		}
+		for line := range strings.Lines(text) {
+			if format == "json" && !json.Valid([]byte(line)) || format == "text" && !strings.HasPrefix(line, "time=") {
+				t.Errorf("%s: a line of its own: %q", format, line)
+			}
+		}
 	}
 }
