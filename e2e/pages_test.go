@@ -22,6 +22,7 @@ import (
 
 	"plateau/hj212"
 	"plateau/internal/accountweb"
+	"plateau/internal/peopleweb"
 	"plateau/internal/publicweb"
 	"plateau/internal/telemetryweb"
 	"plateau/internal/testkit"
@@ -160,7 +161,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	edited := []string{"enterprises", "outlets", "factors", "limits", "setups", "stops"}
 	open(ctx, t, "/zh/public")
 	county := below(follow(ctx, t, "main .places", `^/zh/public/counties/\d+`))
-	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages()) {
+	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages(), peopleweb.Pages()) {
 		switch {
 		case p == "/{$}":
 			out = append(out, "/")
@@ -185,6 +186,12 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, gap)
 		case p == "/reports/jobs/{id}":
 			out = append(out, reportJobPlace(ctx, t))
+		case p == "/posts/{id}":
+			open(ctx, t, "/zh/posts")
+			out = append(out, below(follow(ctx, t, "main table", `^/zh/posts/[0-9a-f-]+$`)), "/posts?day=2026-11-20&area=540000")
+		case p == "/organisations/{id}":
+			open(ctx, t, "/zh/organisations")
+			out = append(out, below(follow(ctx, t, "main table", `^/zh/organisations/[0-9a-f-]+$`)))
 		case p == "/policy/{permission}":
 			out = append(out, "/policy/telemetry.view")
 		case p == "/handover/{shift}":
@@ -217,7 +224,7 @@ func places(ctx context.Context, t *testing.T) []string {
 		case strings.HasPrefix(p, "/registry/{kind}"):
 			kinds := edited
 			if p == "/registry/{kind}" {
-				kinds = append(slices.Clone(edited), "standards", "codes")
+				kinds = append(slices.Clone(edited), "areas", "standards", "codes")
 			}
 			for _, kind := range kinds {
 				out = append(out, strings.Replace(p, "{kind}", kind, 1))

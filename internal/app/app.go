@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"plateau/internal/accountweb"
+	"plateau/internal/peopleweb"
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
@@ -27,6 +28,7 @@ import (
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/obs"
+	"plateau/internal/platform/people"
 	"plateau/internal/publicweb"
 	"plateau/internal/sensorthings/entitystore"
 	"plateau/internal/sensorthings/mqtt"
@@ -97,6 +99,7 @@ type App struct {
 	tls      *httpd.TLS    // nil = plain HTTP
 	profiles *httpd.Server // nil = none
 	auth     *auth.Service
+	people   *people.Service
 	reports  *reportjob.Service
 	progress progress
 	control  net.Listener // orders of commands on this machine; nil = the folder can have none
@@ -220,6 +223,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.auth = auth.New(a.db, a.now, auth.Options{Sealer: sealer, Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks(), URL: c.HTTP.URL})
+	a.people = people.New(a.db, a.now, registryPlaces{a.registry}, nil)
 	if err := a.accounts(ctx); err != nil {
 		return err
 	}
@@ -272,8 +276,10 @@ func (a *App) accounts(ctx context.Context) (err error) {
 		if a.world, err = a.sampleWorld(); err != nil {
 			return err
 		}
-		a.samples, err = a.auth.EnsureSamples(ctx, region.Enterprises[0].ID)
-		return err
+		if a.samples, err = a.auth.EnsureSamples(ctx, region.Enterprises[0].ID); err != nil {
+			return err
+		}
+		return a.samplePosts(ctx)
 	}
 	a.firstKey, err = a.auth.EnsureOperator(ctx)
 	return err
@@ -403,7 +409,7 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	catalogue := i18n.Default()
 	engine, err := web.New(web.Options{
-		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
+		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates(), peopleweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
 		Version: a.o.Version, Adopt: a.c.HJ212.AdoptUnknown,
 	})
 	if err != nil {
@@ -456,6 +462,7 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	a.pages.Register(mux)
 	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, BaseURL: a.c.HTTP.URL, Now: a.now}).Register(mux)
+	peopleweb.New(peopleweb.Deps{Engine: engine, People: a.people, Auth: a.auth, Names: registryPlaces{a.registry}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
 		Version: a.o.Version, Now: a.now, Logger: a.log,

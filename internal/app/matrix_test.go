@@ -19,6 +19,7 @@ import (
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/i18n"
+	"plateau/internal/platform/people"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/dialogue"
 	"plateau/internal/telemetry/reportjob"
@@ -51,6 +52,8 @@ var askers = []struct{ kind, area string }{
 	{"operator", ""},
 	{"administrator", ""},
 	{"auditor", ""},
+	{"administrator", "540100"},
+	{"person", ""},
 }
 
 // byPeople are the permissions that open pages to a person who is signed in and
@@ -170,7 +173,9 @@ type matrix struct {
 	frames  []string
 	jobs    []string
 	hook    string
-	person  string // id of an account of nobody who asks
+	person  string   // id of an account of nobody who asks
+	bureaus []string // an organisation of each object's area
+	posts   []string // a post for each object's area
 }
 
 var matrixNow = time.Date(2026, 11, 23, 8, 30, 0, 0, i18n.Zone)
@@ -289,6 +294,15 @@ func (m *matrix) fill(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.jobs = append(m.jobs, job.ID)
+		bureau, err := m.people.PutOrganisation(ctx, people.Organisation{Kind: "authority", Name: auth.Post{Zh: "局" + strconv.Itoa(i)}, Area: x.area}, auth.System)
+		if err != nil {
+			t.Fatal(err)
+		}
+		post, err := m.people.AddPost(ctx, people.Post{Organisation: bureau.ID, Kind: "officer", Area: x.area, Title: auth.Post{Zh: "岗"}}, auth.System)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.bureaus, m.posts = append(m.bureaus, bureau.ID), append(m.posts, post.ID)
 	}
 	hook, err := m.hooks.Add(ctx, webhook.Hook{URL: "https://127.0.0.1:1/"})
 	if err != nil {
@@ -335,6 +349,8 @@ func (m *matrix) path(route string, i int) string {
 		{"/registry/stops/{id}/delete", "/registry/stops/" + n + ":20200101000000/delete"},
 		{"/registry/{kind}/{id}", "/registry/outlets/" + n},
 		{"/registry/{kind}", "/registry/outlets"},
+		{"/posts/{id}", "/posts/" + m.posts[i]},
+		{"/organisations/{id}", "/organisations/" + m.bureaus[i]},
 		{"/policy/{permission}", "/policy/telemetry.view"},
 		{"/enterprises/{id}", "/enterprises/" + x.enterprise},
 		{"/reports/{scope}/{id}/{level}/{date}", "/reports/outlet/" + n + "/day/2026-11-22"},

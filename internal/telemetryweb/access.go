@@ -33,6 +33,7 @@ const (
 	Keeps     = Permission("platform.keeping")   // what is kept
 
 	ReadPolicy = Permission("platform.policy") // who may do what
+	SeePosts   = Permission("platform.posts")  // who holds which post
 )
 
 // allOutlets is no permission: its words say that an outlet is beyond what the

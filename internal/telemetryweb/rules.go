@@ -252,6 +252,9 @@ func (c *call) registryTabs(current string) []web.Tab {
 	if c.actor.May(ReadPolicy) {
 		tabs = append(tabs, web.Tab{Text: c.l.T("policy.title"), Href: c.path("/policy"), Current: current == "policy"})
 	}
+	if c.actor.May(SeePosts) {
+		tabs = append(tabs, web.Tab{Text: c.l.T("people.posts"), Href: c.path("/posts")})
+	}
 	if c.actor.May(Hooks) {
 		tabs = append(tabs, web.Tab{Text: c.l.T("webhook.title"), Href: c.path("/webhooks"), Current: current == "webhooks"})
 	}

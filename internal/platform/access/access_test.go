@@ -134,6 +134,9 @@ func TestAccounts(t *testing.T) {
 	if !p.NeedsOrganisation("maintainer") || p.NeedsOrganisation("officer") || p.Seat("supervisor_county") != "county" || p.Seat("officer") != "" || p.HasAccount("king") {
 		t.Error("what an account must name")
 	}
+	if !p.MayAppoint("administrator", "officer") || p.MayAppoint("administrator", "operator") || p.MayAppoint("administrator", "administrator") || p.MayAppoint("officer", "officer") || p.MayAppoint("", "officer") || p.MayAppoint("operator", "king") || len(p.Appoints("operator")) != 10 {
+		t.Error("who may appoint whom")
+	}
 	a, b := p.Account("officer", "1", ""), p.Account("officer", "2", "")
 	if a.Key() == b.Key() || a.Key() != p.Account("officer", "1", "").Key() {
 		t.Error("keys do not tell who may the same")
@@ -162,6 +165,9 @@ read = "any"
 
 [accounts]
 x = ["a.one", "b.three"]
+
+[appoints]
+x = ["x"]
 `
 	if _, err := access.Parse([]byte(good)); err != nil {
 		t.Fatal(err)
@@ -184,6 +190,9 @@ x = ["a.one", "b.three"]
 		{"seat at no level", `[accounts]`, "[a.seats]\none = \"street\"\n[accounts]", "policy.toml:20: one sits at street; write one of prefecture, county, township, village"},
 		{"account of no role", `"b.three"]`, `"three"]`, "policy.toml:20: three is no role; write it with its system"},
 		{"account of nothing", `x = ["a.one", "b.three"]`, `x = []`, "policy.toml:20: account x holds no roles; write a list of them"},
+		{"appoints of nothing", `x = ["x"]`, `y = ["x"]`, "policy.toml:23: y is no kind of account; write one of x"},
+		{"appoints to nothing", `x = ["x"]`, `x = ["y"]`, "policy.toml:23: y is no kind of account; write one of x"},
+		{"appoints nobody", `x = ["x"]`, `x = []`, "policy.toml:23: x appoints nobody; write a list of kinds, or take it out"},
 		{"no table", `[accounts]`, "accounts = 1\n[c]", "policy.toml"},
 	} {
 		text := strings.Replace(good, tt.from, tt.to, 1)

@@ -31,6 +31,7 @@ var Default = sync.OnceValue(func() *Policy {
 type Policy struct {
 	systems  map[string]*system
 	accounts map[string][]string
+	appoints map[string][]string // kind of account → kinds of posts
 }
 
 type system struct {
@@ -92,6 +93,13 @@ func (p *Policy) Account(kind, area, organisation string) Grants {
 	}
 	return g
 }
+
+// MayAppoint reports whether an account of a kind may appoint to posts of another
+// one; where, is asked by May.
+func (p *Policy) MayAppoint(kind, post string) bool { return slices.Contains(p.appoints[kind], post) }
+
+// Appoints lists the kinds of posts that an account of a kind may appoint to.
+func (p *Policy) Appoints(kind string) []string { return slices.Clone(p.appoints[kind]) }
 
 // NeedsOrganisation reports whether an account of a kind must name the
 // organisation it is for.
@@ -160,18 +168,19 @@ func Parse(text []byte) (*Policy, error) {
 		}
 		return nil, fmt.Errorf("%s:1: %w; write tables only", File, err)
 	}
-	r := &reader{text: strings.Split(string(text), "\n"), p: &Policy{systems: map[string]*system{}, accounts: map[string][]string{}}}
+	r := &reader{text: strings.Split(string(text), "\n"), p: &Policy{systems: map[string]*system{}, accounts: map[string][]string{}, appoints: map[string][]string{}}}
 	for _, name := range slices.Sorted(maps.Keys(tree)) {
-		if name != "accounts" {
+		if name != "accounts" && name != "appoints" {
 			r.permissions(name, tree[name])
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(tree)) {
-		if name != "accounts" {
+		if name != "accounts" && name != "appoints" {
 			r.system(name, tree[name])
 		}
 	}
 	r.accounts(tree["accounts"])
+	r.appoints(tree["appoints"])
 	if len(r.faults) > 0 {
 		slices.SortStableFunc(r.faults, func(a, b fault) int { return a.line - b.line })
 		var all []error
@@ -360,6 +369,27 @@ func (r *reader) accounts(t map[string]any) {
 				continue
 			}
 			r.p.accounts[kind] = append(r.p.accounts[kind], role)
+		}
+	}
+}
+
+// appoints reads which kinds of accounts appoint to posts of which kinds.
+func (r *reader) appoints(t map[string]any) {
+	for _, kind := range slices.Sorted(maps.Keys(t)) {
+		list, _ := t[kind].([]any)
+		if r.p.accounts[kind] == nil {
+			r.add("appoints", kind, "%s is no kind of account; write one of %s", kind, strings.Join(r.p.Accounts(), ", "))
+		}
+		if len(list) == 0 {
+			r.add("appoints", kind, "%s appoints nobody; write a list of kinds, or take it out", kind)
+		}
+		for _, v := range list {
+			post, _ := v.(string)
+			if r.p.accounts[post] == nil {
+				r.add("appoints", kind, "%v is no kind of account; write one of %s", v, strings.Join(r.p.Accounts(), ", "))
+				continue
+			}
+			r.p.appoints[kind] = append(r.p.appoints[kind], post)
 		}
 	}
 }

@@ -1,0 +1,388 @@
+package peopleweb
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"plateau/internal/platform/access"
+	"plateau/internal/platform/errs"
+	"plateau/internal/platform/i18n"
+	"plateau/internal/platform/people"
+	"plateau/internal/web"
+)
+
+// holder is a line of who holds or held a post.
+type holder struct {
+	ID          string // of the appointment
+	Title, Area word
+	Href        string
+	Login       string
+	From, To    string
+	By          string // post that appointed
+	End         bool   // may be ended by the reader
+}
+
+// postLine is a post of the list.
+type postLine struct {
+	Title, Organisation, Area word
+	Href, Kind, Phone, To     string
+	Holders                   []string
+}
+
+type postsView struct {
+	Tabs    []web.Tab
+	Ask     []web.Field
+	Asked   string // the question in words; "" = nothing was asked
+	Holders []holder
+	Posts   []postLine
+	New     bool
+}
+
+func (h *Handler) holder(c *call, x *people.Holding) holder {
+	return holder{
+		ID: x.ID, Title: c.in(x.Of.Title), Area: h.area(c, x.Of.Area), Href: c.path("/posts/" + x.Of.ID), Login: x.Login,
+		From: i18n.Stamp(x.From), To: c.lastDay(x.To), By: x.ByPost,
+	}
+}
+
+func (h *Handler) organisationNames(c *call) (map[string]word, error) {
+	list, err := h.People.Organisations(c.ctx())
+	out := make(map[string]word, len(list))
+	for _, o := range list {
+		out[o.ID] = c.in(o.Name)
+	}
+	return out, err
+}
+
+// posts answers who held what on a day, and lists the posts.
+func (h *Handler) posts(c *call) error {
+	list, err := h.People.Posts(c.ctx())
+	if err != nil {
+		return err
+	}
+	of, err := h.organisationNames(c)
+	if err != nil {
+		return err
+	}
+	day, area, post := dayOf(c.query("day")), c.query("area"), c.query("post")
+	asked := day != "" || area != "" || post != ""
+	today := i18n.Short(c.now)
+	choices := []web.Option{{Text: c.l.T("people.any_post")}}
+	for i := range list {
+		choices = append(choices, web.Option{Value: list[i].ID, Text: c.in(list[i].Title).Text + " · " + of[list[i].Organisation].Text})
+	}
+	v := &postsView{Tabs: c.tabs("posts"), New: len(access.Default().Appoints(string(c.who.Role))) > 0 && c.holds(people.Manage)}
+	v.Ask = []web.Field{c.field("day", cmp.Or(day, today), false), c.choose("area", area, h.areaOptions(c, c.l.T("people.any_area"), area)...), c.choose("post", post, choices...)}
+	p := &web.Page{Title: c.l.T("people.title"), Wide: true, Data: v}
+	question, wrong := people.Question{Post: post, Area: area}.OnDay(cmp.Or(day, today))
+	status, err := c.faults(wrong, p, pointers(v.Ask)...)
+	if err != nil {
+		return err
+	}
+	if asked && wrong == nil {
+		held, err := h.People.On(c.ctx(), question)
+		if err != nil {
+			return err
+		}
+		v.Asked = c.l.T("people.asked", "day", i18n.Short(question.From))
+		for i := range held {
+			v.Holders = append(v.Holders, h.holder(c, &held[i]))
+		}
+	}
+	now, err := h.People.On(c.ctx(), people.Question{From: c.now, To: c.now.Add(time.Microsecond)})
+	if err != nil {
+		return err
+	}
+	holders := map[string][]string{}
+	for i := range now {
+		holders[now[i].Post] = append(holders[now[i].Post], now[i].Login)
+	}
+	for i := range list {
+		x := &list[i]
+		if x.To != "" && x.To < today {
+			continue
+		}
+		v.Posts = append(v.Posts, postLine{
+			Title: c.in(x.Title), Organisation: of[x.Organisation], Area: h.area(c, x.Area), Href: c.path("/posts/" + x.ID), Kind: x.Kind, Phone: x.Phone, To: x.To,
+			Holders: holders[x.ID],
+		})
+	}
+	return h.render(c, status, "posts.html", p)
+}
+
+type postView struct {
+	Tabs                                     []web.Tab
+	Title, Organisation, Area, Enterprise    word
+	Kind, Phone, From, To                    string
+	Several                                  bool
+	Holders                                  []holder
+	May                                      bool
+	Appoint, Change                          []web.Field
+	EndDay                                   web.Field
+	AppointAction, ChangeAction, EndAction   string
+	EndAppointment, OrganisationHref, PostID string
+}
+
+func (h *Handler) post(c *call) error { return h.postPage(c, "", nil) }
+
+// postPage shows a post with its history; form is the one that was sent, with what
+// was wrong in it.
+func (h *Handler) postPage(c *call, form string, wrong error) error {
+	x, err := h.People.Post(c.ctx(), c.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	o, err := h.People.Organisation(c.ctx(), x.Organisation)
+	if err != nil {
+		return err
+	}
+	held, err := h.People.On(c.ctx(), people.Question{Post: x.ID})
+	if err != nil {
+		return err
+	}
+	base := "/posts/" + x.ID
+	v := &postView{
+		Tabs: c.tabs("posts"), Title: c.in(x.Title), Organisation: c.in(o.Name), OrganisationHref: c.path("/organisations/" + o.ID), Area: h.area(c, x.Area), Kind: x.Kind, Phone: x.Phone,
+		From: c.begins(x.From), To: cmp.Or(x.To, c.l.T("people.open")), Several: x.Several, May: h.People.MayAppoint(c.who, x), PostID: x.ID,
+		AppointAction: c.path(base + "/appoint"), ChangeAction: c.path(base), EndAction: c.path(base + "/end"), EndAppointment: c.path(base + "/end-appointment"),
+	}
+	if x.Enterprise != "" {
+		v.Enterprise = word{x.Enterprise, string(c.lang)}
+		if n, ok := h.Names.EnterpriseName(x.Enterprise); ok {
+			v.Enterprise = c.in(n)
+		}
+	}
+	for i := range slices.Backward(held) {
+		line := h.holder(c, &held[i])
+		line.End = v.May && (held[i].To.IsZero() || held[i].To.After(c.now))
+		v.Holders = append(v.Holders, line)
+	}
+	v.Appoint = []web.Field{c.field("account", "", false), c.field("from", "", true), c.field("to", "", true)}
+	v.Change = append(c.names("title", x.Title), c.field("phone", x.Phone, true))
+	several := c.field("several", "", true)
+	several.Kind, several.Checked = "checkbox", x.Several
+	v.Change = append(v.Change, several)
+	v.EndDay = c.field("end_to", i18n.Short(c.now), false)
+	p := &web.Page{Title: c.l.T("people.post_title", "title", v.Title.Text, "organisation", v.Organisation.Text), Crumbs: []web.Crumb{{Text: c.l.T("people.title"), Path: "/posts"}}, Data: v}
+	var fields []*web.Field
+	switch form {
+	case "appoint":
+		fields = pointers(v.Appoint)
+	case "change":
+		fields = pointers(v.Change)
+	case "end":
+		fields = []*web.Field{&v.EndDay}
+	}
+	for _, f := range fields {
+		f.Value, f.Checked = c.form(f.Name), c.form(f.Name) != ""
+	}
+	status, err := c.faults(wrong, p, fields...)
+	if err != nil {
+		return err
+	}
+	return h.render(c, status, "post.html", p)
+}
+
+func (h *Handler) appoint(c *call) error {
+	a := people.Appointment{Post: c.r.PathValue("id")}
+	err := func() (err error) {
+		if a.From, err = from("from", c.form("from")); err != nil {
+			return err
+		}
+		if a.To, err = until("to", c.form("to")); err != nil {
+			return err
+		}
+		u, err := h.Auth.UserByLogin(c.ctx(), c.form("account"))
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+		a.Account = u.ID // "" is refused in the order of the other checks
+		_, err = h.People.Appoint(c.ctx(), a, c.who)
+		return err
+	}()
+	if err != nil {
+		return h.postPage(c, "appoint", err)
+	}
+	return c.done("/posts/"+a.Post, "appointed")
+}
+
+// endAppointment ends one of the post in the address, now.
+func (h *Handler) endAppointment(c *call) error {
+	held, err := h.People.On(c.ctx(), people.Question{Post: c.r.PathValue("id")})
+	if err != nil {
+		return err
+	}
+	id := c.form("id")
+	if !slices.ContainsFunc(held, func(x people.Holding) bool { return x.ID == id }) {
+		return errs.New(errs.NotFound, "err.not_found")
+	}
+	// One that has ended meanwhile is what was asked for.
+	if err := h.People.End(c.ctx(), id, time.Time{}, c.who); err != nil && !errs.Is(err, errs.Conflict) {
+		return err
+	}
+	return c.done("/posts/"+c.r.PathValue("id"), "appointment_ended")
+}
+
+func (h *Handler) changePost(c *call) error {
+	id := c.r.PathValue("id")
+	if err := h.People.ChangePost(c.ctx(), id, c.named("title"), c.form("phone"), c.form("several") != "", c.who); err != nil {
+		return h.postPage(c, "change", err)
+	}
+	return c.done("/posts/"+id, "post_changed")
+}
+
+func (h *Handler) endPost(c *call) error {
+	id := c.r.PathValue("id")
+	if err := h.People.EndPost(c.ctx(), id, dayOf(c.form("end_to")), c.who); err != nil {
+		return h.postPage(c, "end", err)
+	}
+	return c.done("/posts/"+id, "post_ended")
+}
+
+type formView struct {
+	Tabs   []web.Tab
+	Fields []web.Field
+	Action string
+	Button string
+	Cancel string
+	May    bool
+	Posts  []postLine
+	Of     string // an organisation: where its new post is added
+}
+
+func (h *Handler) newPost(c *call) error {
+	return h.postForm(c, people.Post{Organisation: c.query("organisation"), Area: c.who.Area}, nil)
+}
+
+func (h *Handler) postForm(c *call, x people.Post, wrong error) error {
+	list, err := h.People.Organisations(c.ctx())
+	if err != nil {
+		return err
+	}
+	var of, kinds []web.Option
+	for _, o := range list {
+		of = append(of, web.Option{Value: o.ID, Text: c.in(o.Name).Text})
+	}
+	for _, k := range access.Default().Appoints(string(c.who.Role)) {
+		var roles []string
+		for _, g := range access.Default().Account(k, "", "") {
+			if g.Role != "platform.person" && g.Role != "platform.staff" {
+				roles = append(roles, c.l.T("role."+g.Role))
+			}
+		}
+		kinds = append(kinds, web.Option{Value: k, Text: k + " · " + strings.Join(roles, " + ")})
+	}
+	several := c.field("several", "", true)
+	several.Kind, several.Checked = "checkbox", x.Several
+	v := &formView{Tabs: c.tabs("posts"), Action: c.path("/posts/new"), Button: c.l.T("people.post_add"), Cancel: c.path("/posts"), May: true}
+	v.Fields = slices.Concat([]web.Field{c.choose("organisation", x.Organisation, of...), c.choose("kind", x.Kind, kinds...), c.field("area", x.Area, true), c.field("enterprise", x.Enterprise, true)},
+		c.names("title", x.Title), []web.Field{c.field("phone", x.Phone, true), several, c.field("from", x.From, true), c.field("to", x.To, true)})
+	v.Fields[2].Hint = c.l.T("people.hint_area_code")
+	p := &web.Page{Title: c.l.T("people.post_new"), Crumbs: []web.Crumb{{Text: c.l.T("people.title"), Path: "/posts"}}, Data: v}
+	if len(of) == 0 {
+		p.Notices = append(p.Notices, web.Notice{Kind: "warn", Text: c.l.T("people.first_organisation")})
+	}
+	status, err := c.faults(wrong, p, pointers(v.Fields)...)
+	if err != nil {
+		return err
+	}
+	return h.render(c, status, "people_form.html", p)
+}
+
+func (h *Handler) addPost(c *call) error {
+	x := people.Post{
+		Organisation: c.form("organisation"), Kind: c.form("kind"), Area: i18n.Digits(c.form("area")), Enterprise: c.form("enterprise"), Title: c.named("title"),
+		Phone: i18n.Digits(c.form("phone")), Several: c.form("several") != "", From: dayOf(c.form("from")), To: dayOf(c.form("to")),
+	}
+	made, err := h.People.AddPost(c.ctx(), x, c.who)
+	if err != nil {
+		return h.postForm(c, x, err)
+	}
+	return c.done("/posts/"+made.ID, "post_added")
+}
+
+type organisationLine struct {
+	Name, Area     word
+	Href, Kind     string
+	Code, From, To string
+}
+
+type organisationsView struct {
+	Tabs []web.Tab
+	Rows []organisationLine
+	New  bool
+}
+
+func (h *Handler) organisations(c *call) error {
+	list, err := h.People.Organisations(c.ctx())
+	if err != nil {
+		return err
+	}
+	v := &organisationsView{Tabs: c.tabs("organisations"), New: c.holds(people.Manage)}
+	for i := range list {
+		o := &list[i]
+		v.Rows = append(v.Rows, organisationLine{Name: c.in(o.Name), Area: h.area(c, o.Area), Href: c.path("/organisations/" + o.ID), Kind: c.l.T("people.kind_" + o.Kind), Code: o.Code, From: o.From, To: o.To})
+	}
+	return h.render(c, http.StatusOK, "organisations.html", &web.Page{Title: c.l.T("people.organisations"), Wide: true, Data: v})
+}
+
+// organisation shows one with its posts, or the form of a new one.
+func (h *Handler) organisation(c *call) error {
+	o := people.Organisation{Kind: people.Kinds[0], Area: c.who.Area}
+	if id := c.r.PathValue("id"); id != "" {
+		var err error
+		if o, err = h.People.Organisation(c.ctx(), id); err != nil {
+			return err
+		}
+	}
+	return h.organisationPage(c, o, nil)
+}
+
+func (h *Handler) organisationPage(c *call, o people.Organisation, wrong error) error {
+	v := &formView{Tabs: c.tabs("organisations"), Cancel: c.path("/organisations"), Button: c.l.T("people.organisation_add"), Action: c.path("/organisations/new")}
+	title := c.l.T("people.organisation_new")
+	if o.ID != "" {
+		title, v.Button, v.Action = c.in(o.Name).Text, c.l.T("people.save"), c.path("/organisations/"+o.ID)
+		all, err := h.People.Posts(c.ctx())
+		if err != nil {
+			return err
+		}
+		for i := range all {
+			if x := &all[i]; x.Organisation == o.ID {
+				v.Posts = append(v.Posts, postLine{Title: c.in(x.Title), Area: h.area(c, x.Area), Href: c.path("/posts/" + x.ID), Kind: x.Kind, Phone: x.Phone, To: x.To})
+			}
+		}
+	}
+	v.May = h.People.MayKeep(c.who, o.Area)
+	if v.May && o.ID != "" {
+		v.Of = c.path("/posts/new") + "?organisation=" + o.ID
+	}
+	var kinds []web.Option
+	for _, k := range people.Kinds {
+		kinds = append(kinds, web.Option{Value: k, Text: c.l.T("people.kind_" + k)})
+	}
+	v.Fields = slices.Concat([]web.Field{c.choose("kind", o.Kind, kinds...)}, c.names("name", o.Name),
+		[]web.Field{c.field("code", o.Code, true), c.field("area", o.Area, true), c.field("from", o.From, true), c.field("to", o.To, true)})
+	v.Fields[5].Hint = c.l.T("people.hint_area_code")
+	p := &web.Page{Title: title, Crumbs: []web.Crumb{{Text: c.l.T("people.organisations"), Path: "/organisations"}}, Data: v}
+	status, err := c.faults(wrong, p, pointers(v.Fields)...)
+	if err != nil {
+		return err
+	}
+	return h.render(c, status, "people_form.html", p)
+}
+
+func (h *Handler) putOrganisation(c *call) error {
+	o := people.Organisation{
+		ID: c.r.PathValue("id"), Kind: c.form("kind"), Code: i18n.Digits(c.form("code")), Name: c.named("name"), Area: i18n.Digits(c.form("area")),
+		From: dayOf(c.form("from")), To: dayOf(c.form("to")),
+	}
+	saved, err := h.People.PutOrganisation(c.ctx(), o, c.who)
+	if err != nil {
+		return h.organisationPage(c, o, err)
+	}
+	return c.done("/organisations/"+saved.ID, "organisation_saved")
+}

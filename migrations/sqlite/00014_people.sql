@@ -1,0 +1,55 @@
+-- +goose Up
+
+CREATE TABLE organisations (
+    id         TEXT NOT NULL PRIMARY KEY, -- UUIDv7
+    kind       TEXT NOT NULL, -- authority, maintenance, enterprise, …
+    code       TEXT NOT NULL, -- such as the unified social credit code; '' = none
+    name_zh    TEXT NOT NULL,
+    name_bo    TEXT NOT NULL,
+    name_en    TEXT NOT NULL,
+    area       TEXT NOT NULL,
+    from_date  TEXT NOT NULL, -- YYYY-MM-DD; '' = since ever
+    to_date    TEXT NOT NULL, -- last day; '' = open
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX organisations_code ON organisations (code) WHERE code <> '';
+
+CREATE TABLE posts (
+    id           TEXT NOT NULL PRIMARY KEY, -- UUIDv7
+    organisation TEXT NOT NULL REFERENCES organisations (id),
+    kind         TEXT NOT NULL, -- of the policy's accounts
+    area         TEXT NOT NULL, -- '' = all
+    enterprise   TEXT NOT NULL, -- whose objects it is for, where the kind reaches by organisation
+    title_zh     TEXT NOT NULL,
+    title_bo     TEXT NOT NULL,
+    title_en     TEXT NOT NULL,
+    phone        TEXT NOT NULL, -- of the office
+    several      INTEGER NOT NULL,   -- may have several holders at a time
+    from_date    TEXT NOT NULL,
+    to_date      TEXT NOT NULL,
+    created_at   INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX posts_organisation ON posts (organisation);
+
+-- Who holds a post, from an instant to another. Rows are added; only the end is set.
+CREATE TABLE appointments (
+    id      TEXT NOT NULL PRIMARY KEY, -- UUIDv7
+    post    TEXT NOT NULL REFERENCES posts (id),
+    account TEXT NOT NULL REFERENCES users (id),
+    from_at INTEGER NOT NULL,
+    to_at   INTEGER, -- exclusive; NULL = open
+    by_id   TEXT NOT NULL,
+    by_post TEXT NOT NULL,
+    made_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX appointments_post ON appointments (post, from_at);
+CREATE INDEX appointments_account ON appointments (account, from_at);
+
+-- +goose Down
+
+DROP TABLE appointments;
+DROP TABLE posts;
+DROP TABLE organisations;
