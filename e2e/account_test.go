@@ -29,6 +29,9 @@ func accountPlaces(ctx context.Context, t *testing.T, pattern string) []string {
 			t.Fatalf("%s: %v", out, err)
 		}
 		return []string{link}
+	case "/audit/entries/{chain}/{seq}":
+		open(ctx, t, "/zh/audit")
+		return []string{strings.TrimPrefix(follow(ctx, t, "main table", `^/zh/audit/entries/`), "/zh")}
 	case "/accounts/{id}":
 		open(ctx, t, "/zh/accounts")
 		return []string{strings.TrimPrefix(follow(ctx, t, "main table", `^/zh/accounts/[^/?]+$`), "/zh")}

@@ -180,7 +180,7 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, webhookPlace(ctx, t))
 		case strings.HasPrefix(p, "/things"):
 			out = append(out, thingPlaces(ctx, t, p)...)
-		case strings.HasPrefix(p, "/account"), p == "/set-password", p == accountweb.CodePath:
+		case strings.HasPrefix(p, "/account"), strings.HasPrefix(p, "/audit"), p == "/set-password", p == accountweb.CodePath:
 			out = append(out, accountPlaces(ctx, t, p)...)
 		case p == "/gaps/{id}":
 			out = append(out, gap)

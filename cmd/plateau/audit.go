@@ -152,8 +152,10 @@ func auditList(ctx context.Context, o app.Options, f audit.Filter, most int, asJ
 	out := json.NewEncoder(std.Out)
 	out.SetEscapeHTML(false)
 	n := 0
-	var broken error
-	err := app.ListAudit(ctx, o, f, func(e *audit.Entry) bool {
+	if !asJSON && most > 0 {
+		f.Most = most + 1
+	}
+	err := app.ListAudit(ctx, o, f, func(e *audit.Entry) error {
 		n++
 		place := fmt.Sprintf("%s/%d", e.Chain, e.Seq)
 		if asJSON {
@@ -161,22 +163,21 @@ func auditList(ctx context.Context, o app.Options, f audit.Filter, most int, asJ
 			if json.Valid([]byte(e.Detail)) {
 				l.Detail = json.RawMessage(e.Detail)
 			}
-			broken = out.Encode(l)
-			return broken == nil
+			return out.Encode(l)
 		}
 		if most > 0 && n > most {
 			fmt.Fprintf(std.Err, "and older ones; --most %d shows more, --json all\n", 10*most)
-			return false
+			return nil
 		}
 		detail := e.Detail
 		if e.Erased {
 			detail = "(erased)"
 		}
 		fmt.Fprintf(std.Out, "%s  %s (%s)  %s  %s %s  %s  %s\n  %s\n", e.At.Local().Format(time.DateTime), e.Post, e.Who, e.Act, e.Kind, e.Ref, e.Address, detail, place)
-		return true
+		return nil
 	})
 	if n == 0 && !asJSON && err == nil {
 		fmt.Fprintln(std.Err, "no entries like that")
 	}
-	return errors.Join(err, broken)
+	return err
 }

@@ -9,10 +9,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/auth"
+	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
@@ -38,14 +40,19 @@ type Deps struct {
 	Links  func(r *http.Request) []web.Link // modules that who asks may open; nil: none
 	// BaseURL is where people reach the program, for links; "" goes by the request.
 	BaseURL string
+	DB      *db.DB      // of the record
+	Changes changesFunc // what acts on the registry did, for their entries; nil: nothing
 	Now     func() time.Time
 }
 
 // Handler serves the pages. Make it with New.
-type Handler struct{ Deps }
+type Handler struct {
+	Deps
+	proving sync.Mutex // held while the record is proved
+}
 
-// New returns the handler of all pages of one's own account.
-func New(d Deps) *Handler { return &Handler{d} }
+// New returns the handler of all pages of accounts and of the record.
+func New(d Deps) *Handler { return &Handler{Deps: d} }
 
 // who is whom a route serves. The zero value is nobody: a route that does not
 // say it is not mounted.
@@ -76,7 +83,7 @@ type route struct {
 const CodePath = "/sign-in/code"
 
 func routes() []route {
-	return slices.Concat(ownRoutes(), accountsRoutes())
+	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes())
 }
 
 func ownRoutes() []route {
@@ -140,7 +147,7 @@ func Routes() []access.Route {
 func Pages() []string {
 	var out []string
 	for _, r := range routes() {
-		if r.method == "GET" {
+		if r.method == "GET" && !strings.Contains(r.path, ".") {
 			out = append(out, r.path)
 		}
 	}

@@ -1,5 +1,7 @@
 // Package accountweb shows people their own account: password, second factor,
-// passkeys, sessions, API tokens; and the accounts of others to those who keep them, which is recorded.
+// passkeys, sessions, API tokens; and the accounts of others and the record of
+// acts to those whose post it is. Each look at others is recorded before it is
+// shown.
 //
 // It owns these pages' view structs and templates, and nothing else: what is
 // right and who may do it is decided by package auth. A route says whether one

@@ -1,6 +1,7 @@
 package accountweb
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -35,8 +36,10 @@ type rig struct {
 	edge http.Handler
 	db   *db.DB
 	logs *strings.Builder
-	mu   sync.Mutex
-	at   time.Time
+
+	changed []Change // what acts on the registry did
+	mu      sync.Mutex
+	at      time.Time
 }
 
 func (r *rig) now() time.Time {
@@ -44,6 +47,8 @@ func (r *rig) now() time.Time {
 	defer r.mu.Unlock()
 	return r.at
 }
+
+func (r *rig) changes(context.Context, string) ([]Change, error) { return r.changed, nil }
 
 func (r *rig) pass(d time.Duration) {
 	r.mu.Lock()
@@ -69,7 +74,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	New(Deps{Engine: engine, Auth: r.Service, Now: r.now}).Register(mux)
+	New(Deps{Engine: engine, Auth: r.Service, DB: d, Changes: r.changes, Now: r.now}).Register(mux)
 	edge := &httpd.Edge{Translate: func(r *http.Request) func(string, ...any) string { return i18n.Default().For(web.RequestLang(r)).T }}
 	r.edge = httpd.Wrap(audit.Middleware(func(q *http.Request) string { return r.Client(q).Address }, r.Middleware(httpd.Mux(mux))), edge, slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), r.now)
 	return r

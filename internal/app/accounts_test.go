@@ -73,11 +73,11 @@ func TestAccounts(t *testing.T) {
 	said := func(act string, want int) {
 		t.Helper()
 		n := 0
-		if err := ListAudit(ctx, o, audit.Filter{Act: act}, func(e *audit.Entry) bool {
+		if err := ListAudit(ctx, o, audit.Filter{Act: act}, func(e *audit.Entry) error {
 			if e.Who == "system" && strings.Contains(e.Detail, `"shell":"`+me.Username+`"`) {
 				n++
 			}
-			return true
+			return nil
 		}); err != nil || n != want {
 			t.Errorf("%d entries of %s by %s, want %d; %v", n, act, me.Username, want, err)
 		}

@@ -461,7 +461,7 @@ func (a *App) handler() (http.Handler, error) {
 		mux.Handle(rt.Method+" "+rt.Path, own[rt.Path])
 	}
 	a.pages.Register(mux)
-	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, BaseURL: a.c.HTTP.URL, Now: a.now}).Register(mux)
+	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, BaseURL: a.c.HTTP.URL, DB: a.db, Changes: a.registryChanges, Now: a.now}).Register(mux)
 	peopleweb.New(peopleweb.Deps{Engine: engine, People: a.people, Auth: a.auth, Names: registryPlaces{a.registry}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,

@@ -50,7 +50,7 @@ func TestAudited(t *testing.T) {
 	}
 	list := func(f audit.Filter) (out []audit.Entry) {
 		t.Helper()
-		if err := ListAudit(ctx, o, f, func(e *audit.Entry) bool { out = append(out, *e); return true }); err != nil {
+		if err := ListAudit(ctx, o, f, func(e *audit.Entry) error { out = append(out, *e); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		return out

@@ -85,18 +85,26 @@ func VerifyAudit(ctx context.Context, o Options) (r audit.Report, err error) {
 	return r, err
 }
 
-// ListAudit calls fn with the audit entries of a filter, newest first, until it
-// returns false.
-func ListAudit(ctx context.Context, o Options, f audit.Filter, fn func(*audit.Entry) bool) error {
-	return withDatabase(ctx, &o, func(d *db.DB) error { return audit.List(ctx, d, f, fn) })
+// ListAudit calls fn with the audit entries of a filter, newest first, after the
+// look at the people in them was recorded.
+func ListAudit(ctx context.Context, o Options, f audit.Filter, fn func(*audit.Entry) error) error {
+	look := shellEntry("record.list")
+	return withDatabase(ctx, &o, func(d *db.DB) error { return audit.Read(ctx, d, f, look, fn) })
+}
+
+// shellEntry begins the entry of what a command on this machine does.
+func shellEntry(act string) audit.Entry {
+	now := time.Now() //nolint:forbidigo // a command's own
+	e := auth.System.Entry(now, "platform", act, "", "")
+	e.Detail = auth.ShellDetail(withShell(context.Background()))
+	return e
 }
 
 // EraseAudit drops the address and the detail of an audit entry for a reason that
 // is kept.
 func EraseAudit(ctx context.Context, o Options, chain string, seq int64, why string) error {
-	now := time.Now() //nolint:forbidigo // a command's own
 	return withDatabase(ctx, &o, func(d *db.DB) error {
-		return audit.Erase(withShell(ctx), d, chain, seq, why, auth.System.Entry(now, "platform", "", "", ""))
+		return audit.Erase(withShell(ctx), d, chain, seq, why, shellEntry(""))
 	})
 }
 

@@ -173,6 +173,7 @@ type matrix struct {
 	frames  []string
 	jobs    []string
 	hook    string
+	entry   string   // CHAIN/SEQ of an entry of the record
 	person  string   // id of an account of nobody who asks
 	bureaus []string // an organisation of each object's area
 	posts   []string // a post for each object's area
@@ -235,6 +236,10 @@ func newMatrix(t *testing.T, url string) *matrix {
 		t.Fatal(err)
 	}
 	m.person = u.ID
+	if err := a.db.QueryRow(t.Context(), `SELECT chain FROM audit_entries LIMIT 1`).Scan(&m.entry); err != nil {
+		t.Fatal(err)
+	}
+	m.entry += "/1"
 	return m
 }
 
@@ -345,6 +350,7 @@ func (m *matrix) path(route string, i int) string {
 		{"/frames/{locator}", "/frames/" + m.frames[i]},
 		{"{mn}", mnOf(i)},
 		{"/accounts/{id}", "/accounts/" + m.person},
+		{"/audit/entries/{chain}/{seq}", "/audit/entries/" + m.entry},
 		{"/dialogues/{id}", "/dialogues/dialogue-" + strconv.Itoa(i)},
 		{"/registry/stops/{id}/delete", "/registry/stops/" + n + ":20200101000000/delete"},
 		{"/registry/{kind}/{id}", "/registry/outlets/" + n},

@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"time"
+
+	"plateau/internal/accountweb"
 )
 
 // failuresEvery is how often failed sign-ins are written into the record: one
@@ -29,3 +32,26 @@ func (a *App) noteFailures(ctx context.Context) error {
 		}
 	}
 }
+
+// registryChanges reads what an act on the registry did, from the rows of the
+// registry's log that its entry names; nil when it names none.
+func (a *App) registryChanges(ctx context.Context, detail string) ([]accountweb.Change, error) {
+	var d struct {
+		Log struct{ First, Last string }
+	}
+	if err := json.Unmarshal([]byte(detail), &d); err != nil || d.Log.First == "" {
+		return nil, nil //nolint:nilerr // an entry whose detail was erased, or of an older form
+	}
+	rows, err := a.registry.LogBetween(ctx, d.Log.First, d.Log.Last, mostChanges)
+	if err != nil {
+		return nil, err
+	}
+	var out []accountweb.Change
+	for _, r := range rows {
+		out = append(out, accountweb.Change{Kind: r.Kind, Ref: r.Ref, Before: r.Old, After: r.New})
+	}
+	return out, nil
+}
+
+// mostChanges bounds what the page of an entry shows of an import.
+const mostChanges = 100

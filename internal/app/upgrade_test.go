@@ -125,7 +125,7 @@ func (want *oldFolder) there(t *testing.T, o Options) {
 			t.Errorf("observations by the old token: %d, %.300s", got.status, got.body)
 		}
 		entries := map[string]string{}
-		if err := ListAudit(ctx, o, audit.Filter{}, func(e *audit.Entry) bool { entries[fmt.Sprintf("%s/%d", e.Chain, e.Seq)] = e.Hash; return true }); err != nil {
+		if err := ListAudit(ctx, o, audit.Filter{}, func(e *audit.Entry) error { entries[fmt.Sprintf("%s/%d", e.Chain, e.Seq)] = e.Hash; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		for place, hash := range want.Entries {

@@ -212,8 +212,17 @@ type LogEntry struct {
 // Log returns the last changes, newest first: of one object (kind and ref), of
 // one kind (ref empty) or all (both empty).
 func (r *Registry) Log(ctx context.Context, kind, ref string, limit int) ([]LogEntry, error) {
-	rows, err := r.db.Query(ctx, `SELECT id, at, by_id, by_post, action, kind, ref, coalesce(old, ''), coalesce(new, '')
-		FROM registry_log WHERE ($1 = '' OR kind = $1) AND ($2 = '' OR ref = $2) ORDER BY id DESC LIMIT $3`, kind, ref, limit)
+	return r.logRows(ctx, `($1 = '' OR kind = $1) AND ($2 = '' OR ref = $2) ORDER BY id DESC LIMIT $3`, kind, ref, limit)
+}
+
+// LogBetween returns the changes from one row of the log to another, oldest first,
+// as an entry of the record of acts names them.
+func (r *Registry) LogBetween(ctx context.Context, first, last string, limit int) ([]LogEntry, error) {
+	return r.logRows(ctx, `id >= $1 AND id <= $2 ORDER BY id LIMIT $3`, first, last, limit)
+}
+
+func (r *Registry) logRows(ctx context.Context, which string, args ...any) ([]LogEntry, error) {
+	rows, err := r.db.Query(ctx, `SELECT id, at, by_id, by_post, action, kind, ref, coalesce(old, ''), coalesce(new, '') FROM registry_log WHERE `+which, args...)
 	if err != nil {
 		return nil, err
 	}

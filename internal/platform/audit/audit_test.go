@@ -261,3 +261,58 @@ func TestLook(t *testing.T) {
 		}
 	})
 }
+
+// TestPages: a list goes on from a cursor without shifting, and chooses by system;
+// Read records whom it shows.
+func TestPages(t *testing.T) {
+	both(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
+		for n := range 9 {
+			e := entry(n / 3) // three each have the same time
+			e.Ref = fmt.Sprint(n)
+			if n == 4 {
+				e.System = "platform"
+			}
+			write(t.Context(), t, d, e)
+		}
+		var got string
+		f := audit.Filter{Most: 2}
+		for range 5 {
+			page := list(t, d, f)
+			for _, e := range page {
+				got += e.Ref
+			}
+			last, ok := audit.ParseCursor(page[len(page)-1].Cursor().String())
+			if !ok {
+				t.Fatal("a cursor is not read back")
+			}
+			f.Before = last
+			write(t.Context(), t, d, entry(100))
+		}
+		if got != "876543210" {
+			t.Errorf("pages hold %s", got)
+		}
+		if got := list(t, d, audit.Filter{System: "platform", Subject: "p1"}); len(got) != 1 || got[0].Ref != "4" {
+			t.Errorf("%+v", got)
+		}
+		if e, err := audit.Find(t.Context(), d, f.Before.Chain, 5); err != nil || e.Ref != "4" {
+			t.Errorf("%+v, %v", e, err)
+		}
+		if _, err := audit.Find(t.Context(), d, "none", 5); !errs.Is(err, errs.NotFound) {
+			t.Error(err)
+		}
+		for _, bad := range []string{"", "x", "1.y", "x.y.1", "0.c.1"} {
+			if _, ok := audit.ParseCursor(bad); ok {
+				t.Errorf("%q is a cursor", bad)
+			}
+		}
+		n := 0
+		look := audit.Entry{At: noon.Add(time.Hour), Who: "u0", System: "platform", Act: "record.list"}
+		if err := audit.Read(t.Context(), d, audit.Filter{System: "telemetry"}, look, func(*audit.Entry) error { n++; return nil }); err != nil || n != 13 {
+			t.Errorf("%d, %v", n, err)
+		}
+		if got := list(t, d, audit.Filter{Act: "record.list"}); len(got) != 1 || strings.Join(got[0].Subjects, " ") != "p1 p2 u1 u2" {
+			t.Errorf("%+v", got)
+		}
+	})
+}

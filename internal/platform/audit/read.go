@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +22,33 @@ type Filter struct {
 	Act      string // with a dot at its end all that begin so: "registry."
 	Kind     string
 	Ref      string
+	System   string
 	Subject  string // whose data was looked at or changed
+	Before   Cursor // entries behind this one in the list
+	Most     int    // at the most; 0 = all
+}
+
+// Cursor is the place of an entry in a list: pages that go on from one do not
+// shift when entries are added. The zero value is the beginning.
+type Cursor struct {
+	At    time.Time
+	Chain string
+	Seq   int64
+}
+
+// Cursor is the place of e.
+func (e *Entry) Cursor() Cursor { return Cursor{e.At, e.Chain, e.Seq} }
+
+// String is the cursor as an address holds it; ParseCursor reads it.
+func (c Cursor) String() string { return fmt.Sprintf("%d.%s.%d", db.Micros(c.At), c.Chain, c.Seq) }
+
+// ParseCursor reads a cursor; false when it is none.
+func ParseCursor(s string) (c Cursor, ok bool) {
+	at, rest, _ := strings.Cut(s, ".")
+	chain, seq, _ := strings.Cut(rest, ".")
+	micros, err1 := strconv.ParseInt(at, 10, 64)
+	n, err2 := strconv.ParseInt(seq, 10, 64)
+	return Cursor{db.Time(micros), chain, n}, err1 == nil && err2 == nil && micros > 0
 }
 
 const columns = `e.chain, e.seq, e.at, e.who, e.post, e.on_behalf_of, e.system, e.act, e.kind, e.ref, e.subjects, e.commitment, e.hash, d.salt, d.address, d.detail`
@@ -57,13 +84,22 @@ func List(ctx context.Context, q db.Querier, f Filter, fn func(e *Entry) bool) e
 	}
 	query := `SELECT ` + columns + from
 	if f.Subject != "" {
-		query += ` JOIN audit_subjects s ON s.chain = e.chain AND s.seq = e.seq AND s.subject = $8`
+		query += ` JOIN audit_subjects s ON s.chain = e.chain AND s.seq = e.seq AND s.subject = $9`
 	}
 	query += ` WHERE (CAST($1 AS BIGINT) = 0 OR e.at >= CAST($1 AS BIGINT)) AND (CAST($2 AS BIGINT) = 0 OR e.at < CAST($2 AS BIGINT)) AND ($3 = '' OR e.who = $3) AND ($4 = '' OR e.act = $4)
-		AND substr(e.act, 1, length(CAST($5 AS TEXT))) = CAST($5 AS TEXT) AND ($6 = '' OR e.kind = $6) AND ($7 = '' OR e.ref = $7) ORDER BY e.at DESC, e.chain DESC, e.seq DESC`
-	args := []any{db.Micros(f.From), db.Micros(f.To), f.Who, act, prefix, f.Kind, f.Ref}
+		AND substr(e.act, 1, length(CAST($5 AS TEXT))) = CAST($5 AS TEXT) AND ($6 = '' OR e.kind = $6) AND ($7 = '' OR e.ref = $7) AND ($8 = '' OR e.system = $8)`
+	args := []any{db.Micros(f.From), db.Micros(f.To), f.Who, act, prefix, f.Kind, f.Ref, f.System}
 	if f.Subject != "" {
 		args = append(args, f.Subject)
+	}
+	if f.Before != (Cursor{}) {
+		n := len(args)
+		query += fmt.Sprintf(` AND (e.at, e.chain, e.seq) < ($%d, $%d, $%d)`, n+1, n+2, n+3)
+		args = append(args, db.Micros(f.Before.At), f.Before.Chain, f.Before.Seq)
+	}
+	query += ` ORDER BY e.at DESC, e.chain DESC, e.seq DESC`
+	if f.Most > 0 {
+		query += ` LIMIT ` + strconv.Itoa(f.Most)
 	}
 	rows, err := q.Query(ctx, query, args...)
 	if err != nil {
@@ -80,6 +116,20 @@ func List(ctx context.Context, q db.Querier, f Filter, fn func(e *Entry) bool) e
 		}
 	}
 	return rows.Err()
+}
+
+// Find returns one entry; errs.NotFound when there is none.
+func Find(ctx context.Context, q db.Querier, chain string, seq int64) (Entry, error) {
+	rows, err := q.Query(ctx, `SELECT `+columns+from+` WHERE e.chain = $1 AND e.seq = $2`, chain, seq)
+	if err != nil {
+		return Entry{}, fmt.Errorf("find audit entry: %w", err)
+	}
+	defer rows.Close()
+	if rows.Next() {
+		r, err := scan(rows)
+		return r.Entry, err
+	}
+	return Entry{}, errors.Join(rows.Err(), errs.New(errs.NotFound, "err.not_found"))
 }
 
 // Chain is the entries of one process as they were found.

@@ -82,6 +82,15 @@ func (s *Service) CloseOther(ctx context.Context, by Principal, id string, disab
 	return s.SetDisabled(ctx, id, disabled)
 }
 
+// ShellDetail is the detail of an entry that says only which user of the operating
+// system gave the command; "" without one.
+func ShellDetail(ctx context.Context) string {
+	if shell := audit.Shell(ctx); shell != "" {
+		return jsonText(map[string]any{"shell": shell})
+	}
+	return ""
+}
+
 // Look records that who asks (With, or the shell) looks at personal data of
 // accounts; see audit.Look. detail is JSON; its "why" and
 // "reference" are shown to those looked at.
@@ -92,8 +101,8 @@ func (s *Service) Look(ctx context.Context, act, kind, ref string, subjects []st
 	}
 	e := p.Entry(s.now(), "platform", act, kind, ref)
 	e.Subjects, e.Detail = subjects, detail
-	if shell := audit.Shell(ctx); shell != "" && detail == "" {
-		e.Detail = jsonText(map[string]any{"shell": shell})
+	if detail == "" {
+		e.Detail = ShellDetail(ctx)
 	}
 	return audit.Look(ctx, s.db, e)
 }
