@@ -18,13 +18,15 @@ import (
 )
 
 func cmdAudit(args []string, std stdio) int {
-	fs := newFlags(std, "audit", "audit verify|list|erase --data DIR [--config FILE] [filters]",
+	fs := newFlags(std, "audit", "audit verify|list|looks|erase --data DIR [--config FILE] [filters]",
 		`Reads the record of who did what: changes of the registry, acknowledged alarms, commands to
 loggers, webhooks, shifts, acts on accounts, sign-ins. The server may run.
   verify  computes every hash anew and prints the head of each chain; note the heads
           elsewhere: with them a chain that was cut off at its end can be told. Exit code 0
           means nothing was found
   list    prints entries, newest first; with --json one object a line, for export
+  looks   prints for a person without a sign-in who looked at their data: time, post, what,
+          why, on whose behalf, for the account --subject; this is recorded, too
   erase   drops address and detail of --entry CHAIN/SEQ for the reason --why; an entry of
           its own says so, and the chain still verifies`,
 		"plateau audit list --data /var/lib/plateau --act registry. --from 2026-11-01 --json")
@@ -45,9 +47,9 @@ loggers, webhooks, shifts, acts on accounts, sign-ins. The server may run.
 	fs.StringVar(&f.Act, "act", "", "act, or with a dot at its end all that begin so (list)")
 	fs.StringVar(&f.Kind, "kind", "", "kind of object, such as outlet (list)")
 	fs.StringVar(&f.Ref, "ref", "", "id of the object (list)")
-	fs.StringVar(&f.Subject, "subject", "", "account whose data was looked at or changed (list)")
+	fs.StringVar(&f.Subject, "subject", "", "account whose data was looked at or changed (list, looks)")
 	most := fs.Int("most", 50, "entries at the most; 0 = all (list)")
-	asJSON := fs.Bool("json", false, "one JSON object a line, all entries (list)")
+	asJSON := fs.Bool("json", false, "one JSON object a line, all entries (list, looks)")
 	entry := fs.String("entry", "", "CHAIN/SEQ as list prints it (erase)")
 	why := fs.String("why", "", "the reason, which is kept (erase)")
 	what := ""
@@ -57,8 +59,8 @@ loggers, webhooks, shifts, acts on accounts, sign-ins. The server may run.
 	if code, done := parse(fs, args, std, 0); done {
 		return code
 	}
-	if what != "verify" && what != "list" && what != "erase" {
-		fmt.Fprintln(std.Err, "plateau audit: say what to do: verify, list or erase")
+	if what != "verify" && what != "list" && what != "looks" && what != "erase" {
+		fmt.Fprintln(std.Err, "plateau audit: say what to do: verify, list, looks or erase")
 		return 2
 	}
 	if wrong := foreign(fs, what); wrong != "" {
@@ -73,6 +75,14 @@ loggers, webhooks, shifts, acts on accounts, sign-ins. The server may run.
 	switch what {
 	case "verify":
 		return auditVerify(ctx, o, std)
+	case "looks":
+		if f.Subject == "" {
+			return fail(std, "audit looks", errNeed("--subject ID", "the account whose data it is about; plateau user list shows ids"))
+		}
+		if err := auditLooks(ctx, o, f.Subject, *asJSON, std); err != nil {
+			return fail(std, "audit looks", err)
+		}
+		return 0
 	case "erase":
 		chain, n, _ := strings.Cut(*entry, "/")
 		seq, err := strconv.ParseInt(n, 10, 64)
@@ -103,6 +113,10 @@ func foreign(fs *flag.FlagSet, what string) (wrong string) {
 			return
 		case "entry", "why":
 			of = "erase"
+		case "subject", "json":
+			if what == "looks" {
+				return
+			}
 		}
 		if of != what {
 			wrong = f.Name
@@ -128,6 +142,48 @@ func auditVerify(ctx context.Context, o app.Options, std stdio) int {
 	}
 	fmt.Fprintln(std.Out, "ok")
 	return 0
+}
+
+// lookLine is what somebody did with a person's data, as JSON: by post.
+type lookLine struct {
+	At         time.Time `json:"at"`
+	Post       string    `json:"post"`
+	Act        string    `json:"act"`
+	Why        string    `json:"why,omitempty"`
+	Reference  string    `json:"reference,omitempty"`
+	OnBehalfOf string    `json:"on_behalf_of,omitempty"`
+}
+
+func auditLooks(ctx context.Context, o app.Options, subject string, asJSON bool, std stdio) error {
+	out := json.NewEncoder(std.Out)
+	out.SetEscapeHTML(false)
+	if !asJSON {
+		fmt.Fprintf(std.Out, "Who looked at the data of account %s or changed it, newest first, by post:\n", subject)
+	}
+	n := 0
+	err := app.ListLooks(ctx, o, subject, func(e *audit.Entry) error {
+		n++
+		r := e.Reason()
+		if asJSON {
+			return out.Encode(lookLine{e.At, e.Post, e.Act, r.Why, r.Reference, e.OnBehalfOf})
+		}
+		fmt.Fprintf(std.Out, "%s  %s  %s", e.At.Local().Format(time.DateTime), e.Post, app.Did(e.Act))
+		if r.Why != "" {
+			fmt.Fprintf(std.Out, "  why: %s", r.Why)
+		}
+		if r.Reference != "" {
+			fmt.Fprintf(std.Out, " (reference %s)", r.Reference)
+		}
+		if e.OnBehalfOf != "" {
+			fmt.Fprintf(std.Out, "  on behalf of %s", e.OnBehalfOf)
+		}
+		fmt.Fprintln(std.Out)
+		return nil
+	})
+	if err == nil && n == 0 && !asJSON {
+		fmt.Fprintln(std.Out, "nobody did")
+	}
+	return err
 }
 
 // auditLine is an entry as JSON.

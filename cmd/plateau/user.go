@@ -138,7 +138,7 @@ func (f *accountFlags) run(name string, std stdio) int {
 	defer func() { _ = w.Flush() }()
 	switch f.order.Act {
 	case "list":
-		fmt.Fprintln(w, "login\trole\tpost\tarea\tenterprise\tsecond factor\tstate")
+		fmt.Fprintln(w, "login\trole\tpost\tarea\tenterprise\tsecond factor\tstate\tid")
 		for _, u := range out.Users {
 			factor, state := "no", "open"
 			if u.Factor {
@@ -147,7 +147,7 @@ func (f *accountFlags) run(name string, std stdio) int {
 			if u.Disabled {
 				state = "disabled"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.Login, u.Role, u.Post.Zh, cmp.Or(u.Area, "all"), cmp.Or(u.Enterprise, "-"), factor, state)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.Login, u.Role, u.Post.Zh, cmp.Or(u.Area, "all"), cmp.Or(u.Enterprise, "-"), factor, state, u.ID)
 		}
 	case "tokens":
 		fmt.Fprintln(w, "id\tlogin\tpurpose\tuntil")

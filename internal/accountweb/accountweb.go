@@ -83,7 +83,7 @@ type route struct {
 const CodePath = "/sign-in/code"
 
 func routes() []route {
-	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes())
+	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes(), looksRoutes())
 }
 
 func ownRoutes() []route {
@@ -283,7 +283,7 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 // tabs are the pages of the account.
 func (c *call) tabs(current string) []web.Tab {
 	var out []web.Tab
-	for _, name := range []string{"", "password", "second-factor", "passkeys", "sessions", "tokens"} {
+	for _, name := range []string{"", "password", "second-factor", "passkeys", "sessions", "tokens", "looks"} {
 		key := "account.tab_" + strings.ReplaceAll(name, "-", "_")
 		if name == "" {
 			key = "account.tab_overview"

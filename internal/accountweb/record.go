@@ -131,17 +131,18 @@ type recordView struct {
 	Why, Reference web.Field
 }
 
-// did says an act in words.
-func (c *call) did(act string) string {
-	if key := "did." + act; c.l.Has(key) {
-		return c.l.T(key)
-	}
+// Did says an act in words: its own, those of its group, or its code.
+func Did(l *i18n.Localizer, act string) string {
 	group, _, _ := strings.Cut(act, ".")
-	if key := "did_group." + group; c.l.Has(key) {
-		return c.l.T(key)
+	for _, key := range []string{"did." + act, "did_group." + group} {
+		if l.Has(key) {
+			return l.T(key)
+		}
 	}
 	return act
 }
+
+func (c *call) did(act string) string { return Did(c.l, act) }
 
 func (h *Handler) record(c *call) error { return h.recordPage(c, nil) }
 

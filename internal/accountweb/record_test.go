@@ -58,7 +58,7 @@ func TestRecord(t *testing.T) {
 	}
 	r.pass(time.Hour)
 	b := r.signedIn(t, "operator")
-	body := b.page("/en/audit?act=alarm.ack", "A119", "A070", "note on an alarm", "203.0.113.7", "值班员（示例）", "Older")
+	body := b.page("/en/audit?act=alarm.ack", "A119", "A070", "2026-11-24 16:31:59", "note on an alarm", "203.0.113.7", "值班员（示例）", "Older")
 	if strings.Contains(body, "A069") {
 		t.Error("the page has more than fifty entries")
 	}

@@ -77,6 +77,21 @@ func TestAudited(t *testing.T) {
 	if r, err := VerifyAudit(ctx, o); err != nil || !r.OK() || r.Erased != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
+	// Who looked is told at the window, too, and that is a look of its own.
+	users, err := Accounts(ctx, o, AccountsOrder{Act: "list"})
+	if err != nil || len(users.Users) == 0 {
+		t.Fatal(err)
+	}
+	id, acts := users.Users[0].ID, []string(nil)
+	for range 2 {
+		acts = nil
+		if err := ListLooks(ctx, o, id, func(e *audit.Entry) error { acts = append(acts, e.Act); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(acts) < 3 || acts[0] != "account.looks" || acts[1] != "account.list" || acts[len(acts)-1] != "account.create" || Did(acts[1]) != "list of accounts looked at" {
+		t.Errorf("%v", acts)
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,6 +91,24 @@ func VerifyAudit(ctx context.Context, o Options) (r audit.Report, err error) {
 func ListAudit(ctx context.Context, o Options, f audit.Filter, fn func(*audit.Entry) error) error {
 	look := shellEntry("record.list")
 	return withDatabase(ctx, &o, func(d *db.DB) error { return audit.Read(ctx, d, f, look, fn) })
+}
+
+// ListLooks calls fn with what others did with the data of an account or looked at
+// of it, newest first, and records that this was looked at.
+func ListLooks(ctx context.Context, o Options, subject string, fn func(*audit.Entry) error) error {
+	look := shellEntry("account.looks")
+	look.Kind, look.Ref, look.Subjects = "account", subject, []string{subject}
+	return withDatabase(ctx, &o, func(d *db.DB) error {
+		if err := audit.Look(ctx, d, look); err != nil {
+			return err
+		}
+		var broken error
+		err := audit.List(ctx, d, audit.Filter{Subject: subject, Others: true, To: look.At}, func(e *audit.Entry) bool {
+			broken = fn(e)
+			return broken == nil
+		})
+		return cmp.Or(broken, err)
+	})
 }
 
 // shellEntry begins the entry of what a command on this machine does.

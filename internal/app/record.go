@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"plateau/internal/accountweb"
+	"plateau/internal/platform/i18n"
 )
 
 // failuresEvery is how often failed sign-ins are written into the record: one
@@ -55,3 +56,6 @@ func (a *App) registryChanges(ctx context.Context, detail string) ([]accountweb.
 
 // mostChanges bounds what the page of an entry shows of an import.
 const mostChanges = 100
+
+// Did says an act of the record in English, for the shell.
+func Did(act string) string { return accountweb.Did(i18n.Default().For(i18n.En), act) }

@@ -24,6 +24,7 @@ type Filter struct {
 	Ref      string
 	System   string
 	Subject  string // whose data was looked at or changed
+	Others   bool   // with a Subject: what others than they themselves did
 	Before   Cursor // entries behind this one in the list
 	Most     int    // at the most; 0 = all
 }
@@ -91,6 +92,9 @@ func List(ctx context.Context, q db.Querier, f Filter, fn func(e *Entry) bool) e
 	args := []any{db.Micros(f.From), db.Micros(f.To), f.Who, act, prefix, f.Kind, f.Ref, f.System}
 	if f.Subject != "" {
 		args = append(args, f.Subject)
+	}
+	if f.Others && f.Subject != "" {
+		query += ` AND e.who <> $9`
 	}
 	if f.Before != (Cursor{}) {
 		n := len(args)
