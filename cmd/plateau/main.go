@@ -39,6 +39,7 @@ func commands() []command {
 		{"area", "list, import and export administrative divisions", cmdArea},
 		{"role", "who holds and held which post; appoint and end", cmdRole},
 		{"token", "list, make and revoke access tokens", cmdToken},
+		{"notify", "send a test of the notifications to an account", cmdNotify},
 		{"doctor", "say what is in order in an installation and what is not", cmdDoctor},
 		{"config", "check the configuration", cmdConfig},
 		{"audit", "who did what: prove the record, list it, erase what is personal", cmdAudit},

@@ -21,7 +21,7 @@ var (
 	titles = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
 	ids    = regexp.MustCompile(` id="([^"]*)"`)
 	codes  = regexp.MustCompile(`(?s)<code lang="en">.*?</code>`)
-	rawKey = regexp.MustCompile(`>[^<]*\b(account|accounts|record|did|did_group|login|done|err)\.[a-z_]+[^<]*<`)
+	rawKey = regexp.MustCompile(`>[^<]*\b(account|accounts|record|did|did_group|login|done|err|notify)\.[a-z_]+[^<]*<`)
 )
 
 // TestEveryPageInThreeLanguages draws each page in each language; the texts are
@@ -80,6 +80,20 @@ func (r *rig) prepared(t *testing.T, pattern string) (b *browser, query string) 
 			r.signedIn(t, "operator").setUp()
 		}
 		return r.waiting(t, "operator", "operator-sample"), ""
+	case "/notifications/deliveries":
+		const password = "river stone under ice"
+		if _, err := r.UserByLogin(t.Context(), "watcher"); err != nil {
+			if _, err := r.CreateUser(t.Context(), auth.User{Login: "watcher", Role: "administrator", Post: auth.Post{Zh: "管理员"}}, password); err != nil {
+				t.Fatal(err)
+			}
+		}
+		secret, _, err := r.SignIn(t.Context(), "watcher", password, auth.Client{Address: "192.0.2.1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := r.browser(t)
+		b.cookies[auth.CookieName] = secret
+		return b, ""
 	case "/set-password":
 		return r.browser(t), "?key=" + r.linkOf(t, "enterprise")
 	}
@@ -125,7 +139,7 @@ func TestWhomPagesServe(t *testing.T) {
 	}
 	for _, rt := range routes() {
 		target := "/en" + r.example(t, rt.path)
-		if rt.who == anyone {
+		if rt.who == anyone || rt.who == watching {
 			continue
 		}
 		asked := old
@@ -135,7 +149,7 @@ func TestWhomPagesServe(t *testing.T) {
 				t.Errorf("an officer: %s %s: %d", rt.method, target, w.Code)
 			}
 		}
-		if w := nobody.ask(rt.method, target); w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/en/login?next=%2Fen%2Fa") {
+		if w := nobody.ask(rt.method, target); w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/en/login?next=%2Fen%2F") {
 			t.Errorf("nobody: %s %s: %d to %q", rt.method, target, w.Code, w.Header().Get("Location"))
 		}
 		req := httptest.NewRequestWithContext(t.Context(), rt.method, target, nil)

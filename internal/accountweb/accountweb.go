@@ -18,6 +18,7 @@ import (
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
+	"plateau/internal/platform/notify"
 	"plateau/internal/web"
 )
 
@@ -37,6 +38,7 @@ func Templates() fs.FS {
 type Deps struct {
 	Engine *web.Engine // made with Templates() among its templates
 	Auth   *auth.Service
+	Notify *notify.Service
 	Links  func(r *http.Request) []web.Link // modules that who asks may open; nil: none
 	// BaseURL is where people reach the program, for links; "" goes by the request.
 	BaseURL string
@@ -67,6 +69,7 @@ const (
 	keepsAccounts      who = "platform.accounts"
 	keepsAccountsFresh who = "platform.accounts, fresh"
 	readsRecord        who = "platform.record"
+	watching           who = "watching" // may see what became of deliveries to anybody, also by a token
 )
 
 // fresh reports whether a route asks for a proof of not long ago.
@@ -83,7 +86,7 @@ type route struct {
 const CodePath = "/sign-in/code"
 
 func routes() []route {
-	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes(), looksRoutes())
+	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes(), looksRoutes(), notifyRoutes())
 }
 
 func ownRoutes() []route {
@@ -124,6 +127,8 @@ func (rt route) may() access.Permission {
 	switch rt.who {
 	case anyone:
 		return access.Open
+	case watching:
+		return "platform.deliveries"
 	case keepsAccounts, keepsAccountsFresh:
 		return "platform.accounts"
 	case readsRecord:
@@ -223,6 +228,10 @@ const maxBody = 64 << 10
 func (h *Handler) serve(rt route, c *call) error {
 	switch {
 	case rt.who == anyone:
+	case rt.who == watching && c.who.Known():
+		if !access.Default().Opens(c.who.Grants(), rt.may()) {
+			return errs.New(errs.Forbidden, "problem.forbidden", "permission", c.l.T("permission."+string(rt.may())))
+		}
 	case c.who.Token:
 		return errs.New(errs.Forbidden, "err.auth.person_only")
 	case c.session.ID == "":
@@ -269,7 +278,7 @@ func (c *call) next() string { return web.Local(c.r.FormValue("next")) }
 
 // render serves a page with what all pages have.
 func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
-	if c.session.ID != "" {
+	if c.who.Known() {
 		p.User = &web.User{Post: c.who.Post.In(string(c.lang))}
 	}
 	p.Notices = append(web.TakeDone(c.w, c.r, c.l), p.Notices...)
@@ -283,7 +292,7 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 // tabs are the pages of the account.
 func (c *call) tabs(current string) []web.Tab {
 	var out []web.Tab
-	for _, name := range []string{"", "password", "second-factor", "passkeys", "sessions", "tokens", "looks"} {
+	for _, name := range []string{"", "password", "second-factor", "passkeys", "sessions", "tokens", "looks", "notifications"} {
 		key := "account.tab_" + strings.ReplaceAll(name, "-", "_")
 		if name == "" {
 			key = "account.tab_overview"

@@ -18,11 +18,13 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
+	"plateau/internal/platform/notify"
 	"plateau/internal/web"
 )
 
@@ -34,6 +36,8 @@ var testEngine = sync.OnceValues(func() (*web.Engine, error) {
 type rig struct {
 	*auth.Service
 	edge http.Handler
+	tell *notify.Service
+	out  *outbox
 	db   *db.DB
 	logs *strings.Builder
 
@@ -73,8 +77,16 @@ func newRig(t *testing.T) *rig {
 	if _, err := r.EnsureSamples(t.Context(), "E1"); err != nil {
 		t.Fatal(err)
 	}
+	r.out = &outbox{}
+	if r.tell, err = notify.New(notify.Options{
+		DB: d, Kinds: []notify.Kind{{Name: "alarm_raised", Permission: "telemetry.view"}, {Name: "alarm_warning", Permission: "telemetry.view"}}, Accounts: accounts,
+		Areas: func() access.Areas { return nil }, Now: r.now, Private: true, Collect: -1, Poll: 5 * time.Millisecond,
+		Senders: map[notify.Channel]notify.Sender{notify.Mail: r.out, notify.SMS: r.out, notify.Webhook: r.out},
+	}); err != nil {
+		t.Fatal(err)
+	}
 	mux := http.NewServeMux()
-	New(Deps{Engine: engine, Auth: r.Service, DB: d, Changes: r.changes, Now: r.now}).Register(mux)
+	New(Deps{Engine: engine, Auth: r.Service, DB: d, Notify: r.tell, Changes: r.changes, Now: r.now}).Register(mux)
 	edge := &httpd.Edge{Translate: func(r *http.Request) func(string, ...any) string { return i18n.Default().For(web.RequestLang(r)).T }}
 	r.edge = httpd.Wrap(audit.Middleware(func(q *http.Request) string { return r.Client(q).Address }, r.Middleware(httpd.Mux(mux))), edge, slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), r.now)
 	return r

@@ -27,6 +27,7 @@ import (
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
+	"plateau/internal/platform/notify"
 	"plateau/internal/platform/obs"
 	"plateau/internal/platform/people"
 	"plateau/internal/publicweb"
@@ -44,6 +45,7 @@ import (
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/handover"
 	"plateau/internal/telemetry/keeping"
+	"plateau/internal/telemetry/notice"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/reportjob"
 	"plateau/internal/telemetry/simulator"
@@ -90,6 +92,8 @@ type App struct {
 	alarms   *alarm.Service
 	events   *events.Log
 	hooks    *webhook.Service
+	notify   *notify.Service
+	notices  *notice.Service
 	gateway  *gateway.Gateway
 	asks     *dialogue.Service
 	gaps     *backfill.Service // nil while unknown loggers are registered by themselves
@@ -260,7 +264,10 @@ func (a *App) open(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	if a.alarms, err = alarm.New(alarm.Options{Changed: a.events.Alarms, DB: a.db, Engine: a.engine, Live: a.engine, Loggers: a.gateway, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
+	if err := a.openNotify(); err != nil {
+		return err
+	}
+	if a.alarms, err = alarm.New(alarm.Options{Changed: a.alarmsChanged, DB: a.db, Engine: a.engine, Live: a.engine, Loggers: a.gateway, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
 	}
 	return a.openDialogues(ctx)
@@ -410,7 +417,7 @@ func (a *App) handler() (http.Handler, error) {
 	catalogue := i18n.Default()
 	engine, err := web.New(web.Options{
 		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates(), peopleweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
-		Version: a.o.Version, Adopt: a.c.HJ212.AdoptUnknown,
+		Version: a.o.Version, Adopt: a.c.HJ212.AdoptUnknown, Unread: a.unread,
 	})
 	if err != nil {
 		return nil, err
@@ -443,7 +450,7 @@ func (a *App) handler() (http.Handler, error) {
 	if err := metrics.Register(&keptMetrics{a.keeping}); err != nil {
 		return nil, err
 	}
-	if err := metrics.Register(&toldMetrics{a.alarms, a.hooks, a.broker}); err != nil {
+	if err := metrics.Register(&toldMetrics{a.alarms, a.hooks, a.notify, a.broker}); err != nil {
 		return nil, err
 	}
 	if err := metrics.Register(&collector{a.store, a.gateway, a.engine, a.sta, a.entities, a.now}); err != nil {
@@ -461,7 +468,7 @@ func (a *App) handler() (http.Handler, error) {
 		mux.Handle(rt.Method+" "+rt.Path, own[rt.Path])
 	}
 	a.pages.Register(mux)
-	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, BaseURL: a.c.HTTP.URL, DB: a.db, Changes: a.registryChanges, Now: a.now}).Register(mux)
+	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, BaseURL: a.c.HTTP.URL, DB: a.db, Notify: a.notify, Changes: a.registryChanges, Now: a.now}).Register(mux)
 	peopleweb.New(peopleweb.Deps{Engine: engine, People: a.people, Auth: a.auth, Names: registryPlaces{a.registry}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
@@ -525,6 +532,8 @@ func (a *App) Serve(ctx context.Context) error {
 		run("clocks", func(ctx context.Context) error { return clocks.Run(ctx, time.Minute) })
 	}
 	run("webhooks", a.hooks.Run)
+	run("notifications", a.notify.Run)
+	run("reminders", func(ctx context.Context) error { return a.notices.Run(ctx, a.alarms) })
 	if a.broker != nil {
 		a.serveMQTT(run)
 	}

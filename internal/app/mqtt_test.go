@@ -62,7 +62,7 @@ func TestMQTT(t *testing.T) {
 		}
 	}
 	shown := prometheus.NewPedanticRegistry()
-	shown.MustRegister(&toldMetrics{a.alarms, a.hooks, a.broker})
+	shown.MustRegister(&toldMetrics{a.alarms, a.hooks, a.notify, a.broker})
 	list, err := shown.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -6,16 +6,18 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"plateau/internal/platform/notify"
 	"plateau/internal/sensorthings/mqtt"
 	"plateau/internal/telemetry/alarm"
 	"plateau/internal/telemetry/webhook"
 )
 
 // toldMetrics shows to Prometheus what there is to be told, and how it is told:
-// alarms, webhooks and MQTT.
+// alarms, webhooks, notifications and MQTT.
 type toldMetrics struct {
 	alarms *alarm.Service
 	hooks  *webhook.Service
+	notify *notify.Service
 	broker *mqtt.Broker // nil = no MQTT
 }
 
@@ -27,6 +29,8 @@ var (
 	mHookWaiting = gauge("webhook_events_waiting", "Events that the webhook furthest behind has yet to look at.")
 	mHookFailing = gauge("webhooks_failing", "Webhooks whose last delivery failed.")
 	mHookPaused  = gauge("webhooks_paused", "Webhooks that are paused.")
+	mNotified    = counter("notify_deliveries_total", "Mails, requests and short messages to people since the start, by what became of them.", "outcome")
+	mNotifyWaits = gauge("notify_deliveries_waiting", "Those whose time has come and that could not be handed over yet.")
 	mClients     = gauge("mqtt_connections", "Clients of MQTT connected now.")
 	mTopics      = gauge("mqtt_topics", "Topics that clients of MQTT asked for.")
 	mSent        = counter("mqtt_sent_total", "Messages sent to clients of MQTT.")
@@ -38,7 +42,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (*toldMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, m := range []metric{mAlarms, mUnacked, mDeliveries, mHookDropped, mHookWaiting, mHookFailing, mHookPaused, mClients, mTopics, mSent, mPublished, mDenied, mSlow, mLost} {
+	for _, m := range []metric{mAlarms, mUnacked, mDeliveries, mHookDropped, mHookWaiting, mHookFailing, mHookPaused, mNotified, mNotifyWaits, mClients, mTopics, mSent, mPublished, mDenied, mSlow, mLost} {
 		ch <- m.desc
 	}
 }
@@ -67,6 +71,15 @@ func (c *toldMetrics) Collect(ch chan<- prometheus.Metric) {
 		put(mHookWaiting, float64(w.Waiting))
 		put(mHookFailing, float64(w.Failing))
 		put(mHookPaused, float64(w.Paused))
+	}
+	if n, err := c.notify.Stats(ctx); err != nil {
+		ch <- prometheus.NewInvalidMetric(mNotified.desc, err)
+	} else {
+		put(mNotified, float64(n.Sent), notify.Sent)
+		put(mNotified, float64(n.Retried), "retry")
+		put(mNotified, float64(n.Failed), notify.Failed)
+		put(mNotified, float64(n.GivenUp), notify.GivenUp)
+		put(mNotifyWaits, float64(n.Waiting))
 	}
 	if c.broker == nil {
 		return

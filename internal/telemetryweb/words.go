@@ -15,18 +15,12 @@ import (
 	"plateau/internal/telemetry/quality"
 )
 
-// symbols are factor names that are the same in every language.
-var symbols = map[string]string{
-	"a21002": "NOx", "a21026": "SO₂", "a19001": "O₂", "a21024": "HCl", "a21005": "CO", "a05001": "CO₂", "a21003": "NO", "a21004": "NO₂",
-	"a21018": "HF", "a21001": "NH₃", "w01018": "COD", "w01001": "pH", "w01017": "BOD₅", "w01019": "CODMn",
-}
-
 // word is a text with the language it is in.
 type word struct{ Text, Lang string }
 
 // factor names a factor as briefly as is still clear.
 func (c *call) factor(code string) word {
-	if s, ok := symbols[code]; ok {
+	if s := figures.Symbol(code); s != "" {
 		return word{s, string(c.lang)}
 	}
 	if key := "factor." + code; c.l.Has(key) {

@@ -35,7 +35,13 @@ type Options struct {
 	Funcs     template.FuncMap // further functions
 	Version   string
 	Adopt     bool
+	// Unread counts the notifications that who sends a request has not read; nil:
+	// there are none. From MostUnread on it may stop counting.
+	Unread func(r *http.Request) int
 }
+
+// MostUnread is the count from which the top bar only says "more".
+const MostUnread = 100
 
 // Engine holds all pages in all languages, parsed at start. It is safe for
 // concurrent use.
@@ -198,6 +204,9 @@ func (e *Engine) Serve(w http.ResponseWriter, r *http.Request, status int, name 
 	fragment := r.Header.Get(FragmentHeader)
 	if fragment != "" && e.sets[p.Lang][name].Lookup(fragment) == nil {
 		fragment = "" // an old script after an update gets the whole page and finds its part in it
+	}
+	if p.User != nil && e.o.Unread != nil && fragment == "" {
+		p.Inbox, p.Unread = true, e.o.Unread(r)
 	}
 	buf, _ := buffers.Get().(*bytes.Buffer)
 	buf.Reset()

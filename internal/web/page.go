@@ -33,6 +33,8 @@ type Page struct {
 	Links   []Link
 	Version string
 	Adopt   bool // --adopt-unknown is on; the footer says so
+	Inbox   bool // the top bar leads to the notifications
+	Unread  int  // those that the reader has not read
 }
 
 // Crumb is one step of the breadcrumb; an empty Path is text.
@@ -76,6 +78,9 @@ func (p *Page) Langs() []i18n.Lang { return i18n.Langs() }
 func (p *Page) Script(name string) bool {
 	return slices.Contains(p.Scripts, name)
 }
+
+// ManyUnread reports whether there are more unread notifications than are counted.
+func (p *Page) ManyUnread() bool { return p.Unread >= MostUnread }
 
 // SplitLang cuts the language off a path: "/zh/outlets" is zh, "/outlets".
 func SplitLang(path string) (lang i18n.Lang, rest string, ok bool) {

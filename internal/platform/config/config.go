@@ -29,6 +29,7 @@ type Config struct {
 	API      API      `toml:"api"`
 	Events   Events   `toml:"events"`
 	Webhooks Webhooks `toml:"webhooks"`
+	Notify   Notify   `toml:"notify"`
 	Keeping  Keeping  `toml:"keeping"`
 	Database Database `toml:"database"`
 	Log      Log      `toml:"log"`
@@ -87,6 +88,36 @@ type Webhooks struct {
 	Timeout      Duration `toml:"timeout"`       // of one delivery
 	GiveUp       Duration `toml:"give_up"`       // an event is tried for so long
 	Workers      int      `toml:"workers"`       // deliveries at one time
+}
+
+// Notify is how people are told of what concerns them.
+type Notify struct {
+	GiveUp  Duration `toml:"give_up"` // a delivery is tried for so long
+	Keep    Duration `toml:"keep"`    // notifications and deliveries older than this are dropped
+	Workers int      `toml:"workers"` // deliveries at one time
+	SMTP    SMTP     `toml:"smtp"`
+	SMS     SMS      `toml:"sms"`
+}
+
+// SMTP is the mail server.
+type SMTP struct {
+	Host     string   `toml:"host"` // "" = nobody is told by mail
+	Port     int      `toml:"port"`
+	TLS      string   `toml:"tls"`  // starttls, tls, none
+	User     string   `toml:"user"` // "" = no sign-in
+	Password string   `toml:"password"`
+	From     string   `toml:"from"`
+	Timeout  Duration `toml:"timeout"` // of one mail
+}
+
+// SMS is the HTTP gateway for short messages.
+type SMS struct {
+	URL     string   `toml:"url"`     // "" = nobody is told by short message
+	Headers string   `toml:"headers"` // one a line
+	Body    string   `toml:"body"`
+	Secret  string   `toml:"secret"` // for {secret}
+	Accept  string   `toml:"accept"` // what the answer must contain
+	Timeout Duration `toml:"timeout"`
 }
 
 // Keeping is where old groups of the journal go.
@@ -175,8 +206,13 @@ func Default() Config {
 		API:      API{Rate: 50, Burst: 500},
 		Events:   Events{Keep: Duration(90 * 24 * time.Hour)},
 		Webhooks: Webhooks{Timeout: Duration(10 * time.Second), GiveUp: Duration(72 * time.Hour), Workers: 8},
-		Keeping:  Keeping{SealAfter: Duration(90 * 24 * time.Hour), S3Region: "us-east-1"},
-		Log:      Log{Level: "info", Format: "text"},
+		Notify: Notify{
+			GiveUp: Duration(24 * time.Hour), Keep: Duration(90 * 24 * time.Hour), Workers: 4,
+			SMTP: SMTP{Port: 587, TLS: "starttls", Timeout: Duration(30 * time.Second)},
+			SMS:  SMS{Body: `{"to": "{to}", "text": "{text}"}`, Timeout: Duration(30 * time.Second)},
+		},
+		Keeping: Keeping{SealAfter: Duration(90 * 24 * time.Hour), S3Region: "us-east-1"},
+		Log:     Log{Level: "info", Format: "text"},
 
 		SensorThings: SensorThings{Rate: 5000, MaxRows: 20_000_000, MaxTime: Duration(30 * time.Second)},
 	}
@@ -350,6 +386,18 @@ func (c Config) Validate() error {
 		return fmt.Errorf("events.keep is %s; write 1h or more, or 0s to keep all", time.Duration(c.Events.Keep))
 	case time.Duration(c.Webhooks.Timeout) < time.Second || time.Duration(c.Webhooks.GiveUp) < time.Minute || c.Webhooks.Workers < 1:
 		return errors.New("webhooks: write a timeout of 1s or more, give_up of 1m or more and 1 or more workers")
+	case time.Duration(c.Notify.GiveUp) < time.Minute || time.Duration(c.Notify.Keep) < 24*time.Hour || c.Notify.Workers < 1:
+		return errors.New("notify: write give_up of 1m or more, keep of 24h or more and 1 or more workers")
+	case !between(c.Notify.SMTP.Timeout) || !between(c.Notify.SMS.Timeout):
+		return errors.New("notify: write timeouts of smtp and sms between 1s and 1m")
+	case c.Notify.SMTP.Port < 1 || c.Notify.SMTP.Port > 65535:
+		return fmt.Errorf("notify.smtp.port is %d; write 587 for starttls or 465 for tls", c.Notify.SMTP.Port)
+	case !slices.Contains([]string{"starttls", "tls", "none"}, c.Notify.SMTP.TLS):
+		return fmt.Errorf("notify.smtp.tls is %q; write starttls, tls or none", c.Notify.SMTP.TLS)
+	case c.Notify.SMTP.TLS == "none" && c.Notify.SMTP.User != "":
+		return errors.New("notify.smtp.tls is none, so the password would go over the network as it is; write starttls or tls, or leave notify.smtp.user empty")
+	case c.Notify.SMTP.Host != "" && c.Notify.SMTP.From == "":
+		return errors.New("notify.smtp.from is empty; write the address that mails come from, such as plateau@example.org")
 	case c.Public.Enabled && c.Public.Licence == "":
 		return errors.New("public.licence is empty; say under which terms the published data may be used, or set public.enabled to false")
 	case c.Keeping.SealAfter < 0:
@@ -423,6 +471,11 @@ func linkBase(u string) bool {
 	return err == nil && (p.Scheme == "http" || p.Scheme == "https") && p.Host != "" && p.RawQuery == "" && p.Fragment == "" && p.User == nil
 }
 
+// between reports whether a timeout is one that a delivery can wait for.
+func between(d Duration) bool {
+	return time.Duration(d) >= time.Second && time.Duration(d) <= time.Minute
+}
+
 // thisMachine reports whether nobody else reaches addr; "" is nowhere.
 func thisMachine(addr string) bool {
 	if addr == "" {
@@ -435,8 +488,10 @@ func thisMachine(addr string) bool {
 // redacted returns c without secrets.
 func (c Config) redacted() Config {
 	c.Database.URL = db.Redact(c.Database.URL)
-	if c.Keeping.S3SecretKey != "" {
-		c.Keeping.S3SecretKey = "xxxxx"
+	for _, secret := range []*string{&c.Keeping.S3SecretKey, &c.Notify.SMTP.Password, &c.Notify.SMS.Secret} {
+		if *secret != "" {
+			*secret = "xxxxx"
+		}
 	}
 	return c
 }
