@@ -35,11 +35,12 @@ var testEngine = sync.OnceValues(func() (*web.Engine, error) {
 // rig is the pages over real accounts behind the real edge, at a clock of its own.
 type rig struct {
 	*auth.Service
-	edge http.Handler
-	tell *notify.Service
-	out  *outbox
-	db   *db.DB
-	logs *strings.Builder
+	edge    http.Handler
+	tell    *notify.Service
+	out     *outbox
+	senders map[notify.Channel]notify.Sender
+	db      *db.DB
+	logs    *strings.Builder
 
 	changed []Change // what acts on the registry did
 	mu      sync.Mutex
@@ -78,10 +79,11 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r.out = &outbox{}
+	r.senders = map[notify.Channel]notify.Sender{notify.Mail: r.out, notify.SMS: r.out, notify.Webhook: r.out}
 	if r.tell, err = notify.New(notify.Options{
 		DB: d, Kinds: []notify.Kind{{Name: "alarm_raised", Permission: "telemetry.view"}, {Name: "alarm_warning", Permission: "telemetry.view"}}, Accounts: accounts,
 		Areas: func() access.Areas { return nil }, Now: r.now, Private: true, Collect: -1, Poll: 5 * time.Millisecond,
-		Senders: map[notify.Channel]notify.Sender{notify.Mail: r.out, notify.SMS: r.out, notify.Webhook: r.out},
+		Senders: r.senders,
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -170,8 +170,8 @@ func (c *call) deliveryRow(d *notify.Delivery) deliveryRow {
 type channelCard struct {
 	Channel string
 	State   string
-	Given   string // the address itself, for its owner
-	Address *web.Field
+	Given   string     // the address itself, for its owner
+	Address *web.Field // nil = the installation no longer has the channel
 	Code    *web.Field // nil = none is asked for
 	Button  string
 }
@@ -209,7 +209,14 @@ func (h *Handler) notifyPage(c *call, entered *notify.Settings, secret outbound.
 	}
 	v := &notifyView{Tabs: c.tabs("notifications"), Secret: secret}
 	fields := h.settingFields(c, v, &set, addresses)
-	for _, ch := range h.Notify.Offered() {
+	offered := h.Notify.Offered()
+	for _, ch := range notify.Channels() {
+		if !slices.Contains(offered, ch) {
+			if a := addresses[ch].Address; a != "" { // it can still be erased
+				v.Cards = append(v.Cards, channelCard{Channel: string(ch), Given: a, State: c.l.T("notify.not_offered")})
+			}
+			continue
+		}
 		card := c.card(ch, addresses[ch])
 		fields = append(fields, card.Address)
 		if card.Code != nil {
@@ -254,7 +261,7 @@ func (h *Handler) settingFields(c *call, v *notifyView, set *notify.Settings, ad
 			}
 			f := &web.Field{Name: modeField(k.Name, ch), Kind: "select", Label: c.l.T("notify.channel." + string(ch))}
 			for _, m := range modes(ch) {
-				f.Options = append(f.Options, web.Option{Value: string(m), Text: c.l.T("notify.mode_" + string(m)), Selected: set.Mode(k.Name, ch) == m})
+				f.Options = append(f.Options, web.Option{Value: string(m), Text: c.l.T("notify.mode_" + string(m)), Selected: h.Notify.Mode(set, k.Name, ch) == m})
 			}
 			row.Fields = append(row.Fields, f)
 		}
@@ -292,7 +299,7 @@ func (c *call) card(ch notify.Channel, a notify.Address) channelCard {
 	name := string(ch)
 	out := channelCard{
 		Channel: name, Given: a.Address, State: c.l.T("notify.address_none"), Button: c.l.T("notify.address_set"),
-		Address: &web.Field{Name: "address_" + name, Label: c.l.T("notify.address_" + name), Hint: c.l.T("notify.address_hint_" + name)},
+		Address: &web.Field{Name: "address_" + name, Label: c.l.T("notify.address_label"), Hint: c.l.T("notify.address_hint_" + name)},
 	}
 	switch ch {
 	case notify.Mail:

@@ -112,7 +112,7 @@ func TestInbox(t *testing.T) {
 	b.page("/en/notifications?show=unread&kind=alarm_raised", "a1", "a2")
 	b.post("/en/notifications/read", "/en/notifications", "id", ids[0][1])
 	body = b.page("/en/notifications", "Marked as read.", "a2")
-	if n := strings.Count(body, "· <b>unread</b>"); n != 1 {
+	if n := strings.Count(body, "<b>unread</b>"); n != 1 {
 		t.Errorf("%d unread", n)
 	}
 	r.happen(t, "a3") // after the page was drawn
@@ -194,6 +194,17 @@ func TestNotifySettings(t *testing.T) {
 		b.post(page+"/address", page, "channel", "sms", "address_sms", fmt.Sprint("1380000000", i))
 	}
 	b.refused(422, page+"/address", "Too many codes were sent", "channel", "sms", "address_sms", "13800000009")
+	// An address can be erased when its channel is no longer there.
+	insert := `INSERT INTO notify_addresses (user_id, channel, address, secret, code, code_until, code_tries, confirmed_at) VALUES ($1, 'mail', 'old@example.org', '', '', NULL, 0, 1)`
+	if _, err := r.db.Exec(t.Context(), insert, mustUser(t, r, "officer").ID); err != nil {
+		t.Fatal(err)
+	}
+	delete(r.senders, notify.Mail)
+	b.page(page, "old@example.org", "no longer sends over this channel")
+	b.post(page+"/remove", page, "channel", "mail")
+	if strings.Contains(b.page(page), "old@example.org") {
+		t.Error("the address is still there")
+	}
 	for _, secret := range []string{"duty@example.org", code, m[1]} {
 		if strings.Contains(r.logs.String(), secret) {
 			t.Errorf("the log holds %q", secret)

@@ -71,7 +71,7 @@ func TestMQTT(t *testing.T) {
 	for _, f := range list {
 		values[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue() + f.GetMetric()[0].GetCounter().GetValue()
 	}
-	if len(list) != 14 || values["plateau_mqtt_connections"] != 2 || values["plateau_mqtt_published_total"] != 2 || values["plateau_mqtt_sent_total"] < 6 {
+	if len(list) != 16 || values["plateau_mqtt_connections"] != 2 || values["plateau_mqtt_published_total"] != 2 || values["plateau_mqtt_sent_total"] < 6 {
 		t.Errorf("%d metrics: %v", len(list), values)
 	}
 }

@@ -35,7 +35,8 @@ func toldAccounts(ctx context.Context, q db.Querier) ([]notify.Account, error) {
 
 // notifications makes the part that tells people.
 func notifications(c *config.Config, d *db.DB, areas func() access.Areas, now func() time.Time, log *slog.Logger) (*notify.Service, error) {
-	senders := map[notify.Channel]notify.Sender{notify.Webhook: notify.NewHook(time.Duration(c.Webhooks.Timeout), c.Webhooks.AllowPrivate, now)}
+	// No try may outlast the lease of a delivery.
+	senders := map[notify.Channel]notify.Sender{notify.Webhook: notify.NewHook(min(time.Duration(c.Webhooks.Timeout), time.Minute), c.Webhooks.AllowPrivate, now)}
 	if m := c.Notify.SMTP; m.Host != "" {
 		mailer, err := notify.NewMailer(notify.SMTPOptions{
 			Host: m.Host, Port: m.Port, TLS: m.TLS, User: m.User, Password: m.Password, From: m.From, Timeout: time.Duration(m.Timeout),
@@ -69,10 +70,18 @@ func (a *App) openNotify() (err error) {
 	return err
 }
 
-// alarmsChanged notes what became of alarms, for programs and for people.
+// alarmsChanged notes what became of alarms, for programs and for people. While
+// the history of a demonstration is filled in, nobody is told of it.
 func (a *App) alarmsChanged(ctx context.Context, tx *db.Tx, changes []alarm.Change) error {
 	if err := a.events.Alarms(ctx, tx, changes); err != nil {
 		return err
+	}
+	if a.filled != nil {
+		select {
+		case <-a.filled:
+		default:
+			return nil
+		}
 	}
 	return a.notices.Alarms(ctx, tx, changes)
 }

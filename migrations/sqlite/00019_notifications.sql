@@ -20,6 +20,7 @@ CREATE TABLE notifications (
 CREATE UNIQUE INDEX notifications_once ON notifications (user_id, key);
 CREATE INDEX notifications_unread ON notifications (user_id) WHERE read_at IS NULL AND page = 1;
 CREATE INDEX notifications_user ON notifications (user_id, id);
+CREATE INDEX notifications_path ON notifications (user_id, path);
 CREATE INDEX notifications_at ON notifications (at);
 
 -- What goes out over a channel: one mail, one request, one short message.

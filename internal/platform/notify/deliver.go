@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -134,20 +135,24 @@ func (s *Service) due(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("look for deliveries: %w", err)
 	}
 	defer rows.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []string
+	var found []string
 	for rows.Next() {
 		var id string
 		if err := rows.Scan(&id); err != nil {
 			return nil, fmt.Errorf("look for deliveries: %w", err)
 		}
-		if !s.busy[id] {
-			s.busy[id] = true
-			out = append(out, id)
-		}
+		found = append(found, id)
 	}
-	return out, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found = slices.DeleteFunc(found, func(id string) bool { return s.busy[id] })
+	for _, id := range found {
+		s.busy[id] = true
+	}
+	return found, nil
 }
 
 func (s *Service) release(id string) {

@@ -14,6 +14,7 @@ import (
 type Kind struct {
 	Name       string            // its words are the key "notify.kind."+Name
 	Permission access.Permission // who holds it for the object is told
+	Optional   bool              // told nowhere unless somebody chooses so
 }
 
 // Channel is a way to somebody.
@@ -48,6 +49,9 @@ type Message struct {
 	Path   string // of the page about it, such as /alarms/7
 	Text   Word   // with a Key
 	About  access.Object
+	// Follows is the page of what this takes back: it is told to those who were
+	// told something with that page before. "" = to everybody.
+	Follows string
 }
 
 // Word is a text in every language: one of Text, Key, the name in three

@@ -36,13 +36,13 @@ func defaults() Settings {
 	return Settings{Lang: i18n.Zh, Breaks: true, DigestAt: 8 * 60, Modes: map[Choice]Mode{}}
 }
 
-// Mode is when a kind is told over a channel: on the page at once, elsewhere not
-// at all, unless somebody chose otherwise.
-func (s *Settings) Mode(kind string, c Channel) Mode {
-	if m, ok := s.Modes[Choice{kind, c}]; ok {
+// Mode is when a kind is told over a channel: on the page at once unless the kind
+// is optional, elsewhere not at all, unless somebody chose otherwise.
+func (s *Service) Mode(set *Settings, kind string, c Channel) Mode {
+	if m, ok := set.Modes[Choice{kind, c}]; ok {
 		return m
 	}
-	if c == Page {
+	if c == Page && !s.kinds[kind].Optional {
 		return Now
 	}
 	return Off

@@ -63,15 +63,21 @@ func (s *Service) Tell(ctx context.Context, tx *db.Tx, list []Message) error {
 
 // tell writes one message for one recipient.
 func (s *Service) tell(ctx context.Context, tx *db.Tx, userID string, set *Settings, reach []Channel, m *Message, now time.Time) error {
-	page := set.Mode(m.Kind, Page) != Off
+	page := s.Mode(set, m.Kind, Page) != Off
 	var out []Channel
 	for _, c := range Channels() {
-		if set.Mode(m.Kind, c) != Off && s.o.Senders[c] != nil && slices.Contains(reach, c) {
+		if s.Mode(set, m.Kind, c) != Off && s.o.Senders[c] != nil && slices.Contains(reach, c) {
 			out = append(out, c)
 		}
 	}
 	if !page && len(out) == 0 {
 		return nil
+	}
+	if m.Follows != "" {
+		var n int
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM notifications WHERE user_id = $1 AND path = $2`, userID, m.Follows).Scan(&n); err != nil || n == 0 {
+			return err
+		}
 	}
 	text, err := m.Text.stored()
 	if err != nil {
@@ -88,7 +94,7 @@ func (s *Service) tell(ctx context.Context, tx *db.Tx, userID string, set *Setti
 		return err // told already
 	}
 	for _, c := range out {
-		due := set.due(now, set.Mode(m.Kind, c), m.Urgent, s.o.Collect)
+		due := set.due(now, s.Mode(set, m.Kind, c), m.Urgent, s.o.Collect)
 		if err := s.enclose(ctx, tx, userID, c, due, now, id); err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ const (
 // Kinds lists them, the most pressing first.
 func Kinds() []notify.Kind {
 	const view access.Permission = "telemetry.view"
-	return []notify.Kind{{Name: Raised, Permission: view}, {Name: Unacked, Permission: view}, {Name: Ended, Permission: view}, {Name: Warning, Permission: view}}
+	return []notify.Kind{{Name: Raised, Permission: view}, {Name: Unacked, Permission: view}, {Name: Ended, Permission: view}, {Name: Warning, Permission: view, Optional: true}}
 }
 
 // Registry gives the outlets; *telemetry.Registry is one.
@@ -109,6 +109,12 @@ func (s *Service) Alarms(ctx context.Context, tx *db.Tx, changes []alarm.Change)
 			e = c.Before
 		}
 		s.address(m, snap, e)
+		if !c.After.Shown() { // told to those only who were told of it
+			m.Follows = m.Path
+			if c.After == nil {
+				m.Path = "/alarms" // its own page is gone
+			}
+		}
 		list = append(list, *m)
 		if !again {
 			continue
@@ -128,7 +134,7 @@ func message(c alarm.Change, recent time.Time) (m *notify.Message, again bool) {
 	switch {
 	case !was && !is:
 		return nil, false
-	case !is: // later data show that it never was
+	case !is: // it is taken back: later data show that it never was
 		if !b.Open() || b.Severity != alarm.Act {
 			return nil, false
 		}

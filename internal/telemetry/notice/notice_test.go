@@ -96,6 +96,14 @@ func newRig(t *testing.T, url string) *rig {
 		if area == "540121" {
 			r.who = u.ID
 		}
+		set, err := r.notify.Settings(t.Context(), u.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set.Modes[notify.Choice{Kind: notice.Warning, Channel: notify.Page}] = notify.Now
+		if err := r.notify.SaveSettings(t.Context(), auth.Principal{ID: u.ID}, set); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return r
 }
@@ -151,29 +159,37 @@ func TestWhatIsTold(t *testing.T) {
 		before, after *alarm.Episode
 		want          []string
 		reminds       bool
+		told          bool // the one before was told
 	}{
-		{"new", nil, &raised, []string{"alarm_raised " + what + ": Plant A No. 1, since 2026-11-23 08:00"}, true},
-		{"new and over", nil, ended, []string{"alarm_raised " + what + ": Plant A No. 1, from 2026-11-23 08:00 until 2026-11-23 09:00"}, false},
-		{"new and long over", nil, with(func(e *alarm.Episode) { e.Start, e.End = start.AddDate(0, 0, -9), start.AddDate(0, 0, -8) }), nil, false},
-		{"new, acknowledged before", nil, with(func(e *alarm.Episode) { e.Ack = note }), []string{"alarm_raised " + what + ": Plant A No. 1, since 2026-11-23 08:00"}, false},
-		{"kept quiet", nil, quiet, nil, false},
-		{"part of another", nil, with(func(e *alarm.Episode) { e.Parent = "a0" }), nil, false},
-		{"warning", nil, warn, []string{"alarm_warning " + what + ": Plant A No. 1, since 2026-11-23 08:00"}, false},
-		{"worse", warn, &raised, []string{"alarm_raised " + what + ": Plant A No. 1, since 2026-11-23 08:00"}, true},
-		{"better", &raised, warn, nil, false},
-		{"figure only", &raised, with(func(e *alarm.Episode) { e.Count = 9 }), nil, false},
-		{"acknowledged", &raised, with(func(e *alarm.Episode) { e.Ack = note }), nil, false},
-		{"over", &raised, ended, []string{"alarm_ended Over: " + what + ", Plant A No. 1, from 2026-11-23 08:00 until 2026-11-23 09:00"}, false},
-		{"warning over", warn, with(func(e *alarm.Episode) { e.Severity, e.End = alarm.Warn, start.Add(time.Hour) }), nil, false},
-		{"goes on", ended, &raised, []string{"alarm_raised Goes on: " + what + ", Plant A No. 1, since 2026-11-23 08:00"}, true},
-		{"never was", &raised, nil, []string{"alarm_ended Withdrawn, later data show that it was none: " + what + ", Plant A No. 1, 2026-11-23 08:00"}, false},
-		{"now quiet", &raised, quiet, []string{"alarm_ended Withdrawn, later data show that it was none: " + what + ", Plant A No. 1, 2026-11-23 08:00"}, false},
-		{"never was, and over", ended, nil, nil, false},
-		{"of a factor without a symbol", nil, with(func(e *alarm.Episode) { e.Factor = "a34013" }), []string{"alarm_raised Over the limit: particulates: Plant A No. 1, since 2026-11-23 08:00"}, true},
-		{"of an outlet that is gone", nil, with(func(e *alarm.Episode) { e.Outlet = 99 }), nil, true},
+		{"new", nil, &raised, []string{"alarm_raised " + what + ": Plant A No. 1, since 2026-11-23 08:00"}, true, false},
+		{"new and over", nil, ended, []string{"alarm_raised " + what + ": Plant A No. 1, from 2026-11-23 08:00 until 2026-11-23 09:00"}, false, false},
+		{"new and long over", nil, with(func(e *alarm.Episode) { e.Start, e.End = start.AddDate(0, 0, -9), start.AddDate(0, 0, -8) }), nil, false, false},
+		{"new, acknowledged before", nil, with(func(e *alarm.Episode) { e.Ack = note }), []string{"alarm_raised " + what + ": Plant A No. 1, since 2026-11-23 08:00"}, false, false},
+		{"kept quiet", nil, quiet, nil, false, false},
+		{"part of another", nil, with(func(e *alarm.Episode) { e.Parent = "a0" }), nil, false, false},
+		{"warning", nil, warn, []string{"alarm_warning " + what + ": Plant A No. 1, since 2026-11-23 08:00"}, false, false},
+		{"worse", warn, &raised, []string{"alarm_raised " + what + ": Plant A No. 1, since 2026-11-23 08:00"}, true, false},
+		{"better", &raised, warn, nil, false, false},
+		{"figure only", &raised, with(func(e *alarm.Episode) { e.Count = 9 }), nil, false, false},
+		{"acknowledged", &raised, with(func(e *alarm.Episode) { e.Ack = note }), nil, false, false},
+		{"over", &raised, ended, []string{"alarm_ended Over: " + what + ", Plant A No. 1, from 2026-11-23 08:00 until 2026-11-23 09:00"}, false, false},
+		{"warning over", warn, with(func(e *alarm.Episode) { e.Severity, e.End = alarm.Warn, start.Add(time.Hour) }), nil, false, false},
+		{"goes on", ended, &raised, []string{"alarm_raised Goes on: " + what + ", Plant A No. 1, since 2026-11-23 08:00"}, true, false},
+		{"never was, not told", &raised, nil, nil, false, false},
+		{"never was", &raised, nil, []string{"alarm_raised " + what + ": Plant A No. 1, since 2026-11-23 08:00", "alarm_ended Withdrawn, later data show that it was none: " + what + ", Plant A No. 1, 2026-11-23 08:00"}, false, true},
+		{"now quiet", &raised, quiet, []string{"alarm_raised " + what + ": Plant A No. 1, since 2026-11-23 08:00", "alarm_ended Withdrawn, later data show that it was none: " + what + ", Plant A No. 1, 2026-11-23 08:00"}, false, true},
+		{"never was, and over", ended, nil, nil, false, false},
+		{"of a factor without a symbol", nil, with(func(e *alarm.Episode) { e.Factor = "a34013" }), []string{"alarm_raised Over the limit: particulates: Plant A No. 1, since 2026-11-23 08:00"}, true, false},
+		{"of an outlet that is gone", nil, with(func(e *alarm.Episode) { e.Outlet = 99 }), nil, true, false},
 	}
 	for _, tt := range tests {
 		r := newRig(t, t.TempDir()+"/x.db")
+		if tt.told {
+			r.change(alarm.Change{After: tt.before})
+			if _, err := r.db.Exec(t.Context(), `DELETE FROM alarm_reminders`); err != nil {
+				t.Fatal(err)
+			}
+		}
 		r.change(alarm.Change{Before: tt.before, After: tt.after})
 		r.change(alarm.Change{Before: tt.before, After: tt.after}) // derived again after a restart
 		if d := cmp.Diff(tt.want, r.told()); d != "" {
