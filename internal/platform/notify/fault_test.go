@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"plateau/internal/platform/db"
+	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/notify"
 	"plateau/internal/platform/outbound"
@@ -141,6 +143,69 @@ func TestFullDisk(t *testing.T) {
 	r.run(func() bool { return r.states()[notify.Sent] == 1 })
 	if sent.Load() != 1 {
 		t.Errorf("sent %d times", sent.Load())
+	}
+}
+
+// TestFullDiskWhileTelling lets the database run out of pages at one point after
+// another of an act that tells of itself: act and notifications are there together
+// or not at all, and all of them once there is room again.
+func TestFullDiskWhileTelling(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, filepath.Join(t.TempDir(), "x.db"), func(o *notify.Options) { o.Senders[notify.Mail] = newFake() })
+	for i := range 20 {
+		r.confirmed(r.account(fmt.Sprint("in", i), "officer", ""), notify.Mail, "in@example.org", notify.Now)
+	}
+	ctx := t.Context()
+	counts := func() (out [4]int) {
+		t.Helper()
+		for i, table := range []string{"counters", "notifications", "notify_deliveries", "notify_items"} {
+			if err := r.db.QueryRow(ctx, `SELECT count(*) FROM `+table).Scan(&out[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return out
+	}
+	pages := func() (n int) {
+		t.Helper()
+		if err := r.db.QueryRow(ctx, `PRAGMA page_count`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	limit := func(n int) {
+		t.Helper()
+		if _, err := r.db.Exec(ctx, fmt.Sprint(`PRAGMA max_page_count = `, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	act := func(n int) error {
+		return r.db.Tx(ctx, func(tx *db.Tx) error {
+			if _, err := tx.Exec(ctx, `INSERT INTO counters (name, value) VALUES ($1, 1)`, fmt.Sprint("act-", n)); err != nil {
+				return err
+			}
+			return r.Tell(ctx, tx, []notify.Message{message(fmt.Sprint("a", n)), message(fmt.Sprint("b", n))})
+		})
+	}
+	refused, acts, others := 0, 0, counts()[0]
+	for round := range 3 {
+		for room := 0; ; room++ {
+			before := counts()
+			limit(pages() + room)
+			err := act(round)
+			limit(1073741823)
+			if err == nil {
+				acts++
+				break
+			}
+			refused++
+			if got := counts(); got != before || !errs.Is(err, errs.Busy) {
+				t.Errorf("room for %d pages: %v rows, %v before: %v", room, got, before, err)
+			}
+		}
+		r.pass(time.Second)
+	}
+	if got := counts(); got != [4]int{others + acts, 40 * acts, 20 * acts, 40 * acts} || refused < 10 {
+		t.Errorf("%v after %d acts, refused %d times", got, acts, refused)
 	}
 }
 
