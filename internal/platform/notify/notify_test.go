@@ -116,6 +116,7 @@ func TestWhen(t *testing.T) {
 		}
 		return time.Date(2026, 11, 23, c.Hour(), c.Minute(), 7, 0, i18n.Zone)
 	}
+	r := newRig(t, t.TempDir()+"/x.db", func(o *notify.Options) { o.Senders[notify.Mail] = newFake() })
 	for _, tt := range []struct {
 		name   string
 		now    string
@@ -135,24 +136,27 @@ func TestWhen(t *testing.T) {
 		{"urgent does not", "23:00", notify.Now, true, func(s *notify.Settings) { s.QuietFrom, s.QuietTo, s.Breaks = 22*60, 6*60, false }, "+1 06:00"},
 		{"digest in quiet hours", "10:00", notify.Digest, false, func(s *notify.Settings) { s.DigestAt, s.QuietFrom, s.QuietTo = 23*60, 22*60, 6*60 }, "+1 06:00"},
 	} {
-		r := newRig(t, t.TempDir()+"/x.db", func(o *notify.Options) { o.Senders[notify.Mail] = newFake() })
 		r.at = at(tt.now)
-		p := r.account("in", "officer", "")
+		p := r.account(tt.name, "officer", "")
 		r.confirmed(p, notify.Mail, "in@example.org", tt.mode)
 		set, _ := r.Settings(t.Context(), p.ID)
 		tt.set(&set)
 		if err := r.SaveSettings(t.Context(), p, set); err != nil {
 			t.Fatal(err)
 		}
-		m := message("a1")
+		m := message(tt.name)
 		m.Urgent = tt.urgent
 		r.tell(m)
+		list, n, err := r.Deliveries(t.Context(), notify.DeliveryFilter{User: p.ID, Limit: 2})
+		if err != nil || n != 1 {
+			t.Fatalf("%s: %d deliveries, %v", tt.name, n, err)
+		}
 		day, clock := 0, tt.want
 		if c, ok := strings.CutPrefix(clock, "+1 "); ok {
 			day, clock = 1, c
 		}
 		want := at(clock).AddDate(0, 0, day)
-		if got := r.only().Due.In(i18n.Zone); got.Sub(want).Abs() > 10*time.Second {
+		if got := list[0].Due.In(i18n.Zone); got.Sub(want).Abs() > 10*time.Second {
 			t.Errorf("%s: due %s, want %s", tt.name, got, want)
 		}
 	}
