@@ -21,7 +21,7 @@ var (
 	titles = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
 	ids    = regexp.MustCompile(` id="([^"]*)"`)
 	codes  = regexp.MustCompile(`(?s)<code lang="en">.*?</code>`)
-	rawKey = regexp.MustCompile(`>[^<]*\b(account|accounts|record|did|did_group|login|done|err|notify)\.[a-z_]+[^<]*<`)
+	rawKey = regexp.MustCompile(`>[^<]*\b(account|accounts|people|record|did|did_group|login|done|err|notify)\.[a-z_]+[^<]*<`)
 )
 
 // TestEveryPageInThreeLanguages draws each page in each language; the texts are

@@ -19,6 +19,7 @@ import (
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/notify"
+	"plateau/internal/platform/people"
 	"plateau/internal/web"
 )
 
@@ -39,6 +40,7 @@ type Deps struct {
 	Engine *web.Engine // made with Templates() among its templates
 	Auth   *auth.Service
 	Notify *notify.Service
+	People *people.Service
 	Links  func(r *http.Request) []web.Link // modules that who asks may open; nil: none
 	// BaseURL is where people reach the program, for links; "" goes by the request.
 	BaseURL string
@@ -99,6 +101,10 @@ func ownRoutes() []route {
 		{"POST", "/account/password", fresh, (*Handler).password},
 		{"GET", "/account/sessions", signedIn, (*Handler).sessions},
 		{"POST", "/account/sessions", signedIn, (*Handler).endSessions},
+		{"GET", "/account/posts", signedIn, (*Handler).posts},
+		{"POST", "/account/posts", signedIn, (*Handler).actIn},
+		{"POST", "/account/posts/delegate", fresh, (*Handler).delegate},
+		{"POST", "/account/posts/withdraw", signedIn, (*Handler).withdraw},
 		{"GET", "/account/second-factor", signedIn, (*Handler).factor},
 		{"POST", "/account/second-factor/begin", fresh, (*Handler).beginFactor},
 		{"GET", "/account/second-factor/set-up", fresh, (*Handler).setUpForm},
@@ -292,7 +298,7 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 // tabs are the pages of the account.
 func (c *call) tabs(current string) []web.Tab {
 	var out []web.Tab
-	for _, name := range []string{"", "password", "second-factor", "passkeys", "sessions", "tokens", "looks", "notifications"} {
+	for _, name := range []string{"", "posts", "password", "second-factor", "passkeys", "sessions", "tokens", "looks", "notifications"} {
 		key := "account.tab_" + strings.ReplaceAll(name, "-", "_")
 		if name == "" {
 			key = "account.tab_overview"

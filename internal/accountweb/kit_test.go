@@ -25,6 +25,7 @@ import (
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/notify"
+	"plateau/internal/platform/people"
 	"plateau/internal/web"
 )
 
@@ -32,9 +33,17 @@ var testEngine = sync.OnceValues(func() (*web.Engine, error) {
 	return web.New(web.Options{Templates: []fs.FS{Templates()}, Version: "test"})
 })
 
+// nowhere has no areas and no enterprises.
+type nowhere struct{}
+
+func (nowhere) Within(string, string) bool { return false }
+func (nowhere) AreaLevel(string) string    { return "" }
+func (nowhere) HasEnterprise(string) bool  { return false }
+
 // rig is the pages over real accounts behind the real edge, at a clock of its own.
 type rig struct {
 	*auth.Service
+	people  *people.Service
 	edge    http.Handler
 	tell    *notify.Service
 	out     *outbox
@@ -74,7 +83,8 @@ func newRig(t *testing.T) *rig {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	r := &rig{at: time.Date(2026, 11, 24, 8, 30, 0, 0, time.UTC), db: d, logs: &strings.Builder{}}
-	r.Service = auth.New(d, r.now, auth.Options{Cost: auth.Cost{Time: 1, MemoryKiB: 64, Threads: 1}})
+	r.people = people.New(d, r.now, nowhere{}, func() { r.Forget() })
+	r.Service = auth.New(d, r.now, auth.Options{Cost: auth.Cost{Time: 1, MemoryKiB: 64, Threads: 1}, Posts: r.people})
 	if _, err := r.EnsureSamples(t.Context(), "E1"); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +98,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	New(Deps{Engine: engine, Auth: r.Service, DB: d, Notify: r.tell, Changes: r.changes, Now: r.now}).Register(mux)
+	New(Deps{Engine: engine, Auth: r.Service, DB: d, People: r.people, Notify: r.tell, Changes: r.changes, Now: r.now}).Register(mux)
 	edge := &httpd.Edge{Translate: func(r *http.Request) func(string, ...any) string { return i18n.Default().For(web.RequestLang(r)).T }}
 	r.edge = httpd.Wrap(audit.Middleware(func(q *http.Request) string { return r.Client(q).Address }, r.Middleware(httpd.Mux(mux))), edge, slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), r.now)
 	return r

@@ -226,8 +226,8 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.auth = auth.New(a.db, a.now, auth.Options{Sealer: sealer, Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks(), URL: c.HTTP.URL})
-	a.people = people.New(a.db, a.now, registryPlaces{a.registry}, nil)
+	a.people = people.New(a.db, a.now, registryPlaces{a.registry}, func() { a.auth.Forget() })
+	a.auth = auth.New(a.db, a.now, auth.Options{Posts: a.people, Sealer: sealer, Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks(), URL: c.HTTP.URL})
 	if err := a.accounts(ctx); err != nil {
 		return err
 	}
@@ -468,7 +468,7 @@ func (a *App) handler() (http.Handler, error) {
 		mux.Handle(rt.Method+" "+rt.Path, own[rt.Path])
 	}
 	a.pages.Register(mux)
-	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, BaseURL: a.c.HTTP.URL, DB: a.db, Notify: a.notify, Changes: a.registryChanges, Now: a.now}).Register(mux)
+	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, BaseURL: a.c.HTTP.URL, DB: a.db, People: a.people, Notify: a.notify, Changes: a.registryChanges, Now: a.now}).Register(mux)
 	peopleweb.New(peopleweb.Deps{Engine: engine, People: a.people, Auth: a.auth, Names: registryPlaces{a.registry}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,

@@ -22,6 +22,8 @@ import (
 //	who      Post, Area, Day: who held which post on a day
 //	appoint  Post, Login, From, To
 //	end      ID, To: an appointment, at the end of the day To or now
+//	delegate ID, Login, To: the post of an appointment, to an account until the end of a day
+//	withdraw ID: a delegation
 type RoleOrder struct {
 	Act, Post, Area, Login, ID string
 	Day, From, To              string // YYYY-MM-DD
@@ -32,7 +34,7 @@ type RoleAnswer struct {
 	Posts         []people.Post
 	Organisations map[string]string // names by id
 	Holdings      []people.Holding  // those of the question; of list, those of now
-	ID            string            // of the appointment that was made
+	ID            string            // of the appointment or delegation that was made
 }
 
 func (o *RoleOrder) query() url.Values {
@@ -122,6 +124,26 @@ func (o *RoleOrder) do(ctx context.Context, s *people.Service, accounts *auth.Se
 		made, err := s.Appoint(ctx, a, auth.System)
 		out.ID = made.ID
 		return out, err
+	case "delegate":
+		u, err := accounts.UserByLogin(ctx, o.Login)
+		if errs.Is(err, errs.NotFound) {
+			return out, fmt.Errorf("there is no account %q; \"plateau user list\" shows them", o.Login)
+		}
+		if err != nil {
+			return out, err
+		}
+		d := people.Delegation{Appointment: o.ID, Account: u.ID}
+		if d.To, err = dayIn(o.To); err != nil {
+			return out, err
+		}
+		if !d.To.IsZero() {
+			d.To = d.To.AddDate(0, 0, 1)
+		}
+		made, err := s.Delegate(ctx, d, auth.System)
+		out.ID = made.ID
+		return out, o.found(err, "appointment")
+	case "withdraw":
+		return out, o.found(s.Withdraw(ctx, o.ID, auth.System), "delegation")
 	case "end":
 		end, err := dayIn(o.To)
 		if err != nil {
@@ -130,13 +152,17 @@ func (o *RoleOrder) do(ctx context.Context, s *people.Service, accounts *auth.Se
 		if !end.IsZero() {
 			end = end.AddDate(0, 0, 1)
 		}
-		err = s.End(ctx, o.ID, end, auth.System)
-		if errs.Is(err, errs.NotFound) {
-			return out, fmt.Errorf("there is no appointment %q; \"plateau role who\" shows their ids", o.ID)
-		}
-		return out, err
+		return out, o.found(s.End(ctx, o.ID, end, auth.System), "appointment")
 	}
 	return out, fmt.Errorf("unknown order %q", o.Act)
+}
+
+// found words the error of an id that there is not.
+func (o *RoleOrder) found(err error, what string) error {
+	if errs.Is(err, errs.NotFound) {
+		return fmt.Errorf("there is no %s %q; \"plateau role who\" shows their ids", what, o.ID)
+	}
+	return err
 }
 
 func (o *RoleOrder) list(ctx context.Context, s *people.Service, now time.Time, out *RoleAnswer) error {

@@ -23,6 +23,7 @@ type holder struct {
 	From, To    string
 	By          string // post that appointed
 	End         bool   // may be ended by the reader
+	Deputies    []string
 }
 
 // postLine is a post of the list.
@@ -42,8 +43,13 @@ type postsView struct {
 }
 
 func (h *Handler) holder(c *call, x *people.Holding) holder {
+	var deputies []string
+	for i := range x.Deputies {
+		d := &x.Deputies[i]
+		deputies = append(deputies, c.l.T("people.deputies", "login", d.Login, "until", c.lastDay(d.Ends())))
+	}
 	return holder{
-		ID: x.ID, Title: c.in(x.Of.Title), Area: h.area(c, x.Of.Area), Href: c.path("/posts/" + x.Of.ID), Login: x.Login,
+		Deputies: deputies, ID: x.ID, Title: c.in(x.Of.Title), Area: h.area(c, x.Of.Area), Href: c.path("/posts/" + x.Of.ID), Login: x.Login,
 		From: i18n.Stamp(x.From), To: c.lastDay(x.To), By: x.ByPost,
 	}
 }

@@ -215,6 +215,9 @@ func (c *call) instead() string {
 	if c.actor.May(Keeps) {
 		return "/keeping"
 	}
+	if c.actor.May("platform.account") { // nothing but the account's own pages, such as of somebody whose posts are over
+		return "/account/posts"
+	}
 	return ""
 }
 

@@ -48,8 +48,29 @@ CREATE TABLE appointments (
 CREATE INDEX appointments_post ON appointments (post, from_at);
 CREATE INDEX appointments_account ON appointments (account, from_at);
 
+-- Who may act in an appointment's post for its holder, until an instant.
+CREATE TABLE delegations (
+    id          TEXT NOT NULL PRIMARY KEY, -- UUIDv7
+    appointment TEXT NOT NULL REFERENCES appointments (id),
+    account     TEXT NOT NULL REFERENCES users (id),
+    from_at     BIGINT NOT NULL,
+    to_at       BIGINT NOT NULL, -- exclusive
+    made_at     BIGINT NOT NULL
+);
+
+CREATE INDEX delegations_appointment ON delegations (appointment);
+CREATE INDEX delegations_account ON delegations (account, to_at);
+
+-- The appointment or delegation that a session or a token acts in; '' = the first
+-- appointment of its account, else the kind of the account.
+ALTER TABLE sessions ADD COLUMN acting TEXT NOT NULL DEFAULT '';
+ALTER TABLE api_tokens ADD COLUMN acting TEXT NOT NULL DEFAULT '';
+
 -- +goose Down
 
+ALTER TABLE api_tokens DROP COLUMN acting;
+ALTER TABLE sessions DROP COLUMN acting;
+DROP TABLE delegations;
 DROP TABLE appointments;
 DROP TABLE posts;
 DROP TABLE organisations;

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"time"
 
 	"plateau/internal/platform/access"
 )
@@ -44,6 +45,10 @@ type Principal struct {
 	Area       string // area code whose subtree they are responsible for; "" = all
 	Enterprise string // whose outlets they are for, where the role reaches by organisation
 	Token      bool   // came with an API token, not with a session
+	Acting     string // id of the appointment or delegation they act in; "" = by the kind of the account
+	OnBehalfOf string // account id of the holder whose post was delegated to them; "" = nobody
+
+	until time.Time // end of that appointment or delegation; zero = open
 }
 
 // System is the program itself, for changes that no person asked for.

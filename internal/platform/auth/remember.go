@@ -43,7 +43,11 @@ func (r *remembered) put(hash string, p Principal, now time.Time, epoch int) {
 	if r.by == nil || len(r.by) >= maxRemembered {
 		r.by = map[string]found{}
 	}
-	r.by[hash] = found{p, now.Add(rememberFor)}
+	until := now.Add(rememberFor)
+	if !p.until.IsZero() && p.until.Before(until) {
+		until = p.until
+	}
+	r.by[hash] = found{p, until}
 }
 
 func (r *remembered) forget() {

@@ -29,6 +29,7 @@ type Service struct {
 	sealer  *Sealer
 	steps   steps
 	tokens  remembered
+	posts   Posts
 	url     string
 
 	failures   failures
@@ -43,6 +44,7 @@ type Options struct {
 	Proxies []netip.Prefix // whose forwarding headers are believed
 	Sealer  *Sealer        // nil: secrets of second factors are lost with the process
 	URL     string         // under which people reach the program; passkeys are made for its host. "" = told by nobody
+	Posts   Posts          // nil: every account works by its kind
 }
 
 // New returns the service over a migrated database.
@@ -55,7 +57,7 @@ func New(d *db.DB, now func() time.Time, o Options) *Service {
 	}
 	return &Service{
 		db: d, now: now, hasher: newHasher(o.Cost), limit: newLimiter(now),
-		idle: cmp.Or(o.Idle, idleLimit), life: cmp.Or(o.Life, lifeLimit), proxies: o.Proxies, sealer: o.Sealer,
+		idle: cmp.Or(o.Idle, idleLimit), life: cmp.Or(o.Life, lifeLimit), proxies: o.Proxies, sealer: o.Sealer, posts: o.Posts,
 		url: o.URL, ceremonies: ceremonies{sealer: newSealer(randomKey())},
 	}
 }
@@ -190,12 +192,13 @@ func (s *Service) Users(ctx context.Context) ([]User, error) {
 }
 
 // CreateToken makes an API token for an account and returns it; only its hash
-// is kept, so it cannot be shown again. A zero expires is never.
+// is kept, so it cannot be shown again. A zero expires is never. Where the account
+// itself asks in ctx, the token acts in the post it acts in now, and ends with it.
 func (s *Service) CreateToken(ctx context.Context, userID, label string, expires time.Time) (token, id string, err error) {
 	token, id = "plt_"+secret(), uuid.Must(uuid.NewV7()).String()
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO api_tokens (id, hash, user_id, label, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-			id, hashSecret(token), userID, label, db.Micros(s.now()), db.MicrosOrNull(expires)); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO api_tokens (id, hash, user_id, label, created_at, expires_at, acting) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			id, hashSecret(token), userID, label, db.Micros(s.now()), db.MicrosOrNull(expires), actingOf(ctx, userID)); err != nil {
 			return err
 		}
 		return s.note(ctx, tx, "account.token_make", userID, "token", id, "label", label, "until", until(expires))
@@ -280,15 +283,18 @@ func (s *Service) Bearer(ctx context.Context, token string) (Principal, error) {
 		return p, nil
 	}
 	var u User
-	err := s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM api_tokens t JOIN users u ON u.id = t.user_id
+	var acting string
+	err := s.db.QueryRow(ctx, `SELECT `+userColumns+`, t.acting FROM api_tokens t JOIN users u ON u.id = t.user_id
 		WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) AND u.disabled = 0`,
-		hash, db.Micros(now)).Scan(u.targets()...)
+		hash, db.Micros(now)).Scan(append(u.targets(), &acting)...)
 	if err = db.NotFound(err); errs.Is(err, errs.NotFound) {
 		return Principal{}, errs.New(errs.Unauthenticated, "err.auth.token")
 	} else if err != nil {
 		return Principal{}, fmt.Errorf("find token: %w", err)
 	}
-	p = u.principal()
+	if p, err = s.tokenActs(ctx, u.principal(), acting); err != nil {
+		return Principal{}, err
+	}
 	p.Token = true
 	s.tokens.put(hash, p, now, epoch)
 	return p, nil

@@ -33,7 +33,8 @@ type Session struct {
 	Proved  time.Time // when the credential was last given
 	Client
 
-	hash string
+	hash   string
+	acting string // the appointment or delegation chosen; "" = the default
 }
 
 // Fresh reports whether who uses the session proved not long ago who they are.
@@ -54,7 +55,7 @@ func SessionFrom(ctx context.Context) Session {
 	return s
 }
 
-const sessionColumns = `s.id, s.hash, s.created_at, s.seen_at, s.expires_at, s.proved_at, s.address, s.browser`
+const sessionColumns = `s.id, s.hash, s.created_at, s.seen_at, s.expires_at, s.proved_at, s.address, s.browser, s.acting`
 
 // scanned are the columns of a session in their stored form.
 type scanned struct {
@@ -63,7 +64,7 @@ type scanned struct {
 }
 
 func (x *scanned) targets() []any {
-	return []any{&x.s.ID, &x.s.hash, &x.created, &x.seen, &x.expires, &x.proved, &x.s.Address, &x.s.Browser}
+	return []any{&x.s.ID, &x.s.hash, &x.created, &x.seen, &x.expires, &x.proved, &x.s.Address, &x.s.Browser, &x.s.acting}
 }
 
 func (x *scanned) session() Session {
@@ -114,7 +115,8 @@ func (s *Service) Session(ctx context.Context, secret string) (Principal, Sessio
 			return Principal{}, Session{}, fmt.Errorf("note use of session: %w", err)
 		}
 	}
-	return u.principal(), x.session(), nil
+	p, err := s.sessionActs(ctx, u.principal(), x.s.acting)
+	return p, x.session(), err
 }
 
 // Sessions returns the live sessions of an account, the last used first.

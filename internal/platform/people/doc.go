@@ -5,6 +5,9 @@
 // appointments are added and ended, not overwritten, and every act is an audit
 // entry in its transaction.
 //
+// A holder delegates a post until an instant (Service.Delegate); what an account may
+// act in at a time is Service.Acting, which package auth asks for every request.
+//
 // Who may appoint whom stands in the policy (package access, section appoints):
 // an act takes the principal and is refused where the policy does not allow it, in
 // the area of the post, and for the person themselves.

@@ -351,7 +351,7 @@ func (s *Service) Appoint(ctx context.Context, a Appointment, by auth.Principal)
 	}
 	a.ID, a.ByID, a.ByPost, a.Made = uuid.Must(uuid.NewV7()).String(), by.ID, by.Post.Zh, instant(at)
 	a.From, a.To = instant(a.From), instant(a.To)
-	if a.Account == by.ID {
+	if a.Account == by.ID || a.Account != "" && a.Account == by.OnBehalfOf {
 		return a, errs.New(errs.Forbidden, "err.people.self")
 	}
 	if !a.To.IsZero() && !a.To.After(a.From) {
@@ -374,10 +374,7 @@ func (s *Service) Appoint(ctx context.Context, a Appointment, by auth.Principal)
 				a.To = instant(end)
 			}
 		}
-		var disabled bool
-		if err := db.NotFound(tx.QueryRow(ctx, `SELECT disabled FROM users WHERE id = $1`, a.Account).Scan(&disabled)); errs.Is(err, errs.NotFound) || err == nil && disabled {
-			return errs.InvalidField("account", "err.people.account")
-		} else if err != nil {
+		if err := openAccount(ctx, tx, a.Account); err != nil {
 			return err
 		}
 		others, err := appointments(ctx, tx, `WHERE a.post = $1 AND (a.to_at IS NULL OR a.to_at > $2 AND a.to_at > a.from_at) ORDER BY a.from_at, a.id`, a.Post, db.Micros(a.From))

@@ -71,6 +71,12 @@ func (f *fixture) now() time.Time {
 	return f.at
 }
 
+func (f *fixture) pass(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at = f.at.Add(d)
+}
+
 func newFixture(t *testing.T, url string) *fixture {
 	t.Helper()
 	d, err := db.Open(t.Context(), url)
@@ -79,8 +85,11 @@ func newFixture(t *testing.T, url string) *fixture {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	f := &fixture{t: t, db: d, at: time.Date(2026, 11, 24, 0, 30, 0, 0, time.UTC), account: map[string]string{}}
-	f.auth = auth.New(d, f.now, auth.Options{Cost: auth.Cost{Time: 1, MemoryKiB: 64, Threads: 1}})
-	f.Service = people.New(d, f.now, places{}, func() { f.ended++ })
+	f.Service = people.New(d, f.now, places{}, func() {
+		f.ended++
+		f.auth.Forget()
+	})
+	f.auth = auth.New(d, f.now, auth.Options{Cost: auth.Cost{Time: 1, MemoryKiB: 64, Threads: 1}, Posts: f.Service})
 	for _, login := range []string{"a", "b", "c"} {
 		u, err := f.auth.AddUser(t.Context(), auth.User{Login: login, Post: auth.Post{Zh: login}, Role: "person"})
 		if err != nil {

@@ -109,8 +109,9 @@ func (s *Service) Reaches(p Post, area string) bool {
 // Holding is an appointment with the post and who holds it.
 type Holding struct {
 	Appointment
-	Of    Post
-	Login string
+	Of       Post
+	Login    string
+	Deputies []Delegated // who could act for the holder in the time asked about
 }
 
 // Question asks who answered for something in a time; empty fields choose nothing.
@@ -143,8 +144,22 @@ func (s *Service) On(ctx context.Context, q Question) ([]Holding, error) {
 		h.take(&x)
 		return err
 	}, q.Post, q.Account, db.Micros(q.To), db.Micros(q.From))
-	if err != nil || q.Area == "" {
-		return list, err
+	if err != nil {
+		return nil, err
+	}
+	deputies, err := s.deputies(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		for j := range deputies {
+			if deputies[j].Appointment == list[i].ID {
+				list[i].Deputies = append(list[i].Deputies, deputies[j])
+			}
+		}
+	}
+	if q.Area == "" {
+		return list, nil
 	}
 	out := list[:0]
 	for _, h := range list {
