@@ -150,5 +150,5 @@ func (c *call) more() []web.Link {
 			out = append(out, l.Link)
 		}
 	}
-	return out
+	return append(out, web.Link{Key: "personal.title", Path: PersonalPath})
 }

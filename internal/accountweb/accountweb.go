@@ -88,7 +88,7 @@ type route struct {
 const CodePath = "/sign-in/code"
 
 func routes() []route {
-	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes(), looksRoutes(), notifyRoutes())
+	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes(), looksRoutes(), notifyRoutes(), personalRoutes())
 }
 
 func ownRoutes() []route {

@@ -59,3 +59,12 @@ func TestLooks(t *testing.T) {
 	cursor := last[len(last)-recordPage].Cursor()
 	b.page(fmt.Sprintf("/en/account/looks?before=%s", cursor), "Newest", "2026-17")
 }
+
+// TestPersonal: anybody reads which personal data is kept, and the foot of each
+// page leads there.
+func TestPersonal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.browser(t).page("/en/personal-data", "184 days", "users.*", "audit_details.address", "个人信息保护法 13(1)(3)", "not compared with the text", `<a href="/en/personal-data">Personal data</a>`)
+	r.signedIn(t, "officer").page("/en/account", `<a href="/en/personal-data">`)
+}

@@ -70,8 +70,8 @@ func (c *call) lookEntry(s sight, act, ref string, seen ...string) audit.Entry {
 	return e
 }
 
-// personal are the kinds of objects whose id is an account's.
-var personal = []string{"account"}
+// ofPeople are the kinds of objects whose id is an account's.
+var ofPeople = []string{"account"}
 
 // blind takes what is personal out of an entry.
 func (s sight) blind(e *audit.Entry) {
@@ -79,7 +79,7 @@ func (s sight) blind(e *audit.Entry) {
 		return
 	}
 	e.Who, e.Post, e.OnBehalfOf, e.Subjects, e.Address, e.Detail = "", "", "", nil, "", ""
-	if slices.Contains(personal, e.Kind) {
+	if slices.Contains(ofPeople, e.Kind) {
 		e.Ref = ""
 	}
 }

@@ -540,6 +540,7 @@ func (a *App) Serve(ctx context.Context) error {
 	run("reports", a.reports.Run)
 	run("orders", a.serveControl)
 	run("failed sign-ins", a.noteFailures)
+	run("retention", a.retain)
 	run("keeping", a.keeping.Run)
 	if a.o.Demo {
 		run("demonstration", a.play)

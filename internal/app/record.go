@@ -7,7 +7,10 @@ import (
 	"time"
 
 	"plateau/internal/accountweb"
+	"plateau/internal/platform/audit"
+	"plateau/internal/platform/auth"
 	"plateau/internal/platform/i18n"
+	"plateau/internal/platform/personal"
 )
 
 // failuresEvery is how often failed sign-ins are written into the record: one
@@ -32,6 +35,43 @@ func (a *App) noteFailures(ctx context.Context) error {
 			a.log.WarnContext(ctx, "failed sign-ins are not in the record yet", slog.Any("error", err))
 		}
 	}
+}
+
+// retainEvery is how often personal data whose time is over is erased; the
+// register (package personal) tells people that it is gone within that.
+const retainEvery = 6 * time.Hour
+
+// retain erases it at the start and from then on until ctx ends.
+func (a *App) retain(ctx context.Context) error {
+	tick := time.NewTicker(retainEvery)
+	defer tick.Stop()
+	for {
+		if err := a.expire(ctx); err != nil && ctx.Err() == nil { // what is over stays over: the next time takes it
+			a.log.WarnContext(ctx, "personal data whose time is over was not erased", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// expire erases what is over by now.
+func (a *App) expire(ctx context.Context) error {
+	now, r := a.now(), personal.Default()
+	rows, err := a.auth.Expire(ctx, now.Add(-r.Life("token")))
+	if err != nil {
+		return err
+	}
+	addresses, err := audit.Expire(ctx, a.db, now.Add(-r.Life("address")), auth.System.Entry(now, "platform", "", "", ""))
+	if err != nil {
+		return err
+	}
+	if rows+addresses > 0 {
+		a.log.InfoContext(ctx, "personal data whose time is over was erased", slog.Int64("rows", rows), slog.Int64("addresses", addresses))
+	}
+	return nil
 }
 
 // registryChanges reads what an act on the registry did, from the rows of the

@@ -40,6 +40,8 @@ type Entry struct {
 	Address string // it came from; "" when the program acted by itself
 	Detail  string // JSON, what changed
 	Erased  bool
+	// AddressErased tells that the address alone is gone, because its time was over.
+	AddressErased bool
 
 	Hash string // hexadecimal SHA-256
 }
@@ -97,8 +99,9 @@ func Append(ctx context.Context, tx *db.Tx, e Entry) error {
 	if err := tx.QueryRow(ctx, `UPDATE audit_chains SET seq = seq + 1 WHERE id = $1 RETURNING seq, head`, e.Chain).Scan(&e.Seq, &before); err != nil {
 		return fmt.Errorf("read head of audit entries: %w", err)
 	}
-	salt := rand.Text()
-	commitment := commit(salt, e.Address, e.Detail)
+	salt, addressSalt := rand.Text(), rand.Text()
+	addressSum := digest(addressSalt, e.Address)
+	commitment := commitTo(addressSum, salt, e.Detail)
 	e.Hash = e.chained(before, commitment)
 	subjects, err := json.Marshal(e.Subjects)
 	if err != nil {
@@ -108,7 +111,7 @@ func Append(ctx context.Context, tx *db.Tx, e Entry) error {
 		[][]any{{e.Chain, e.Seq, db.Micros(e.At), e.Who, e.Post, e.OnBehalfOf, e.System, e.Act, e.Kind, e.Ref, string(subjects), commitment, e.Hash}}); err != nil {
 		return err
 	}
-	if err := tx.Insert(ctx, "audit_details", []string{"chain", "seq", "salt", "address", "detail"}, [][]any{{e.Chain, e.Seq, salt, e.Address, e.Detail}}); err != nil {
+	if err := tx.Insert(ctx, "audit_details", []string{"chain", "seq", "salt", "address", "address_salt", "address_sum", "detail"}, [][]any{{e.Chain, e.Seq, salt, e.Address, addressSalt, addressSum, e.Detail}}); err != nil {
 		return err
 	}
 	rows := make([][]any, len(e.Subjects))
@@ -133,9 +136,15 @@ func clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// commit binds an entry to what may be erased. The salt keeps somebody who holds
-// the chain alone from guessing it.
-func commit(salt, address, detail string) string { return digest(salt, address, detail) }
+// commitTo binds an entry to what may be erased: to its address by the hash of that
+// with a salt, so that the address alone can go, and to its detail. The salts keep
+// somebody who holds the chain alone from guessing either.
+func commitTo(addressSum, salt, detail string) string {
+	return digest("2", addressSum, digest(salt, detail))
+}
+
+// commitFirst is the form of before: address and detail go together.
+func commitFirst(salt, address, detail string) string { return digest(salt, address, detail) }
 
 // chained is the hash of an entry behind the hash of the one before.
 func (e *Entry) chained(before, commitment string) string {

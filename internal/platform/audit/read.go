@@ -52,25 +52,38 @@ func ParseCursor(s string) (c Cursor, ok bool) {
 	return Cursor{db.Time(micros), chain, n}, err1 == nil && err2 == nil && micros > 0
 }
 
-const columns = `e.chain, e.seq, e.at, e.who, e.post, e.on_behalf_of, e.system, e.act, e.kind, e.ref, e.subjects, e.commitment, e.hash, d.salt, d.address, d.detail`
+const columns = `e.chain, e.seq, e.at, e.who, e.post, e.on_behalf_of, e.system, e.act, e.kind, e.ref, e.subjects, e.commitment, e.hash, d.salt, d.address, d.address_salt, d.address_sum, d.detail`
 
 const from = ` FROM audit_entries e LEFT JOIN audit_details d ON d.chain = e.chain AND d.seq = e.seq`
 
 // row is an entry with what its hash was made of.
 type row struct {
 	Entry
-	commitment, salt string
+	commitment, salt        string
+	addressSalt, addressSum string
+}
+
+// holds reports whether address and detail are those that the entry was bound to,
+// as far as they are there.
+func (r *row) holds() bool {
+	if r.addressSum == "" {
+		return commitFirst(r.salt, r.Address, r.Detail) == r.commitment
+	}
+	there := r.AddressErased && r.Address == "" || digest(r.addressSalt, r.Address) == r.addressSum
+	return there && commitTo(r.addressSum, r.salt, r.Detail) == r.commitment
 }
 
 func scan(rows *sql.Rows) (r row, err error) {
 	var at int64
 	var subjects string
-	var salt, address, detail sql.NullString
-	if err := rows.Scan(&r.Chain, &r.Seq, &at, &r.Who, &r.Post, &r.OnBehalfOf, &r.System, &r.Act, &r.Kind, &r.Ref, &subjects, &r.commitment, &r.Hash, &salt, &address, &detail); err != nil {
+	var salt, address, addressSalt, addressSum, detail sql.NullString
+	if err := rows.Scan(&r.Chain, &r.Seq, &at, &r.Who, &r.Post, &r.OnBehalfOf, &r.System, &r.Act, &r.Kind, &r.Ref, &subjects, &r.commitment, &r.Hash, &salt, &address, &addressSalt, &addressSum, &detail); err != nil {
 		return r, err
 	}
 	r.At, r.Erased = db.Time(at), !salt.Valid
 	r.salt, r.Address, r.Detail = salt.String, address.String, detail.String
+	r.addressSalt, r.addressSum = addressSalt.String, addressSum.String
+	r.AddressErased = r.addressSum != "" && r.addressSalt == ""
 	if err := json.Unmarshal([]byte(subjects), &r.Subjects); err != nil {
 		return r, fmt.Errorf("subjects of audit entry %s/%d: %w", r.Chain, r.Seq, err)
 	}
@@ -188,7 +201,8 @@ func verify(ctx context.Context, tx *db.Tx, r *Report) error {
 	defer rows.Close()
 	var chain, before string
 	var seq int64
-	gone, told := map[string]bool{}, map[string]bool{}
+	gone, lost := map[string]bool{}, map[string]bool{} // all; the address alone
+	told, expired := map[string]bool{}, ranges{}
 	for rows.Next() {
 		e, err := scan(rows)
 		if err != nil {
@@ -216,11 +230,17 @@ func verify(ctx context.Context, tx *db.Tx, r *Report) error {
 		switch {
 		case e.Erased:
 			gone[place] = true
-		case commit(e.salt, e.Address, e.Detail) != e.commitment:
+		case !e.holds():
 			fault("entry %s: its address or detail is not as it was written", place)
 		}
-		if e.Act == ActErase {
+		if e.AddressErased {
+			lost[place] = true
+		}
+		switch e.Act {
+		case ActErase:
 			told[e.Ref] = true
+		case ActExpire:
+			expired.add(e.Ref)
 		}
 		before = e.Hash
 		ends[chain].Entries++
@@ -231,8 +251,13 @@ func verify(ctx context.Context, tx *db.Tx, r *Report) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
+	for place := range lost {
+		if !told[place] && !expired.hold(place) {
+			fault("entry %s: its address is gone, and no entry says that its time was over", place)
+		}
+	}
 	for place := range gone {
-		if !told[place] {
+		if !told[place] && !expired.hold(place) {
 			fault("entry %s: its address and detail are gone, and no entry says who erased them", place)
 		}
 	}
