@@ -88,7 +88,7 @@ type route struct {
 const CodePath = "/sign-in/code"
 
 func routes() []route {
-	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes(), looksRoutes(), notifyRoutes(), personalRoutes())
+	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes(), looksRoutes(), dataRoutes(), notifyRoutes(), personalRoutes())
 }
 
 func ownRoutes() []route {
@@ -298,7 +298,7 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 // tabs are the pages of the account.
 func (c *call) tabs(current string) []web.Tab {
 	var out []web.Tab
-	for _, name := range []string{"", "posts", "password", "second-factor", "passkeys", "sessions", "tokens", "looks", "notifications"} {
+	for _, name := range []string{"", "posts", "password", "second-factor", "passkeys", "sessions", "tokens", "looks", "data", "notifications"} {
 		key := "account.tab_" + strings.ReplaceAll(name, "-", "_")
 		if name == "" {
 			key = "account.tab_overview"

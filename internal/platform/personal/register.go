@@ -30,6 +30,7 @@ type Register struct {
 	Basis         map[string]Basis
 	Kinds         []Kind              `toml:"kind"`
 	None          map[string][]string // columns that are not personal, by table
+	Held          []Held
 }
 
 // Basis is a provision that something is kept by.

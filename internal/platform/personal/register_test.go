@@ -2,6 +2,7 @@ package personal_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,22 @@ func TestEveryColumnIsDeclared(t *testing.T) {
 					}
 				}
 			}
+			for _, h := range r.Held {
+				for _, c := range append([]string{h.By}, h.Columns...) {
+					if !there[h.Table+"."+c] {
+						t.Errorf("[[held]]: there is no column %s.%s", h.Table, c)
+					}
+					if c == "hash" || c == "secret" || c == "password" {
+						t.Errorf("[[held]]: %s.%s is a secret", h.Table, c)
+					}
+				}
+			}
+			for c := range there { // whose rows name an account
+				table, column, _ := strings.Cut(c, ".")
+				if (column == "by_id" || column == "user_id") && !slices.ContainsFunc(r.Held, func(h personal.Held) bool { return h.Table == table && h.By == column }) {
+					t.Errorf("%s is of an account, and no [[held]] puts it into the copy for the person", c)
+				}
+			}
 			for table, columns := range r.None {
 				for _, c := range columns {
 					if !there[table+"."+c] {
@@ -95,6 +112,53 @@ func TestRegister(t *testing.T) {
 	// Logs of a network have to be kept for six months.
 	if days := r.Life("address").Hours() / 24; days < 184 {
 		t.Errorf("addresses are erased after %v days", days)
+	}
+}
+
+// TestCopy: a person gets the rows of their account, all tables are told of, and no
+// row is of somebody else.
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	for _, database := range testkit.Databases() {
+		t.Run(database.Name, func(t *testing.T) {
+			t.Parallel()
+			d, err := db.Open(t.Context(), database.URL(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = d.Close() }()
+			for _, id := range []string{"u1", "u2"} {
+				for _, x := range []string{
+					`INSERT INTO users (id, login, post_zh, post_bo, post_en, role, area, enterprise, password, sample, disabled, created_at) VALUES ($1, $1, '值班员', '', '', 'officer', '', '', 'hash of ' || $1, 0, 0, 1763971200000000)`,
+					`INSERT INTO handovers (id, shift, until, action, at, by_id, by_post, text) VALUES ('h' || $1, 1763971200000000, 1763971200000001, 'note', 1763971200000002, $1, '值班员', 'note of ' || $1)`,
+				} {
+					if _, err := d.Exec(t.Context(), strings.ReplaceAll(x, "$1", "CAST($1 AS TEXT)"), id); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			all, err := personal.Default().Copy(t.Context(), d, "u1")
+			if err != nil || len(all) != len(personal.Default().Held) {
+				t.Fatalf("%d tables, %v", len(all), err)
+			}
+			n := 0
+			for _, x := range all {
+				n += len(x.Rows)
+				switch x.Table {
+				case "users":
+					if len(x.Rows) != 1 || x.Rows[0][1] != "u1" || x.Rows[0][10] != "2025-11-24T08:00:00Z" {
+						t.Errorf("%+v", x)
+					}
+				case "handovers":
+					if len(x.Rows) != 1 || x.Rows[0][4] != "note of u1" {
+						t.Errorf("%+v", x)
+					}
+				}
+			}
+			if n != 2 {
+				t.Errorf("%d rows", n)
+			}
+		})
 	}
 }
 
