@@ -3,13 +3,17 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/pquerna/otp/totp"
 
+	"plateau/internal/accountweb"
 	"plateau/internal/testkit"
 )
 
@@ -216,4 +221,123 @@ func TestCodes(t *testing.T) {
 	says(ctx, t, "/en/", "")
 	openNamed(ctx, t, "/en/account")
 	says(ctx, t, "/en/account", "In force since")
+}
+
+// TestProvider signs in at an identity provider of another program: unknown,
+// linked, known, and the link ended.
+func TestProvider(t *testing.T) {
+	t.Parallel()
+	ctx := tab(t)
+	axe, err := os.ReadFile(filepath.Join(testkit.Root(), "web", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Do(ctx, call(cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: string(axe)})); err != nil {
+		t.Fatal(err)
+	}
+	// The provider must know where to lead back to before the program has a port.
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(free.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := "http://localhost:" + port
+	issuer, _ := testkit.Provider(t, accountweb.Redirect(base))
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte(testkit.ProviderSecret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "plateau.toml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "[http]\nurl = %q\n[oidc]\nissuer = %q\nclient_id = %q\nsecret_file = %q\nname_zh = \"省级身份平台（示例）\"\nname_en = \"Sample ID\"\nallow_private = true\n",
+		base, issuer, testkit.ProviderClient, secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "data")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(testkit.Root(), "bin", "plateau"), "serve", "--config", file, "--data", data, "--http", "127.0.0.1:"+port, "--hj212", "127.0.0.1:0")
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the program did not end well: %v", err)
+		}
+	})
+	link := ""
+	sc := bufio.NewScanner(out)
+	for link == "" && sc.Scan() {
+		if name, value, _ := strings.Cut(sc.Text(), ": "); name == "first sign-in" {
+			link = strings.TrimPrefix(value, base)
+		}
+	}
+	go func() {
+		for sc.Scan() { // keeps the pipe empty
+		}
+	}()
+	to := func(path string) {
+		t.Helper()
+		if err := chromedp.Do(ctx, chromedp.Navigate(base+path)); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+	}
+	there := func() {
+		t.Helper()
+		until(ctx, t, `document.querySelector("#username, input[name=username]") !== null`)
+		if !eval[bool](ctx, t, fmt.Sprintf(`(() => { const f = document.forms[0]; f.elements.username.value = %q; f.elements.password.value = %q; f.submit(); return true })()`, testkit.ProviderUser, testkit.ProviderPassword)) {
+			t.Fatal("the provider shows no form")
+		}
+		until(ctx, t, fmt.Sprintf(`location.origin === %q && document.readyState === "complete" && document.querySelector("h1") !== null`, base))
+	}
+	ready := func() bool {
+		resp, err := http.Get(base + "/healthz")
+		if err != nil {
+			return false
+		}
+		return resp.Body.Close() == nil
+	}
+	for end := time.Now().Add(30 * time.Second); !ready(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the program does not answer")
+		}
+	}
+	to("/en/login")
+	eval[bool](ctx, t, `(document.querySelector("a[href$='/sign-in/provider']").click(), true)`)
+	there()
+	says(ctx, t, "/en/sign-in/provider/callback", "no account here is linked with you")
+	seen(ctx, t)
+
+	to("/en" + link)
+	fill(ctx, t, "fresh", ownPassword, "again", ownPassword)
+	press(ctx, t, "main form button")
+	fill(ctx, t, "name", "admin", "password", ownPassword)
+	press(ctx, t, "form:has(#password) button")
+	to("/en/account/provider")
+	seen(ctx, t)
+	eval[bool](ctx, t, `(document.querySelector("a[href$='/provider/link']").click(), true)`)
+	there()
+	says(ctx, t, "/en/sign-in/provider/callback", "At Sample ID you are")
+	seen(ctx, t)
+	press(ctx, t, "main form button")
+	says(ctx, t, "/en/account/provider", testkit.ProviderUser)
+	seen(ctx, t)
+
+	press(ctx, t, "form.who button")
+	to("/en/login?next=/en/account/provider")
+	eval[bool](ctx, t, `(document.querySelector("a[href*='/sign-in/provider']").click(), true)`)
+	there()
+	says(ctx, t, "/en/account/provider", testkit.ProviderUser)
+	press(ctx, t, `form[action$="/unlink"] button`)
+	says(ctx, t, "/en/account/provider", "This account is not linked.")
 }

@@ -4,6 +4,7 @@ import (
 	"html"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,14 +22,14 @@ var (
 	titles = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
 	ids    = regexp.MustCompile(` id="([^"]*)"`)
 	codes  = regexp.MustCompile(`(?s)<code lang="en">.*?</code>`)
-	rawKey = regexp.MustCompile(`>[^<]*\b(account|accounts|people|record|did|did_group|login|done|err|notify)\.[a-z_]+[^<]*<`)
+	rawKey = regexp.MustCompile(`>[^<]*\b(account|accounts|people|record|did|did_group|login|done|err|notify|passkey|provider)\.[a-z_]+[^<]*<`)
 )
 
 // TestEveryPageInThreeLanguages draws each page in each language; the texts are
 // those of the catalogue and ids are given once.
 func TestEveryPageInThreeLanguages(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newRigOn(t, filepath.Join(t.TempDir(), "plateau.db"), providerOf("http://localhost:1", ""))
 	engine, err := testEngine()
 	if err != nil {
 		t.Fatal(err)

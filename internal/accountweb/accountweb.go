@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -47,6 +48,9 @@ type Deps struct {
 	DB      *db.DB      // of the record
 	Changes changesFunc // what acts on the registry did, for their entries; nil: nothing
 	Now     func() time.Time
+	// Provider is an identity provider where people sign in, too; nil: none.
+	Provider *Provider
+	Logger   *slog.Logger // nil: nothing is told
 }
 
 // Handler serves the pages. Make it with New.
@@ -120,6 +124,12 @@ func ownRoutes() []route {
 		{"POST", CodePath + "/passkey", anyone, (*Handler).stepPasskey},
 		{"GET", PasskeyPath, anyone, (*Handler).signInPasskeyForm},
 		{"POST", PasskeyPath, anyone, (*Handler).signInPasskey},
+		{"GET", ProviderPath, anyone, configured((*Handler).toProvider)},
+		{"GET", callbackPath, anyone, configured((*Handler).fromProvider)},
+		{"GET", "/account/provider", signedIn, configured((*Handler).providerPage)},
+		{"GET", "/account/provider/link", fresh, configured((*Handler).toLink)},
+		{"POST", "/account/provider/link", fresh, configured((*Handler).linkProvider)},
+		{"POST", "/account/provider/unlink", fresh, configured((*Handler).unlinkProvider)},
 		{"GET", "/set-password", anyone, (*Handler).linkForm},
 		{"POST", "/set-password", anyone, (*Handler).link},
 		{"GET", "/account/tokens", signedIn, (*Handler).tokens},
@@ -157,8 +167,9 @@ func Routes() []access.Route {
 // browser tests walk them.
 func Pages() []string {
 	var out []string
+	passing := []string{ProviderPath, callbackPath, "/account/provider/link"} // lead to the provider and back
 	for _, r := range routes() {
-		if r.method == "GET" && !strings.Contains(r.path, ".") {
+		if r.method == "GET" && !strings.Contains(r.path, ".") && !slices.Contains(passing, r.path) {
 			out = append(out, r.path)
 		}
 	}
@@ -194,6 +205,8 @@ type call struct {
 	session auth.Session
 	from    auth.Client
 	now     time.Time
+
+	provider bool // there is an identity provider
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -220,7 +233,7 @@ func (h *Handler) page(rt route) http.Handler {
 		lang := web.RequestLang(r)
 		c := &call{
 			w: w, r: r, lang: lang, l: h.Engine.Localizer(lang), who: auth.From(r.Context()), session: auth.SessionFrom(r.Context()),
-			from: h.Auth.Client(r), now: h.Now(),
+			from: h.Auth.Client(r), now: h.Now(), provider: h.Provider != nil,
 		}
 		if err := h.serve(rt, c); err != nil {
 			httpd.Problem(w, r, err)
@@ -298,7 +311,11 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 // tabs are the pages of the account.
 func (c *call) tabs(current string) []web.Tab {
 	var out []web.Tab
-	for _, name := range []string{"", "posts", "password", "second-factor", "passkeys", "sessions", "tokens", "looks", "data", "notifications"} {
+	names := []string{"", "posts", "password", "second-factor", "passkeys", "sessions", "tokens", "looks", "data", "notifications"}
+	if c.provider {
+		names = append(names, "provider")
+	}
+	for _, name := range names {
 		key := "account.tab_" + strings.ReplaceAll(name, "-", "_")
 		if name == "" {
 			key = "account.tab_overview"

@@ -72,12 +72,17 @@ func (r *rig) pass(d time.Duration) {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	return newRigOn(t, filepath.Join(t.TempDir(), "plateau.db"), nil)
+}
+
+// newRigOn is newRig over a database, with an identity provider.
+func newRigOn(t *testing.T, url string, p *Provider) *rig {
+	t.Helper()
 	engine, err := testEngine()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	d, err := db.Open(t.Context(), filepath.Join(dir, "plateau.db"))
+	d, err := db.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +103,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	New(Deps{Engine: engine, Auth: r.Service, DB: d, People: r.people, Notify: r.tell, Changes: r.changes, Now: r.now}).Register(mux)
+	New(Deps{Engine: engine, Auth: r.Service, DB: d, People: r.people, Notify: r.tell, Changes: r.changes, Now: r.now, Provider: p}).Register(mux)
 	edge := &httpd.Edge{Translate: func(r *http.Request) func(string, ...any) string { return i18n.Default().For(web.RequestLang(r)).T }}
 	r.edge = httpd.Wrap(audit.Middleware(func(q *http.Request) string { return r.Client(q).Address }, r.Middleware(httpd.Mux(mux))), edge, slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), r.now)
 	return r

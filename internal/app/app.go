@@ -433,9 +433,14 @@ func (a *App) handler() (http.Handler, error) {
 	for _, s := range a.samples {
 		deps.SampleUsers = append(deps.SampleUsers, telemetryweb.SampleUser{Name: s.Login, Password: s.Password, Post: telemetry.Name(s.Post)})
 	}
-	deps.SignInWays = func(l *i18n.Localizer) []web.Crumb {
-		return []web.Crumb{{Text: l.T("account.passkey_sign_in"), Path: accountweb.PasskeyPath}}
+	provider, err := a.provider()
+	if err != nil {
+		return nil, err
 	}
+	accounts := accountweb.New(accountweb.Deps{
+		Engine: engine, Auth: a.auth, BaseURL: a.c.HTTP.URL, DB: a.db, People: a.people, Notify: a.notify, Changes: a.registryChanges, Now: a.now, Provider: provider, Logger: a.log,
+	})
+	deps.SignInWays = accounts.Ways
 	deps.Dialogues, deps.Keeping, deps.Things, deps.Addresses = a.asks, a.keeping, a.entities, Routes()
 	if a.gaps != nil {
 		deps.Gaps = a.gaps
@@ -468,7 +473,8 @@ func (a *App) handler() (http.Handler, error) {
 		mux.Handle(rt.Method+" "+rt.Path, own[rt.Path])
 	}
 	a.pages.Register(mux)
-	accountweb.New(accountweb.Deps{Engine: engine, Auth: a.auth, Links: a.pages.LinksFor, BaseURL: a.c.HTTP.URL, DB: a.db, People: a.people, Notify: a.notify, Changes: a.registryChanges, Now: a.now}).Register(mux)
+	accounts.Links = a.pages.LinksFor
+	accounts.Register(mux)
 	peopleweb.New(peopleweb.Deps{Engine: engine, People: a.people, Auth: a.auth, Names: registryPlaces{a.registry}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,

@@ -22,6 +22,7 @@ type Config struct {
 	Data     string   `toml:"data"` // folder for everything the program keeps
 	HTTP     HTTP     `toml:"http"`
 	Session  Session  `toml:"session"`
+	OIDC     OIDC     `toml:"oidc"`
 	HJ212    HJ212    `toml:"hj212"`
 	MQTT     MQTT     `toml:"mqtt"`
 	Profile  Profile  `toml:"profile"`
@@ -69,6 +70,18 @@ func (t TLS) On() bool { return t.Cert != "" || t.Domains != "" }
 type Session struct {
 	Idle Duration `toml:"idle"` // without use
 	Life Duration `toml:"life"` // at the latest
+}
+
+// OIDC is an identity provider where people may sign in, too.
+type OIDC struct {
+	Issuer       string `toml:"issuer"` // "" = there is none
+	ClientID     string `toml:"client_id"`
+	SecretFile   string `toml:"secret_file"` // "" = the provider knows the client by PKCE alone
+	NameZh       string `toml:"name_zh"`
+	NameBo       string `toml:"name_bo"`
+	NameEn       string `toml:"name_en"`
+	LoginClaim   string `toml:"login_claim"` // names a local account; "" = only accounts that were linked
+	AllowPrivate bool   `toml:"allow_private"`
 }
 
 // API is the JSON interface. Each token has a bucket of its own.
@@ -366,6 +379,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("http.proxies is %q; write networks or addresses, separated by spaces, such as 127.0.0.1/32 ::1/128", c.HTTP.Proxies)
 	case time.Duration(c.Session.Idle) < time.Minute || c.Session.Life < c.Session.Idle:
 		return fmt.Errorf("session.idle is %s and session.life %s; write 1m or more, and a life that is no shorter than that", time.Duration(c.Session.Idle), time.Duration(c.Session.Life))
+	case c.OIDC.Issuer != "" && !issuer(c.OIDC.Issuer, c.OIDC.AllowPrivate):
+		return fmt.Errorf("oidc.issuer is %q; write it as the provider tells it, beginning with https (http only with oidc.allow_private)", c.OIDC.Issuer)
+	case c.OIDC.Issuer != "" && (c.OIDC.ClientID == "" || c.OIDC.NameZh == "" || c.HTTP.URL == ""):
+		return errors.New("oidc.issuer is set; write oidc.client_id, oidc.name_zh and http.url, too: the provider sends people back to http.url + /sign-in/provider/callback")
 	case c.SensorThings.MaxRows < 1:
 		return fmt.Errorf("sensorthings.max_rows is %d; write 1 or more", c.SensorThings.MaxRows)
 	case time.Duration(c.SensorThings.MaxTime) < time.Second:
@@ -459,6 +476,12 @@ func network(s string) (netip.Prefix, bool) {
 
 func networks(list string) bool {
 	return !slices.ContainsFunc(strings.Fields(list), func(s string) bool { _, ok := network(s); return !ok })
+}
+
+// issuer reports whether u can be an identity provider.
+func issuer(u string, private bool) bool {
+	p, err := url.Parse(u)
+	return err == nil && linkBase(u) && (p.Scheme == "https" || private)
 }
 
 // linkBase reports whether u can stand before the paths of links; "" means that

@@ -17,7 +17,7 @@ type Hook struct {
 
 // NewHook makes the channel; private allows addresses of private networks.
 func NewHook(timeout time.Duration, private bool, now func() time.Time) *Hook {
-	return &Hook{outbound.NewClient(timeout, private), now}
+	return &Hook{outbound.Client(outbound.Options{Timeout: timeout, Private: private, Setting: "webhooks.allow_private"}), now}
 }
 
 // Send implements Sender.

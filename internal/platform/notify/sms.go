@@ -39,7 +39,7 @@ type Gateway struct {
 // NewGateway checks the options. The address is the installation's own choice, so
 // it may be of a private network.
 func NewGateway(o SMSOptions) (*Gateway, error) {
-	g := &Gateway{o: o, client: outbound.NewClient(o.Timeout, true), header: http.Header{}}
+	g := &Gateway{o: o, client: outbound.Client(outbound.Options{Timeout: o.Timeout, Private: true}), header: http.Header{}}
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("notify.sms.url is no address of a gateway; write it like https://sms.example.org/send")

@@ -38,14 +38,22 @@ func Public(ip netip.Addr) bool {
 	return true
 }
 
-var errPrivate = errors.New("the address is of this machine or of a private network; webhooks.allow_private is off")
+// ErrPrivate is why a client refused to connect.
+var ErrPrivate = errors.New("the address is of this machine or of a private network")
 
-// NewClient makes a client whose requests take no longer than timeout. Unless
-// private is set it connects to public addresses only: the check stands behind
-// the resolution of names, at the address that is really dialled.
-func NewClient(timeout time.Duration, private bool) *http.Client {
-	d := &net.Dialer{Timeout: timeout, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		if private {
+// Options of a client.
+type Options struct {
+	Timeout time.Duration // of one request
+	Private bool          // addresses of this machine and of private networks may be dialled, too
+	Setting string        // that sets Private, for messages
+	MaxBody int64         // of an answer in bytes; more is cut off with an error. 0 = any
+}
+
+// Client makes a client that follows no redirects. The check stands behind the
+// resolution of names, at the address that is really dialled.
+func Client(o Options) *http.Client {
+	d := &net.Dialer{Timeout: o.Timeout, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		if o.Private {
 			return nil
 		}
 		a, err := netip.ParseAddrPort(address)
@@ -53,16 +61,33 @@ func NewClient(timeout time.Duration, private bool) *http.Client {
 			return fmt.Errorf("address %s: %w", address, err)
 		}
 		if !Public(a.Addr()) {
-			return errPrivate
+			return fmt.Errorf("%w; %s is off", ErrPrivate, o.Setting)
 		}
 		return nil
 	}}
+	var transport http.RoundTripper = &http.Transport{ // no proxy: it would dial in our place, past the check
+		DialContext: d.DialContext, TLSHandshakeTimeout: o.Timeout, ResponseHeaderTimeout: o.Timeout, MaxResponseHeaderBytes: 64 << 10,
+		MaxConnsPerHost: 8, MaxIdleConns: 64, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
+	}
+	if o.MaxBody > 0 {
+		transport = &bounded{transport, o.MaxBody}
+	}
 	return &http.Client{
-		Timeout: timeout,
-		Transport: &http.Transport{ // no proxy: it would dial in our place, past the check
-			DialContext: d.DialContext, TLSHandshakeTimeout: timeout, ResponseHeaderTimeout: timeout, MaxResponseHeaderBytes: 64 << 10,
-			MaxConnsPerHost: 8, MaxIdleConns: 64, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
-		},
+		Timeout: o.Timeout, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// bounded cuts long answers off.
+type bounded struct {
+	next http.RoundTripper
+	most int64
+}
+
+func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(r)
+	if err == nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, b.most)
+	}
+	return resp, err
 }

@@ -66,7 +66,7 @@ func New(o Options) (*Service, error) {
 	if o.First <= 0 {
 		o.First = outbound.Shortest
 	}
-	return &Service{o: o, client: outbound.NewClient(o.Timeout, o.Private), busy: map[string]bool{}}, nil
+	return &Service{o: o, client: outbound.Client(outbound.Options{Timeout: o.Timeout, Private: o.Private, Setting: "webhooks.allow_private"}), busy: map[string]bool{}}, nil
 }
 
 // Add makes a subscription that is told of what happens from now on; without a
