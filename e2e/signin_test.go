@@ -142,6 +142,9 @@ func TestPasskey(t *testing.T) {
 	says(ctx, t, "/en/account/passkeys", "Office key")
 	seen(ctx, t)
 
+	openNamed(ctx, t, "/en/account/tokens") // with its list of permissions
+	seen(ctx, t)
+
 	// The same device again says so on the page.
 	openNamed(ctx, t, "/en/account/passkeys/new")
 	eval[bool](ctx, t, `(document.getElementById("passkey").click(), true)`)

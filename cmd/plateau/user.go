@@ -40,9 +40,11 @@ Example:
 const tokenHelp = `Usage: plateau token list|make|revoke --data DIR …
 
   token list [LOGIN]                  valid tokens, of one account where it is named
-  token make LOGIN --label TEXT [--days N]
-                                      a token with which a program may do what the account may;
-                                      it is printed once (default 90 days)
+  token make LOGIN --label TEXT [--days N] [--only WORDS]
+                                      a token with which a program may do what the account may, or
+                                      of that only what WORDS name: "read", a system (telemetry) or
+                                      permissions (telemetry.view,telemetry.alarms), with commas;
+                                      it is printed once (default 90 days, at most a year)
   token revoke ID                     end a token at once
 
 The server may be running or not: a running one does it itself.
@@ -99,6 +101,7 @@ func cmdAccounts(name, help, choices string, acts map[string]string, args []stri
 	case "make-token":
 		fs.StringVar(&f.order.Label, "label", "", "")
 		fs.IntVar(&f.order.Days, "days", 90, "")
+		fs.StringVar(&f.order.Only, "only", "", "")
 	}
 	about, code, done := positional(fs, args[1:], std)
 	if done {
@@ -150,13 +153,16 @@ func (f *accountFlags) run(name string, std stdio) int {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.Login, u.Role, u.Post.Zh, cmp.Or(u.Area, "all"), cmp.Or(u.Enterprise, "-"), factor, state, u.ID)
 		}
 	case "tokens":
-		fmt.Fprintln(w, "id\tlogin\tpurpose\tuntil")
+		fmt.Fprintln(w, "id\tlogin\tpurpose\tonly\tuntil\tlast used")
 		for _, t := range out.Tokens {
-			until := "-"
+			until, used := "-", "never"
 			if !t.Expires.IsZero() {
 				until = t.Expires.Format(time.RFC3339)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Login, t.Label, until)
+			if !t.Used.IsZero() {
+				used = t.Used.Format(time.RFC3339)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Login, t.Label, cmp.Or(string(t.Only), "all"), until, used)
 		}
 	case "add", "link":
 		fmt.Fprintf(w, "link: %s\n", out.Link)

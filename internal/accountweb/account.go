@@ -2,9 +2,6 @@ package accountweb
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
-	"time"
 
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/errs"
@@ -79,66 +76,4 @@ func (h *Handler) endSessions(c *call) error {
 		return err
 	}
 	return c.done("/account/sessions", "session_ended")
-}
-
-// tokenDays are the lives that a token can be given.
-var tokenDays = []int{30, 90, 365}
-
-type tokensView struct {
-	Tabs        []web.Tab
-	Rows        []auth.APIToken
-	Label, Days web.Field
-	Made        string // the token that was just made, shown once
-}
-
-func (h *Handler) tokens(c *call) error { return h.tokensPage(c, "", nil) }
-
-func (h *Handler) tokensPage(c *call, made string, wrong error) error {
-	list, err := h.Auth.Tokens(c.ctx(), c.who.ID)
-	if err != nil {
-		return err
-	}
-	v := &tokensView{
-		Tabs: c.tabs("tokens"), Rows: list, Made: made,
-		Label: web.Field{Name: "label", Label: c.l.T("account.token_label"), Hint: c.l.T("account.token_label_hint"), Width: "medium"},
-		Days:  web.Field{Name: "days", Kind: "select", Label: c.l.T("account.token_days"), Width: "medium"},
-	}
-	if wrong != nil {
-		v.Label.Value = c.form("label")
-	}
-	for _, n := range tokenDays {
-		v.Days.Options = append(v.Days.Options, web.Option{Value: strconv.Itoa(n), Text: c.l.Duration(time.Duration(n) * 24 * time.Hour), Selected: n == 90})
-	}
-	p := &web.Page{Title: c.l.T("account.tokens_title"), Crumbs: c.crumbs(), Private: made != "", Data: v}
-	status, err := c.faults(wrong, p, &v.Label, &v.Days)
-	if err != nil {
-		return err
-	}
-	return h.render(c, status, "account_tokens.html", p)
-}
-
-// makeToken answers with the page itself and not with a redirect: the token is
-// shown once, and is kept nowhere from where a second request could take it.
-func (h *Handler) makeToken(c *call) error {
-	label := strings.TrimSpace(c.form("label"))
-	days, _ := strconv.Atoi(c.form("days")) // 0 is none of the choices
-	var bad errs.Checks
-	bad.Require(label != "", "label", "err.field.required")
-	bad.Require(len([]rune(label)) <= 80, "label", "err.field.long", "max", 80)
-	bad.Require(days > 0 && days <= tokenDays[len(tokenDays)-1], "days", "err.field.required")
-	if err := bad.Err(); err != nil {
-		return h.tokensPage(c, "", err)
-	}
-	token, _, err := h.Auth.CreateToken(c.ctx(), c.who.ID, label, c.now.AddDate(0, 0, days))
-	if err != nil {
-		return err
-	}
-	return h.tokensPage(c, token, nil)
-}
-
-func (h *Handler) revokeToken(c *call) error {
-	if err := h.Auth.RevokeOwnToken(c.ctx(), c.who.ID, c.form("id")); err != nil && !errs.Is(err, errs.NotFound) {
-		return err
-	}
-	return c.done("/account/tokens", "token_revoked")
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/errs"
@@ -288,16 +289,21 @@ func TestOwnTokens(t *testing.T) {
 	b.page("/en/account/tokens", "There are no valid tokens.")
 	b.refused(422, "/en/account/tokens", "Enter a value", "label", " ", "days", "90")
 	b.refused(422, "/en/account/tokens", "Enter a value", "label", "x", "days", "4000")
-	w := b.ask("POST", "/en/account/tokens", "label", "export <b>", "days", "30")
+	b.refused(422, "/en/account/tokens", "Enter a value", "label", "x", "days", "30", "reach", "more")
+	b.refused(422, "/en/account/tokens", "Tick at least one permission", "label", "x", "days", "30", "reach", "chosen")
+	b.refused(422, "/en/account/tokens", "Permissions are ticked", "label", "x", "days", "30", "reach", "read", "may.telemetry.alarms", "1")
+	b.refused(422, "/en/account/tokens", "Tick at least one permission", "label", "x", "days", "30", "reach", "chosen", "may.telemetry.edit", "1") // an officer does not hold it
+	w := b.ask("POST", "/en/account/tokens", "label", "export <b>", "days", "30", "reach", "chosen", "may.telemetry.alarms", "1", "may.telemetry.view", "1")
 	m := regexp.MustCompile(`<pre tabindex="0">(plt_[a-z0-9]+)</pre>`).FindStringSubmatch(w.Body.String())
 	if w.Code != 200 || m == nil || w.Header().Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %s: %s", w.Code, w.Header(), w.Body)
 	}
 	p, err := r.Bearer(t.Context(), m[1])
-	if err != nil || p.Login != "officer" {
+	if err != nil || p.Login != "officer" || p.Only != "telemetry.alarms telemetry.view" {
 		t.Errorf("%+v, %v", p, err)
 	}
-	body := b.page("/en/account/tokens", html.EscapeString("export <b>"), "2026-12-24 16:30")
+	l := i18n.Default().For(i18n.En)
+	body := b.page("/en/account/tokens", html.EscapeString("export <b>"), "2026-12-24 16:30", html.EscapeString(l.T("permission.telemetry.alarms"))+"<br>"+html.EscapeString(l.T("permission.telemetry.view")), "Last used</span> 2026-11-24 16:30")
 	if strings.Contains(body, m[1]) || strings.Contains(r.logs.String(), m[1]) {
 		t.Error("the token is shown again")
 	}
@@ -310,4 +316,22 @@ func TestOwnTokens(t *testing.T) {
 	if _, err := r.Bearer(t.Context(), m[1]); err == nil {
 		t.Error("the revoked token opens")
 	}
+}
+
+// TestTokenForReading: what is offered first changes nothing.
+func TestTokenForReading(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := r.signedIn(t, "operator")
+	for reach, want := range map[string]access.Only{"read": "read", "all": ""} {
+		w := b.ask("POST", "/en/account/tokens", "label", "for "+reach, "days", "1", "reach", reach)
+		m := regexp.MustCompile(`<pre tabindex="0">(plt_[a-z0-9]+)</pre>`).FindStringSubmatch(w.Body.String())
+		if m == nil {
+			t.Fatalf("%s: %s", reach, w.Body)
+		}
+		if p, err := r.Bearer(t.Context(), m[1]); err != nil || p.Only != want {
+			t.Errorf("%s: %+v, %v", reach, p, err)
+		}
+	}
+	b.page("/en/account/tokens", "only reading", "all that I may", `<option value="read" selected>`)
 }

@@ -17,7 +17,7 @@ func TestData(t *testing.T) {
 	r := newRig(t)
 	b := r.signedIn(t, "officer")
 	officer, operator := r.idOf(t, "officer"), r.idOf(t, "operator")
-	if _, _, err := r.CreateToken(t.Context(), officer, "export", time.Time{}); err != nil {
+	if _, _, err := r.CreateToken(t.Context(), officer, "export", "", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	r.pass(time.Minute)

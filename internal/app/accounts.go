@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
@@ -26,11 +27,11 @@ import (
 //	link            Login: a link that sets the password, good for a day and for once
 //	remove-factor   Login
 //	tokens          all tokens, of Login where it is named
-//	make-token      Login, Label, Days
+//	make-token      Login, Label, Days, Only (words of the policy, "" = all that the account may)
 //	revoke-token    ID
 type AccountsOrder struct {
-	Act, Login, Post, Role, Enterprise, Area, Label, ID string
-	Days                                                int
+	Act, Login, Post, Role, Enterprise, Area, Label, ID, Only string
+	Days                                                      int
 }
 
 // AccountsAnswer is what came of it.
@@ -44,7 +45,7 @@ type AccountsAnswer struct {
 func (o *AccountsOrder) query() url.Values {
 	return url.Values{
 		"act": {o.Act}, "login": {o.Login}, "post": {o.Post}, "role": {o.Role}, "enterprise": {o.Enterprise}, "area": {o.Area},
-		"label": {o.Label}, "id": {o.ID}, "days": {strconv.Itoa(o.Days)},
+		"only": {o.Only}, "label": {o.Label}, "id": {o.ID}, "days": {strconv.Itoa(o.Days)},
 	}
 }
 
@@ -52,7 +53,7 @@ func accountsOrder(q url.Values) AccountsOrder {
 	days, _ := strconv.Atoi(q.Get("days")) // 0 is refused where it counts
 	return AccountsOrder{
 		Act: q.Get("act"), Login: q.Get("login"), Post: q.Get("post"), Role: q.Get("role"), Enterprise: q.Get("enterprise"), Area: q.Get("area"),
-		Label: q.Get("label"), ID: q.Get("id"), Days: days,
+		Only: q.Get("only"), Label: q.Get("label"), ID: q.Get("id"), Days: days,
 	}
 }
 
@@ -84,7 +85,7 @@ func Accounts(ctx context.Context, o Options, order AccountsOrder) (out Accounts
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	now := time.Now //nolint:forbidigo // the command's own clock
-	return order.do(withShell(ctx), auth.New(d, now, auth.Options{}), baseOf(&c), now())
+	return order.do(withShell(ctx), auth.New(d, now, auth.Options{Most: time.Duration(c.Tokens.MaxLife)}), baseOf(&c), now())
 }
 
 // baseOf is where people will reach a server that is not running.
@@ -156,7 +157,10 @@ func (o *AccountsOrder) do(ctx context.Context, s *auth.Service, base string, no
 		if o.Label == "" || o.Days < 1 {
 			return out, errors.New("a token needs a purpose and a number of days")
 		}
-		out.Token, _, err = s.CreateToken(ctx, u.ID, o.Label, now.AddDate(0, 0, o.Days))
+		var only access.Only
+		if only, err = access.Default().Narrow(strings.FieldsFunc(o.Only, func(r rune) bool { return r == ',' || r == ' ' })); err == nil {
+			out.Token, _, err = s.CreateToken(ctx, u.ID, o.Label, only, now.AddDate(0, 0, o.Days))
+		}
 	default:
 		err = fmt.Errorf("unknown order %q", o.Act)
 	}

@@ -55,9 +55,9 @@ func TestAccounts(t *testing.T) {
 	if users := do(AccountsOrder{Act: "list"}).Users; len(users) != 2 || users[0].Login != "admin" || users[1].Login != "duty1" || users[1].Role != auth.Officer {
 		t.Errorf("%+v", users)
 	}
-	token := do(AccountsOrder{Act: "make-token", Login: "duty1", Label: "export", Days: 3}).Token
-	if _, err := a.auth.Bearer(ctx, token); err != nil {
-		t.Error(err)
+	token := do(AccountsOrder{Act: "make-token", Login: "duty1", Label: "export", Days: 3, Only: "telemetry.view,read"}).Token
+	if p, err := a.auth.Bearer(ctx, token); err != nil || p.Only != "read telemetry.view" {
+		t.Errorf("%+v, %v", p, err)
 	}
 	tokens := do(AccountsOrder{Act: "tokens", Login: "duty1"}).Tokens
 	// The start itself made one for the operator, because unknown loggers are registered.
@@ -100,6 +100,8 @@ func TestAccounts(t *testing.T) {
 	refused(`there is no account "nobody"`, AccountsOrder{Act: "link", Login: "nobody"})
 	refused("has no second factor", AccountsOrder{Act: "remove-factor", Login: "duty1"})
 	refused("needs a purpose", AccountsOrder{Act: "make-token", Login: "duty1"})
+	refused(`"see" is no permission`, AccountsOrder{Act: "make-token", Login: "duty1", Label: "x", Days: 3, Only: "see"})
+	refused("A token lives 365 days at most", AccountsOrder{Act: "make-token", Login: "duty1", Label: "x", Days: 400})
 	refused("unknown order", AccountsOrder{Act: "burn", Login: "duty1"})
 
 	end() // the same on the data folder

@@ -95,7 +95,7 @@ func (a *App) seesByFormerCode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		token, _, err := a.auth.CreateToken(ctx, u.ID, "x", time.Time{})
+		token, _, err := a.auth.CreateToken(ctx, u.ID, "x", "", time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}

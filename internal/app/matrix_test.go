@@ -222,7 +222,7 @@ func newMatrix(t *testing.T, url string) *matrix {
 			if u, err = a.auth.CreateUser(t.Context(), u, "long enough"); err != nil {
 				t.Fatal(who, err)
 			}
-			if token, _, err = a.auth.CreateToken(t.Context(), u.ID, "matrix", time.Time{}); err != nil {
+			if token, _, err = a.auth.CreateToken(t.Context(), u.ID, "matrix", "", time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 			if cookie, _, err = a.auth.SignIn(t.Context(), u.Login, "long enough", auth.Client{Address: "192.0.2.1"}); err != nil {

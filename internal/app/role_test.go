@@ -116,7 +116,7 @@ func (a *App) actsByPost(t *testing.T, do func(RoleOrder) RoleAnswer, post peopl
 		if err != nil {
 			t.Fatal(err)
 		}
-		token, _, err := a.auth.CreateToken(ctx, u.ID, "x", time.Time{})
+		token, _, err := a.auth.CreateToken(ctx, u.ID, "x", "", time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func (a *App) actsByPost(t *testing.T, do func(RoleOrder) RoleAnswer, post peopl
 	delegation := do(RoleOrder{Act: "delegate", ID: appointment, Login: "one", To: a.now().AddDate(0, 0, 3).Format(time.DateOnly)}).ID
 	opens("a token that has not chosen it", one, 403, 403)
 	u, _ := a.auth.UserByLogin(ctx, "one")
-	chosen, _, err := a.auth.CreateToken(auth.With(ctx, auth.Principal{ID: u.ID, Acting: delegation}), u.ID, "x", time.Time{})
+	chosen, _, err := a.auth.CreateToken(auth.With(ctx, auth.Principal{ID: u.ID, Acting: delegation}), u.ID, "x", "", time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func newRig(t *testing.T, url string) *rig {
 		if u, err = r.auth.AddUser(t.Context(), u); err != nil {
 			t.Fatal(err)
 		}
-		if r.tokens[u.Login], _, err = r.auth.CreateToken(t.Context(), u.ID, "x", time.Time{}); err != nil {
+		if r.tokens[u.Login], _, err = r.auth.CreateToken(t.Context(), u.ID, "x", "", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 	}

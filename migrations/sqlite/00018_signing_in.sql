@@ -13,6 +13,14 @@ CREATE TABLE identities (
     UNIQUE (user_id, issuer)
 ) STRICT;
 
+-- What a token is for, as words of the policy, and when it was last used. Tokens
+-- of before keep what they had.
+ALTER TABLE api_tokens ADD COLUMN scope TEXT NOT NULL DEFAULT ''; -- '' = all that the account may
+ALTER TABLE api_tokens ADD COLUMN used_at INTEGER;
+
 -- +goose Down
+
+ALTER TABLE api_tokens DROP COLUMN used_at;
+ALTER TABLE api_tokens DROP COLUMN scope;
 
 DROP TABLE identities;

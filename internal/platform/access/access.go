@@ -27,7 +27,16 @@ type Grant struct {
 	Role         string // with its system: telemetry.officer
 	Area         string // code whose subtree it is held for; "" = all areas
 	Organisation string // whose objects it is held for; "" = of none
+	Only         Only   // what of it is held; "" = all
 }
+
+// Only narrows what is held to the permissions it names: words separated by
+// spaces, each a permission (telemetry.view), a system (telemetry) or Reading.
+// It adds nothing. Policy.Narrow makes it; "" narrows nothing.
+type Only string
+
+// Reading is the word for all permissions that change nothing.
+const Reading = "read"
 
 // Grants are all that somebody holds; none is nobody.
 type Grants []Grant
@@ -36,7 +45,7 @@ type Grants []Grant
 func (g Grants) Key() string {
 	var b strings.Builder
 	for _, x := range g {
-		b.WriteString(x.Role + "\x00" + x.Area + "\x00" + x.Organisation + "\x01")
+		b.WriteString(x.Role + "\x00" + x.Area + "\x00" + x.Organisation + "\x00" + string(x.Only) + "\x01")
 	}
 	return b.String()
 }
@@ -73,7 +82,7 @@ func (p *Policy) Scope(g Grants, perm Permission, areas Areas) Scope {
 	s := Scope{areas: areas}
 	for _, x := range g {
 		reach, ok := p.reach(x.Role, perm)
-		if ok && (reach != OfOrganisation || x.Organisation != "") {
+		if ok && p.allows(x.Only, perm) && (reach != OfOrganisation || x.Organisation != "") {
 			s.parts = append(s.parts, part{reach, x.Area, x.Organisation})
 		}
 	}

@@ -38,6 +38,7 @@ type system struct {
 	permissions map[string]string           // name → object or installation
 	roles       map[string]map[string]Reach // name → permission → reach
 	seats       map[string]string           // role → level of the area it must name
+	reading     map[string]bool             // permissions that change nothing
 }
 
 const installation = "installation"
@@ -89,7 +90,7 @@ func (p *Policy) HasAccount(kind string) bool { return p.accounts[kind] != nil }
 func (p *Policy) Account(kind, area, organisation string) Grants {
 	var g Grants
 	for _, role := range p.accounts[kind] {
-		g = append(g, Grant{role, area, organisation})
+		g = append(g, Grant{Role: role, Area: area, Organisation: organisation})
 	}
 	return g
 }
@@ -239,7 +240,7 @@ func (r *reader) table(name string, v any) map[string]any {
 }
 
 func (r *reader) permissions(sys string, t map[string]any) {
-	s := &system{permissions: map[string]string{}, roles: map[string]map[string]Reach{}, seats: map[string]string{}}
+	s := &system{permissions: map[string]string{}, roles: map[string]map[string]Reach{}, seats: map[string]string{}, reading: map[string]bool{}}
 	r.p.systems[sys] = s
 	table := sys + ".permissions"
 	list := r.table(table, t["permissions"])
@@ -266,9 +267,11 @@ func (r *reader) system(sys string, t map[string]any) {
 			for _, name := range slices.Sorted(maps.Keys(roles)) {
 				r.role(sys, name, r.table(table+"."+name, roles[name]))
 			}
+		case "reading":
+			r.reading(sys, r.table(table, t[part]))
 		case "seats", "apart": // below, when the roles are known
 		default:
-			r.add(table, "", "%s is no part of a system; it has permissions, roles, seats, apart", part)
+			r.add(table, "", "%s is no part of a system; it has permissions, roles, seats, apart, reading", part)
 		}
 	}
 	r.seats(sys, r.table(sys+".seats", t["seats"]))
@@ -320,6 +323,18 @@ func (r *reader) unknown(sys, role, name string) {
 		}
 	}
 	r.add(table, name, "%s is no permission of %s; it has %s", name, sys, strings.Join(slices.Sorted(maps.Keys(r.p.systems[sys].permissions)), ", "))
+}
+
+// reading reads which permissions change nothing.
+func (r *reader) reading(sys string, t map[string]any) {
+	s := r.p.systems[sys]
+	for _, name := range slices.Sorted(maps.Keys(t)) {
+		if s.permissions[name] == "" || t[name] != true {
+			r.add(sys+".reading", name, "%s = %v; write a permission of %s that changes nothing, with true", name, t[name], sys)
+			continue
+		}
+		s.reading[name] = true
+	}
 }
 
 func (r *reader) seats(sys string, t map[string]any) {

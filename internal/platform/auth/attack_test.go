@@ -186,7 +186,7 @@ func TestChangePassword(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			token, _, err := f.CreateToken(ctx, p.ID, "program", time.Time{})
+			token, _, err := f.CreateToken(ctx, p.ID, "program", "", time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}

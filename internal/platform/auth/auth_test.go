@@ -159,7 +159,7 @@ func TestTokens(t *testing.T) {
 			if err != nil || len(users) != 3 || users[0].Login != "enterprise" || !users[0].Sample || users[0].Enterprise != "E1" {
 				t.Fatalf("%+v, %v", users, err)
 			}
-			token, _, err := f.CreateToken(ctx, users[0].ID, "export", f.now().Add(time.Hour))
+			token, _, err := f.CreateToken(ctx, users[0].ID, "export", "", f.now().Add(time.Hour))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -174,7 +174,7 @@ func TestTokens(t *testing.T) {
 			if _, err := f.Bearer(ctx, token); !errs.Is(err, errs.Unauthenticated) {
 				t.Errorf("expired token: %v", err)
 			}
-			token, id, err := f.CreateToken(ctx, users[0].ID, "export", time.Time{})
+			token, id, err := f.CreateToken(ctx, users[0].ID, "export", "", time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}

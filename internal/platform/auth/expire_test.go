@@ -23,11 +23,11 @@ func TestExpire(t *testing.T) {
 				t.Fatal(err)
 			}
 			day := 24 * time.Hour
-			short, _, err := f.CreateToken(ctx, p.ID, "short", f.now().Add(day))
+			short, _, err := f.CreateToken(ctx, p.ID, "short", "", f.now().Add(day))
 			if err != nil {
 				t.Fatal(err)
 			}
-			long, _, err := f.CreateToken(ctx, p.ID, "long", time.Time{})
+			long, _, err := f.CreateToken(ctx, p.ID, "long", "", time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}

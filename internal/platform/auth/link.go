@@ -29,7 +29,7 @@ func (s *Service) MakeLink(ctx context.Context, userID string) (key string, err 
 			hashSecret(key), userID, db.Micros(now), db.Micros(now.Add(LinkLife))); err != nil {
 			return err
 		}
-		return s.note(ctx, tx, "account.link", userID, "until", until(now.Add(LinkLife)))
+		return s.note(ctx, tx, "account.link", userID, "until", now.Add(LinkLife).UTC().Format(time.RFC3339))
 	})
 	if err != nil {
 		return "", fmt.Errorf("make link: %w", err)

@@ -132,7 +132,7 @@ func TestActsAreRecorded(t *testing.T) {
 			act(own, func(ctx context.Context) error { return f.SignOut(ctx, cookie) }) // it is over already
 			var token, id string
 			act(own, func(ctx context.Context) error {
-				token, id, err = f.CreateToken(ctx, p.ID, "export", time.Time{})
+				token, id, err = f.CreateToken(ctx, p.ID, "export", "", time.Time{})
 				keep(token)
 				return err
 			})

@@ -42,11 +42,12 @@ type Principal struct {
 	Login      string
 	Post       Post
 	Role       Role
-	Area       string // area code whose subtree they are responsible for; "" = all
-	Enterprise string // whose outlets they are for, where the role reaches by organisation
-	Token      bool   // came with an API token, not with a session
-	Acting     string // id of the appointment or delegation they act in; "" = by the kind of the account
-	OnBehalfOf string // account id of the holder whose post was delegated to them; "" = nobody
+	Area       string      // area code whose subtree they are responsible for; "" = all
+	Enterprise string      // whose outlets they are for, where the role reaches by organisation
+	Token      bool        // came with an API token, not with a session
+	Only       access.Only // what the token is for; "" = all that the account may
+	Acting     string      // id of the appointment or delegation they act in; "" = by the kind of the account
+	OnBehalfOf string      // account id of the holder whose post was delegated to them; "" = nobody
 
 	until time.Time // end of that appointment or delegation; zero = open
 }
@@ -56,7 +57,7 @@ var System = Principal{ID: "system", Post: Post{Zh: "系统", En: "system"}, Rol
 
 // Grants are what p may do, where; nothing for nobody.
 func (p Principal) Grants() access.Grants {
-	return access.Default().Account(string(p.Role), p.Area, p.Enterprise)
+	return access.Default().Account(string(p.Role), p.Area, p.Enterprise).Narrowed(p.Only)
 }
 
 // Known reports whether p is anybody.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -31,6 +30,7 @@ type Service struct {
 	tokens  remembered
 	posts   Posts
 	url     string
+	most    time.Duration // that a token lives
 
 	failures   failures
 	ceremonies ceremonies
@@ -43,6 +43,7 @@ type Options struct {
 	Life    time.Duration  // and at the latest after this; 0 = 7 days
 	Proxies []netip.Prefix // whose forwarding headers are believed
 	Sealer  *Sealer        // nil: secrets of second factors are lost with the process
+	Most    time.Duration  // a token lives for; 0 = 365 days
 	URL     string         // under which people reach the program; passkeys are made for its host. "" = told by nobody
 	Posts   Posts          // nil: every account works by its kind
 }
@@ -58,7 +59,7 @@ func New(d *db.DB, now func() time.Time, o Options) *Service {
 	return &Service{
 		db: d, now: now, hasher: newHasher(o.Cost), limit: newLimiter(now),
 		idle: cmp.Or(o.Idle, idleLimit), life: cmp.Or(o.Life, lifeLimit), proxies: o.Proxies, sealer: o.Sealer, posts: o.Posts,
-		url: o.URL, ceremonies: ceremonies{sealer: newSealer(randomKey())},
+		url: o.URL, most: cmp.Or(o.Most, tokenLife), ceremonies: ceremonies{sealer: newSealer(randomKey())},
 	}
 }
 
@@ -191,32 +192,6 @@ func (s *Service) Users(ctx context.Context) ([]User, error) {
 	return all, rows.Err()
 }
 
-// CreateToken makes an API token for an account and returns it; only its hash
-// is kept, so it cannot be shown again. A zero expires is never. Where the account
-// itself asks in ctx, the token acts in the post it acts in now, and ends with it.
-func (s *Service) CreateToken(ctx context.Context, userID, label string, expires time.Time) (token, id string, err error) {
-	token, id = "plt_"+secret(), uuid.Must(uuid.NewV7()).String()
-	err = s.db.Tx(ctx, func(tx *db.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO api_tokens (id, hash, user_id, label, created_at, expires_at, acting) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			id, hashSecret(token), userID, label, db.Micros(s.now()), db.MicrosOrNull(expires), actingOf(ctx, userID)); err != nil {
-			return err
-		}
-		return s.note(ctx, tx, "account.token_make", userID, "token", id, "label", label, "until", until(expires))
-	})
-	if err != nil {
-		return "", "", fmt.Errorf("create token: %w", err)
-	}
-	return token, id, nil
-}
-
-// until says in an entry when something ends.
-func until(at time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
-	return at.UTC().Format(time.RFC3339)
-}
-
 // RevokeToken ends a token at once; errs.NotFound when there is no such live one.
 func (s *Service) RevokeToken(ctx context.Context, id string) error {
 	return s.RevokeOwnToken(ctx, "", id)
@@ -240,64 +215,6 @@ func (s *Service) RevokeOwnToken(ctx context.Context, userID, id string) error {
 		}
 		return s.note(ctx, tx, "account.token_revoke", of, "token", id)
 	})
-}
-
-// APIToken is a live token, without its secret.
-type APIToken struct {
-	ID, Label string
-	User      string // id of the account
-	Login     string // of the account
-	Created   time.Time
-	Expires   time.Time // zero = never
-}
-
-// Tokens returns the live tokens of an account, of all accounts where userID is
-// empty, the newest first.
-func (s *Service) Tokens(ctx context.Context, userID string) ([]APIToken, error) {
-	rows, err := s.db.Query(ctx, `SELECT t.id, t.label, u.id, u.login, t.created_at, t.expires_at FROM api_tokens t JOIN users u ON u.id = t.user_id
-		WHERE (CAST($1 AS TEXT) = '' OR t.user_id = CAST($1 AS TEXT)) AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) ORDER BY t.created_at DESC, t.id`, userID, db.Micros(s.now()))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []APIToken
-	for rows.Next() {
-		var t APIToken
-		var created int64
-		var expires sql.NullInt64
-		if err := rows.Scan(&t.ID, &t.Label, &t.User, &t.Login, &created, &expires); err != nil {
-			return nil, err
-		}
-		t.Created, t.Expires = db.Time(created), db.TimeOrZero(expires)
-		all = append(all, t)
-	}
-	return all, rows.Err()
-}
-
-// Bearer returns whose token it is; errs.Unauthenticated when it is unknown,
-// over, revoked, or its account is closed.
-func (s *Service) Bearer(ctx context.Context, token string) (Principal, error) {
-	hash, now := hashSecret(token), s.now()
-	p, epoch, ok := s.tokens.get(hash, now)
-	if ok {
-		return p, nil
-	}
-	var u User
-	var acting string
-	err := s.db.QueryRow(ctx, `SELECT `+userColumns+`, t.acting FROM api_tokens t JOIN users u ON u.id = t.user_id
-		WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) AND u.disabled = 0`,
-		hash, db.Micros(now)).Scan(append(u.targets(), &acting)...)
-	if err = db.NotFound(err); errs.Is(err, errs.NotFound) {
-		return Principal{}, errs.New(errs.Unauthenticated, "err.auth.token")
-	} else if err != nil {
-		return Principal{}, fmt.Errorf("find token: %w", err)
-	}
-	if p, err = s.tokenActs(ctx, u.principal(), acting); err != nil {
-		return Principal{}, err
-	}
-	p.Token = true
-	s.tokens.put(hash, p, now, epoch)
-	return p, nil
 }
 
 // one makes errs.NotFound of a statement that changed nothing.

@@ -110,6 +110,6 @@ func (s *Service) OperatorToken(ctx context.Context, label string, life time.Dur
 	if err != nil {
 		return "", fmt.Errorf("find an operator: %w", err)
 	}
-	token, _, err := s.CreateToken(ctx, id, label, s.now().Add(life))
+	token, _, err := s.CreateToken(ctx, id, label, "", s.now().Add(min(life, s.most)))
 	return token, err
 }

@@ -23,6 +23,7 @@ type Config struct {
 	HTTP     HTTP     `toml:"http"`
 	Session  Session  `toml:"session"`
 	OIDC     OIDC     `toml:"oidc"`
+	Tokens   Tokens   `toml:"tokens"`
 	HJ212    HJ212    `toml:"hj212"`
 	MQTT     MQTT     `toml:"mqtt"`
 	Profile  Profile  `toml:"profile"`
@@ -70,6 +71,11 @@ func (t TLS) On() bool { return t.Cert != "" || t.Domains != "" }
 type Session struct {
 	Idle Duration `toml:"idle"` // without use
 	Life Duration `toml:"life"` // at the latest
+}
+
+// Tokens are those of programs.
+type Tokens struct {
+	MaxLife Duration `toml:"max_life"`
 }
 
 // OIDC is an identity provider where people may sign in, too.
@@ -213,6 +219,7 @@ func Default() Config {
 		Data:     "data",
 		HTTP:     HTTP{Addr: ":8080", TLS: TLS{ACMEDirectory: "https://acme-v02.api.letsencrypt.org/directory"}},
 		Session:  Session{Idle: Duration(12 * time.Hour), Life: Duration(7 * 24 * time.Hour)},
+		Tokens:   Tokens{MaxLife: Duration(365 * 24 * time.Hour)},
 		HJ212:    HJ212{Addr: ":9212", SetClock: true, MaxConns: 20_000, IdleTimeout: Duration(2 * time.Hour)},
 		MQTT:     MQTT{MaxClients: 10_000},
 		Public:   Public{Enabled: true, Licence: "CC BY 4.0", LicenceURL: "https://creativecommons.org/licenses/by/4.0/"},
@@ -379,6 +386,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("http.proxies is %q; write networks or addresses, separated by spaces, such as 127.0.0.1/32 ::1/128", c.HTTP.Proxies)
 	case time.Duration(c.Session.Idle) < time.Minute || c.Session.Life < c.Session.Idle:
 		return fmt.Errorf("session.idle is %s and session.life %s; write 1m or more, and a life that is no shorter than that", time.Duration(c.Session.Idle), time.Duration(c.Session.Life))
+	case time.Duration(c.Tokens.MaxLife) < time.Hour || time.Duration(c.Tokens.MaxLife) > 365*24*time.Hour:
+		return fmt.Errorf("tokens.max_life is %s; write 1h or more, and a year (8760h) at most", time.Duration(c.Tokens.MaxLife))
 	case c.OIDC.Issuer != "" && !issuer(c.OIDC.Issuer, c.OIDC.AllowPrivate):
 		return fmt.Errorf("oidc.issuer is %q; write it as the provider tells it, beginning with https (http only with oidc.allow_private)", c.OIDC.Issuer)
 	case c.OIDC.Issuer != "" && (c.OIDC.ClientID == "" || c.OIDC.NameZh == "" || c.HTTP.URL == ""):

@@ -79,7 +79,7 @@ func (f *fixture) token(secret string) string {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	token, _, err := f.auth.CreateToken(auth.With(f.t.Context(), p), p.ID, "x", time.Time{})
+	token, _, err := f.auth.CreateToken(auth.With(f.t.Context(), p), p.ID, "x", "", time.Time{})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestActing(t *testing.T) {
 		county := f.post(people.Post{Kind: "supervisor_county", Area: "540121", Title: auth.Post{Zh: "县岗"}})
 		city := f.post(people.Post{Kind: "supervisor_city", Area: "540100", Title: auth.Post{Zh: "市岗"}})
 		kept, moved := f.signIn("kept"), f.signIn("moved")
-		byKind, _, err := f.auth.CreateToken(ctx, f.account["moved"], "before", time.Time{})
+		byKind, _, err := f.auth.CreateToken(ctx, f.account["moved"], "before", "", time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
