@@ -342,5 +342,8 @@ func TestProvider(t *testing.T) {
 	there()
 	says(ctx, t, "/en/account/provider", testkit.ProviderUser)
 	press(ctx, t, `form[action$="/unlink"] button`)
+	fill(ctx, t, "password", ownPassword) // the provider's word is no proof
+	press(ctx, t, "form:has(#password) button")
+	press(ctx, t, `form[action$="/unlink"] button`)
 	says(ctx, t, "/en/account/provider", "This account is not linked.")
 }

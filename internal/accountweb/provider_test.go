@@ -90,6 +90,9 @@ func TestProvider(t *testing.T) {
 				t.Fatalf("%d to %q: %s", w.Code, w.Header().Get("Location"), w.Body)
 			}
 			in.says(in.at("GET", "/en/account"), "officer")
+			if w := in.at("GET", "/en/account/passkeys/new"); w.Header().Get("Location") != "/en/account/confirm?next=%2Fen%2Faccount%2Fpasskeys%2Fnew" {
+				t.Errorf("the provider's word was taken as proof: %d to %q", w.Code, w.Header().Get("Location"))
+			}
 			if w = in.at("GET", back); w.Code != http.StatusBadRequest {
 				t.Errorf("the answer was taken again: %d", w.Code)
 			}

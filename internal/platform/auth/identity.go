@@ -42,10 +42,10 @@ func (s *Service) Identities(ctx context.Context, userID string) ([]Identity, er
 }
 
 // SignInIdentity opens a session of the account that is linked with whom a
-// provider named. The provider's word stands for password and second step. One
-// that is linked with none is errs.NotFound, unless it names the login of an
-// account that has none of the provider yet: then they are linked. A closed
-// account is errs.Unauthenticated.
+// provider named. The provider's word stands for password and second step, and is
+// no proof before a dangerous act. One that is linked with none is errs.NotFound,
+// unless it names the login of an account that has none of the provider yet: then
+// they are linked. A closed account is errs.Unauthenticated.
 func (s *Service) SignInIdentity(ctx context.Context, who oidc.Identity, from Client) (secret string, p Principal, err error) {
 	var userID string
 	err = db.NotFound(s.db.QueryRow(ctx, `SELECT i.user_id FROM identities i WHERE i.issuer = $1 AND i.subject = $2`, who.Issuer, who.Subject).Scan(&userID))
@@ -57,12 +57,16 @@ func (s *Service) SignInIdentity(ctx context.Context, who oidc.Identity, from Cl
 	} else if err != nil {
 		return "", Principal{}, err
 	}
-	secret, p, err = s.enter(ctx, userID, "provider", from)
+	u, err := s.open(ctx, userID)
 	if err != nil {
 		return "", Principal{}, err
 	}
+	// Where the provider knows people for long, it asked them nothing just now.
+	if secret, err = s.openSessionProved(ctx, u, "provider", from, 0); err != nil {
+		return "", Principal{}, err
+	}
 	_, err = s.db.Exec(ctx, `UPDATE identities SET used_at = $3 WHERE issuer = $1 AND subject = $2`, who.Issuer, who.Subject, db.Micros(s.now()))
-	return secret, p, err
+	return secret, u.principal(), err
 }
 
 // linkByLogin links whom the provider named with the account it names.

@@ -74,6 +74,12 @@ func (x *scanned) session() Session {
 
 // openSession opens a session for who has just shown to be u; with says by what.
 func (s *Service) openSession(ctx context.Context, u User, with string, from Client) (string, error) {
+	return s.openSessionProved(ctx, u, with, from, db.Micros(s.now()))
+}
+
+// openSessionProved opens a session; proved is when the credential was given, in
+// microseconds, 0 = not here.
+func (s *Service) openSessionProved(ctx context.Context, u User, with string, from Client, proved int64) (string, error) {
 	cookie, now := secret(), s.now()
 	ctx = With(ctx, u.principal()) // whoever else this browser was until now
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
@@ -84,7 +90,7 @@ func (s *Service) openSession(ctx context.Context, u User, with string, from Cli
 		id := uuid.NewString()
 		if _, err := tx.Exec(ctx, `INSERT INTO sessions (id, hash, user_id, created_at, seen_at, expires_at, proved_at, address, browser)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			id, hashSecret(cookie), u.ID, db.Micros(now), db.Micros(now), db.Micros(now.Add(s.life)), db.Micros(now), from.Address, from.Browser); err != nil {
+			id, hashSecret(cookie), u.ID, db.Micros(now), db.Micros(now), db.Micros(now.Add(s.life)), proved, from.Address, from.Browser); err != nil {
 			return err
 		}
 		return s.note(ctx, tx, "account.sign_in", u.ID, "session", id, "with", with, "browser", from.Browser)
