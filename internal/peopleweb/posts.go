@@ -33,6 +33,22 @@ type postLine struct {
 	Holders                   []string
 }
 
+// look records that who asks sees who holds and held posts; call it before
+// anything is shown.
+func (h *Handler) look(c *call, act, post string, lists ...[]people.Holding) error {
+	var seen []string
+	for _, list := range lists {
+		for i := range list {
+			seen = append(seen, list[i].Account)
+			for k := range list[i].Deputies {
+				seen = append(seen, list[i].Deputies[k].Account)
+			}
+		}
+	}
+	slices.Sort(seen)
+	return h.Auth.Look(c.ctx(), act, "post", post, slices.Compact(seen), "")
+}
+
 type postsView struct {
 	Tabs    []web.Tab
 	Ask     []web.Field
@@ -88,9 +104,9 @@ func (h *Handler) posts(c *call) error {
 	if err != nil {
 		return err
 	}
+	var held []people.Holding
 	if asked && wrong == nil {
-		held, err := h.People.On(c.ctx(), question)
-		if err != nil {
+		if held, err = h.People.On(c.ctx(), question); err != nil {
 			return err
 		}
 		v.Asked = c.l.T("people.asked", "day", i18n.Short(question.From))
@@ -100,6 +116,9 @@ func (h *Handler) posts(c *call) error {
 	}
 	now, err := h.People.On(c.ctx(), people.Question{From: c.now, To: c.now.Add(time.Microsecond)})
 	if err != nil {
+		return err
+	}
+	if err := h.look(c, "post.list", "", held, now); err != nil {
 		return err
 	}
 	holders := map[string][]string{}
@@ -147,6 +166,9 @@ func (h *Handler) postPage(c *call, form string, wrong error) error {
 	}
 	held, err := h.People.On(c.ctx(), people.Question{Post: x.ID})
 	if err != nil {
+		return err
+	}
+	if err := h.look(c, "post.view", x.ID, held); err != nil {
 		return err
 	}
 	base := "/posts/" + x.ID

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Checkup is what Examine finds out about a database.
@@ -22,11 +25,17 @@ type Checkup struct {
 // changing it. An SQLite file is looked through for damage as far as ctx has time.
 func Examine(ctx context.Context, url string) (c Checkup, err error) {
 	d, err := openPresent(ctx, url)
+	if damaged(err) {
+		return Checkup{Dialect: SQLite, Damage: []string{err.Error()}}, nil
+	}
 	if err != nil {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	v, err := d.versions(ctx)
+	if damaged(err) {
+		return Checkup{Dialect: SQLite, Damage: []string{err.Error()}}, nil
+	}
 	if err != nil {
 		return c, err
 	}
@@ -46,6 +55,12 @@ func Examine(ctx context.Context, url string) (c Checkup, err error) {
 	}
 	c.Offset = now.Sub(began.Add(time.Since(began) / 2))
 	return c, nil
+}
+
+// damaged reports whether an SQLite file is so damaged that it cannot be opened.
+func damaged(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
 }
 
 // quickCheck is SQLite's own look at its pages and rows.

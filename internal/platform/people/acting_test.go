@@ -221,7 +221,7 @@ func TestDelegation(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := 0
-		if err := audit.List(ctx, f.db, audit.Filter{Who: deputy.ID}, func(e *audit.Entry) bool {
+		if err := audit.List(ctx, f.db, audit.Filter{Who: deputy.ID, Act: "appointment."}, func(e *audit.Entry) bool {
 			n++
 			if e.OnBehalfOf != holder.ID || e.Post != "管理岗" || e.Act != "appointment.make" {
 				t.Errorf("%+v", e)

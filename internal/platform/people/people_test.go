@@ -223,7 +223,7 @@ func TestWhoAnswered(t *testing.T) {
 
 		// All of it stands in the record, with whom it concerned.
 		acts := map[string]int{}
-		if err := audit.List(t.Context(), f.db, audit.Filter{Subject: f.account["b"]}, func(e *audit.Entry) bool {
+		if err := audit.List(t.Context(), f.db, audit.Filter{Subject: f.account["b"], Act: "appointment."}, func(e *audit.Entry) bool {
 			acts[e.Act]++
 			return true
 		}); err != nil {
