@@ -144,6 +144,7 @@ func (c *call) more() []web.Link {
 		web.Link
 	}{
 		{"platform.accounts", web.Link{Key: "accounts.title", Path: "/accounts"}},
+		{"platform.accounts", web.Link{Key: "corrections.title", Path: "/corrections"}},
 		{"platform.record", web.Link{Key: "record.title", Path: "/audit"}},
 	} {
 		if access.Default().Opens(c.who.Grants(), l.may) {

@@ -92,7 +92,7 @@ type route struct {
 const CodePath = "/sign-in/code"
 
 func routes() []route {
-	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes(), looksRoutes(), dataRoutes(), notifyRoutes(), personalRoutes())
+	return slices.Concat(ownRoutes(), accountsRoutes(), recordRoutes(), looksRoutes(), dataRoutes(), correctionRoutes(), notifyRoutes(), personalRoutes())
 }
 
 func ownRoutes() []route {

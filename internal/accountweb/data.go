@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"plateau/internal/platform/audit"
+	"plateau/internal/platform/auth"
 	"plateau/internal/platform/personal"
 	"plateau/internal/web"
 )
@@ -87,14 +88,30 @@ type dataView struct {
 	Tables []heldTable
 	Acts   []recordRow
 	More   int
+	Asked  []auth.Correction
+	Text   web.Field
 }
 
-func (h *Handler) data(c *call) error {
+func (h *Handler) data(c *call) error { return h.dataPage(c, nil) }
+
+// dataPage shows the copy; wrong is about a request for correction that was sent.
+func (h *Handler) dataPage(c *call, wrong error) error {
 	all, err := h.copyOf(c)
 	if err != nil {
 		return err
 	}
-	v := &dataView{Tabs: c.tabs("data")}
+	v := &dataView{Tabs: c.tabs("data"), Text: web.Field{Name: "text", Kind: "textarea", Rows: 4, Label: c.l.T("held.correct_text"), Hint: c.l.T("held.correct_hint")}}
+	if v.Asked, err = h.Auth.Corrections(c.ctx(), c.who.ID); err != nil {
+		return err
+	}
+	p := &web.Page{Title: c.l.T("held.title"), Crumbs: c.crumbs(), Data: v}
+	status := http.StatusOK
+	if wrong != nil {
+		v.Text.Value = c.form("text")
+		if status, err = c.faults(wrong, p, &v.Text); err != nil {
+			return err
+		}
+	}
 	for _, t := range all.Tables {
 		kind, _ := personal.Default().Of(t.Table, t.By)
 		x := heldTable{Rows: t, Name: c.l.T("personal." + kind)}
@@ -107,7 +124,7 @@ func (h *Handler) data(c *call) error {
 		v.Acts = append(v.Acts, recordRow{audit.Entry{At: a.At, Post: a.Post, Kind: a.Kind, Ref: a.Ref, Address: a.Address}, c.did(a.Act), ""})
 	}
 	v.More = len(all.Record) - len(v.Acts)
-	return h.render(c, http.StatusOK, "account_data.html", &web.Page{Title: c.l.T("held.title"), Crumbs: c.crumbs(), Data: v})
+	return h.render(c, status, "account_data.html", p)
 }
 
 func (h *Handler) dataJSON(c *call) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"plateau/internal/platform/lsm"
+	"plateau/internal/testkit"
 )
 
 // TestPowerFailureWhileCreated: whatever a power failure keeps of a tree that is
@@ -17,7 +18,10 @@ import (
 // at each the parts that were not synced are kept or lost in many ways.
 func TestPowerFailureWhileCreated(t *testing.T) {
 	t.Parallel()
-	const ways = 24
+	ways := 24
+	if testkit.Race {
+		ways = 3
+	}
 	options := func(fs vfs.FS) lsm.Options {
 		return lsm.Options{FS: fs, Logger: slog.New(slog.DiscardHandler), CacheMB: 1, MemMB: 1, BlockKB: 64, OnFail: func() {}}
 	}
