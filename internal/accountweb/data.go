@@ -3,6 +3,7 @@ package accountweb
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"plateau/internal/platform/audit"
@@ -86,6 +87,7 @@ const heldShown = 20
 type dataView struct {
 	Tabs   []web.Tab
 	Tables []heldTable
+	Empty  []string // names of kinds of which nothing is held
 	Acts   []recordRow
 	More   int
 	Asked  []auth.Correction
@@ -115,6 +117,12 @@ func (h *Handler) dataPage(c *call, wrong error) error {
 	for _, t := range all.Tables {
 		kind, _ := personal.Default().Of(t.Table, t.By)
 		x := heldTable{Rows: t, Name: c.l.T("personal." + kind)}
+		if len(t.Rows) == 0 {
+			if !slices.Contains(v.Empty, x.Name) {
+				v.Empty = append(v.Empty, x.Name)
+			}
+			continue
+		}
 		if n := len(t.Rows); n > heldShown {
 			x.Rows.Rows, x.More = t.Rows[:heldShown], n-heldShown
 		}

@@ -23,7 +23,7 @@ func TestData(t *testing.T) {
 	r.pass(time.Minute)
 	o := r.signedIn(t, "operator")
 	o.page("/en/accounts")
-	b.page("/en/account/data", "users.id", "Duty officer (sample)", "192.0.2.1", "Firefox", "export", "signed in", "list of accounts looked at", "Nothing is kept here.")
+	b.page("/en/account/data", "users.id", "Duty officer (sample)", "192.0.2.1", "Firefox", "export", "signed in", "list of accounts looked at", "Nothing is kept of these")
 	w := b.ask("GET", "/en/account/data.json")
 	var out heldCopy
 	if err := json.Unmarshal(w.Body.Bytes(), &out); w.Code != http.StatusOK || err != nil || out.Account != officer || w.Header().Get("Cache-Control") != "no-store" {
