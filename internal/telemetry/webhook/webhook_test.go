@@ -112,7 +112,7 @@ func newBench(t *testing.T, url string, change func(o *webhook.Options)) *bench 
 		t.Fatal(err)
 	}
 	b := &bench{t: t, base: base, log: log, o: webhook.Options{
-		DB: base, Log: log, Registry: fixed{}, Now: time.Now, BaseURL: "https://example.org/", Private: true, Timeout: 300 * time.Millisecond, First: 20 * time.Millisecond, GiveUp: time.Hour,
+		DB: base, Log: log, Registry: fixed{}, Now: time.Now, BaseURL: "https://example.org/", Private: true, Timeout: 2 * time.Second, First: 20 * time.Millisecond, GiveUp: time.Hour,
 	}}
 	if change != nil {
 		change(&b.o)
