@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -65,27 +64,11 @@ func (a *App) orderAccounts(ctx context.Context, q url.Values, _ func(done, tota
 // Accounts changes or lists accounts and tokens: the running server does it, or,
 // when there is none, this process. Of o it takes the configuration.
 func Accounts(ctx context.Context, o Options, order AccountsOrder) (out AccountsAnswer, err error) {
-	c, err := o.config()
-	if err != nil {
-		return out, err
-	}
-	err = command(ctx, c.Data, "accounts", order.query(), &out, nil)
-	if !errors.Is(err, errNoServer) {
-		return out, err
-	}
-	where := c.DatabaseURL()
-	if !db.IsPostgres(where) {
-		if _, err := os.Stat(where); err != nil { // opening would make one
-			return out, fmt.Errorf("%s holds no accounts: %w", c.Data, err)
-		}
-	}
-	d, err := db.Open(ctx, where)
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	now := time.Now //nolint:forbidigo // the command's own clock
-	return order.do(withShell(ctx), auth.New(d, now, auth.Options{Most: time.Duration(c.Tokens.MaxLife)}), baseOf(&c), now())
+	err = ordered(ctx, &o, "accounts", "accounts", order.query(), &out, func(ctx context.Context, c *config.Config, d *db.DB, now func() time.Time) error {
+		out, err = order.do(ctx, auth.New(d, now, auth.Options{Most: time.Duration(c.Tokens.MaxLife)}), baseOf(c), now())
+		return err
+	})
+	return out, err
 }
 
 // baseOf is where people will reach a server that is not running.

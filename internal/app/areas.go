@@ -2,15 +2,14 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"plateau/internal/platform/auth"
+	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
@@ -59,32 +58,16 @@ func (a *App) orderAreas(ctx context.Context, q url.Values, _ func(done, total i
 // Areas lists, imports or exports administrative divisions: the running server
 // does it, or, when there is none, this process. Of o it takes the configuration.
 func Areas(ctx context.Context, o Options, order AreasOrder) (out AreasAnswer, err error) {
-	c, err := o.config()
-	if err != nil {
-		return out, err
-	}
-	err = command(ctx, c.Data, "areas", order.query(), &out, nil)
-	if !errors.Is(err, errNoServer) {
-		return out, err
-	}
-	where := c.DatabaseURL()
-	if !db.IsPostgres(where) {
-		if _, err := os.Stat(where); err != nil { // opening would make one
-			return out, fmt.Errorf("%s holds no registry: %w", c.Data, err)
+	err = ordered(ctx, &o, "areas", "registry", order.query(), &out, func(ctx context.Context, _ *config.Config, d *db.DB, now func() time.Time) error {
+		r, err := telemetry.Open(ctx, d, now)
+		if err != nil {
+			return err
 		}
-	}
-	d, err := db.Open(ctx, where)
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	now := time.Now //nolint:forbidigo // the command's own clock
-	r, err := telemetry.Open(ctx, d, now)
-	if err != nil {
-		return out, err
-	}
-	defer r.Close()
-	return order.do(ctx, r, now())
+		defer r.Close()
+		out, err = order.do(ctx, r, now())
+		return err
+	})
+	return out, err
 }
 
 // do carries an order out. Errors are worded in English: a shell reads them.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -75,6 +76,31 @@ func alone(c *config.Config, fn func() error) (err error) {
 	}
 	defer lock.Unlock()
 	return fn()
+}
+
+// ordered has the running server carry out an order and reads its answer, or, when
+// there is none, does it here over the database, in the name of the shell; holds
+// says what a folder without a database lacks.
+func ordered(ctx context.Context, o *Options, name, holds string, q url.Values, answer any, here func(ctx context.Context, c *config.Config, d *db.DB, now func() time.Time) error) (err error) {
+	c, err := o.config()
+	if err != nil {
+		return err
+	}
+	if err := command(ctx, c.Data, name, q, answer, nil); !errors.Is(err, errNoServer) {
+		return err
+	}
+	where := c.DatabaseURL()
+	if !db.IsPostgres(where) {
+		if _, err := os.Stat(where); err != nil { // opening would make one
+			return fmt.Errorf("%s holds no %s: %w", c.Data, holds, err)
+		}
+	}
+	d, err := db.Open(ctx, where)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return here(withShell(ctx), &c, d, time.Now) //nolint:forbidigo // the command's own clock
 }
 
 // VerifyAudit checks the audit chains of a server, running or not.

@@ -2,12 +2,10 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"plateau/internal/platform/access"
@@ -109,32 +107,16 @@ func (a *App) orderNotify(ctx context.Context, q url.Values, _ func(done, total 
 // NotifyTest sends a test: the running server does it, or, when there is none,
 // this process. Of o it takes the configuration.
 func NotifyTest(ctx context.Context, o Options, order NotifyOrder) (out notify.Delivery, err error) {
-	c, err := o.config()
-	if err != nil {
-		return out, err
-	}
-	err = command(ctx, c.Data, "notify-test", order.query(), &out, nil)
-	if !errors.Is(err, errNoServer) {
-		return out, err
-	}
-	where := c.DatabaseURL()
-	if !db.IsPostgres(where) {
-		if _, err := os.Stat(where); err != nil { // opening would make one
-			return out, fmt.Errorf("%s holds no accounts: %w", c.Data, err)
+	err = ordered(ctx, &o, "notify-test", "accounts", order.query(), &out, func(ctx context.Context, c *config.Config, d *db.DB, now func() time.Time) error {
+		nowhere := func() access.Areas { return noAreas{} } // a test is about nothing
+		s, err := notifications(c, d, nowhere, now, nil)
+		if err != nil {
+			return err
 		}
-	}
-	d, err := db.Open(ctx, where)
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	now := time.Now                                     //nolint:forbidigo // the command's own clock
-	nowhere := func() access.Areas { return noAreas{} } // a test is about nothing
-	s, err := notifications(&c, d, nowhere, now, nil)   //
-	if err != nil {
-		return out, err
-	}
-	return order.do(ctx, auth.New(d, now, auth.Options{}), s)
+		out, err = order.do(ctx, auth.New(d, now, auth.Options{}), s)
+		return err
+	})
+	return out, err
 }
 
 type noAreas struct{}

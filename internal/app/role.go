@@ -2,13 +2,12 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"time"
 
 	"plateau/internal/platform/auth"
+	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
@@ -51,32 +50,16 @@ func (a *App) orderRole(ctx context.Context, q url.Values, _ func(done, total in
 // Roles lists posts, tells who held them, appoints and ends: the running server
 // does it, or, when there is none, this process. Of o it takes the configuration.
 func Roles(ctx context.Context, o Options, order RoleOrder) (out RoleAnswer, err error) {
-	c, err := o.config()
-	if err != nil {
-		return out, err
-	}
-	err = command(ctx, c.Data, "role", order.query(), &out, nil)
-	if !errors.Is(err, errNoServer) {
-		return out, err
-	}
-	where := c.DatabaseURL()
-	if !db.IsPostgres(where) {
-		if _, err := os.Stat(where); err != nil { // opening would make one
-			return out, fmt.Errorf("%s holds no posts: %w", c.Data, err)
+	err = ordered(ctx, &o, "role", "posts", order.query(), &out, func(ctx context.Context, _ *config.Config, d *db.DB, now func() time.Time) error {
+		r, err := telemetry.Open(ctx, d, now)
+		if err != nil {
+			return err
 		}
-	}
-	d, err := db.Open(ctx, where)
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	now := time.Now //nolint:forbidigo // the command's own clock
-	r, err := telemetry.Open(ctx, d, now)
-	if err != nil {
-		return out, err
-	}
-	defer r.Close()
-	return order.do(ctx, people.New(d, now, registryPlaces{r}, nil), auth.New(d, now, auth.Options{}), r, now())
+		defer r.Close()
+		out, err = order.do(ctx, people.New(d, now, registryPlaces{r}, nil), auth.New(d, now, auth.Options{}), r, now())
+		return err
+	})
+	return out, err
 }
 
 // do carries an order out in the name of the program itself: who may use the shell
