@@ -77,7 +77,7 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"user", "link", "--data", "/nonexistent"}, 1, "LOGIN is needed"},
 		{[]string{"user", "link", "admin", "--data", "/nonexistent"}, 1, "/nonexistent holds no accounts"},
 		{[]string{"user", "add", "x", "--label", "y"}, 2, "-label"},
-		{[]string{"token", "give"}, 2, "say what to do: list, make or revoke"},
+		{[]string{"token", "give"}, 2, "say what to do: list, make, key or revoke"},
 		{[]string{"token", "revoke", "--data", "/nonexistent"}, 1, "ID is needed"},
 		{[]string{"token", "make", "admin", "x"}, 2, `unexpected "x"`},
 		{[]string{"notify"}, 2, "say what to do: test"},

@@ -71,6 +71,7 @@ type accountOfView struct {
 	Own  bool
 	Link string // that sets the password; shown once
 	Mine []string
+	Keys []tokenRow // of a service
 }
 
 func (h *Handler) accountOf(c *call) error { return h.accountPage(c, "") }
@@ -87,6 +88,15 @@ func (h *Handler) accountPage(c *call, link string) error {
 	v := &accountOfView{Account: a, Own: a.ID == c.who.ID, Link: link}
 	for _, g := range access.Default().Account(string(a.Role), "", "") {
 		v.Mine = append(v.Mine, c.l.T("role."+g.Role))
+	}
+	if !a.ForPerson() {
+		keys, err := h.Auth.Tokens(c.ctx(), a.ID)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			v.Keys = append(v.Keys, tokenRow{k, c.words(k.Only)})
+		}
 	}
 	p := &web.Page{
 		Title: c.l.T("accounts.one_title", "login", a.Login), Private: link != "", Data: v,

@@ -21,16 +21,18 @@ import (
 // count depends on Act:
 //
 //	list            all accounts
-//	add             Login, Post, Role, Enterprise, Area: an account, and a link that sets its password
+//	add             Login, Post, Role, Enterprise, Area: an account, and a link that sets its password;
+//	                none for a service
 //	disable, enable Login
 //	link            Login: a link that sets the password, good for a day and for once
 //	remove-factor   Login
 //	tokens          all tokens, of Login where it is named
 //	make-token      Login, Label, Days, Only (words of the policy, "" = all that the account may)
-//	revoke-token    ID
+//	add-key         Login, Label, Days (0 = as long as its certificate), Only, Key (PEM): a key of a service
+//	revoke-token    ID: also of a key
 type AccountsOrder struct {
-	Act, Login, Post, Role, Enterprise, Area, Label, ID, Only string
-	Days                                                      int
+	Act, Login, Post, Role, Enterprise, Area, Label, ID, Only, Key string
+	Days                                                           int
 }
 
 // AccountsAnswer is what came of it.
@@ -39,12 +41,13 @@ type AccountsAnswer struct {
 	Tokens []auth.APIToken
 	Link   string // sets a password, once
 	Token  string // a new one
+	ID     string // of a new key
 }
 
 func (o *AccountsOrder) query() url.Values {
 	return url.Values{
 		"act": {o.Act}, "login": {o.Login}, "post": {o.Post}, "role": {o.Role}, "enterprise": {o.Enterprise}, "area": {o.Area},
-		"only": {o.Only}, "label": {o.Label}, "id": {o.ID}, "days": {strconv.Itoa(o.Days)},
+		"only": {o.Only}, "label": {o.Label}, "id": {o.ID}, "key": {o.Key}, "days": {strconv.Itoa(o.Days)},
 	}
 }
 
@@ -52,7 +55,7 @@ func accountsOrder(q url.Values) AccountsOrder {
 	days, _ := strconv.Atoi(q.Get("days")) // 0 is refused where it counts
 	return AccountsOrder{
 		Act: q.Get("act"), Login: q.Get("login"), Post: q.Get("post"), Role: q.Get("role"), Enterprise: q.Get("enterprise"), Area: q.Get("area"),
-		Only: q.Get("only"), Label: q.Get("label"), ID: q.Get("id"), Days: days,
+		Only: q.Get("only"), Label: q.Get("label"), ID: q.Get("id"), Key: q.Get("key"), Days: days,
 	}
 }
 
@@ -97,7 +100,9 @@ func (o *AccountsOrder) do(ctx context.Context, s *auth.Service, base string, no
 		if err != nil {
 			return out, err
 		}
-		out.Link, err = link(ctx, s, u.ID, base)
+		if u.ForPerson() {
+			out.Link, err = link(ctx, s, u.ID, base)
+		}
 		return out, err
 	case "revoke-token":
 		return out, s.RevokeToken(ctx, o.ID)
@@ -141,13 +146,39 @@ func (o *AccountsOrder) do(ctx context.Context, s *auth.Service, base string, no
 			return out, errors.New("a token needs a purpose and a number of days")
 		}
 		var only access.Only
-		if only, err = access.Default().Narrow(strings.FieldsFunc(o.Only, func(r rune) bool { return r == ',' || r == ' ' })); err == nil {
+		if only, err = o.only(); err == nil {
 			out.Token, _, err = s.CreateToken(ctx, u.ID, o.Label, only, now.AddDate(0, 0, o.Days))
 		}
+	case "add-key":
+		out.ID, err = o.addKey(ctx, s, u.ID, now)
 	default:
 		err = fmt.Errorf("unknown order %q", o.Act)
 	}
 	return out, err
+}
+
+// only is what a token or a key is for.
+func (o *AccountsOrder) only() (access.Only, error) {
+	return access.Default().Narrow(strings.FieldsFunc(o.Only, func(r rune) bool { return r == ',' || r == ' ' }))
+}
+
+func (o *AccountsOrder) addKey(ctx context.Context, s *auth.Service, userID string, now time.Time) (id string, err error) {
+	if o.Label == "" || o.Days < 0 {
+		return "", errors.New("a key needs a purpose, and no negative number of days")
+	}
+	key, err := auth.ParseKey([]byte(o.Key))
+	if err != nil {
+		return "", err
+	}
+	only, err := o.only()
+	if err != nil {
+		return "", err
+	}
+	var until time.Time
+	if o.Days > 0 {
+		until = now.AddDate(0, 0, o.Days)
+	}
+	return s.AddKey(ctx, userID, o.Label, key, only, until)
 }
 
 func link(ctx context.Context, s *auth.Service, userID, base string) (string, error) {

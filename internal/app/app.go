@@ -100,6 +100,7 @@ type App struct {
 	pages    *telemetryweb.Handler
 	http     *httpd.Server
 	plain    *httpd.Server // sends people on to https; nil = none
+	services *httpd.Server // for programs with a key of their own; nil = none
 	tls      *httpd.TLS    // nil = plain HTTP
 	profiles *httpd.Server // nil = none
 	auth     *auth.Service
@@ -120,6 +121,7 @@ type App struct {
 
 	httpAddr, hjAddr string
 	plainAddr        string // "" = plain HTTP is not answered
+	servicesAddr     string // "" = no program asks with a key of its own
 	mqttAddr         string // "" = no broker
 	udpAddr          string // "" = no datagrams
 }
@@ -311,6 +313,14 @@ func (a *App) listen() (err error) {
 			return fmt.Errorf("http.tls.plain_addr: %w", err)
 		}
 	}
+	if a.services, err = a.openServices(handler); err != nil {
+		return err
+	}
+	if a.services != nil {
+		if a.servicesAddr, err = a.services.Listen(); err != nil {
+			return fmt.Errorf("services.addr: %w", err)
+		}
+	}
 	if a.hjAddr, err = a.gateway.Listen(); err != nil {
 		return taken(err, "--hj212")
 	}
@@ -356,6 +366,9 @@ func (a *App) announce(ctx context.Context) error {
 	fmt.Fprintf(a.o.Stdout, "http: %s\nhj212: %s\n", a.here(), reachable(a.hjAddr))
 	if a.plain != nil {
 		fmt.Fprintf(a.o.Stdout, "plain http: http://%s\n", reachable(a.plainAddr))
+	}
+	if a.services != nil {
+		fmt.Fprintf(a.o.Stdout, "services: https://%s\n", reachable(a.servicesAddr))
 	}
 	if a.broker != nil {
 		fmt.Fprintf(a.o.Stdout, "mqtt: %s\n", reachable(a.mqttAddr))
@@ -521,6 +534,9 @@ func (a *App) Serve(ctx context.Context) error {
 	run("pages", a.http.Serve)
 	if a.plain != nil {
 		run("plain http", a.plain.Serve)
+	}
+	if a.services != nil {
+		run("services", a.services.Serve)
 	}
 	if a.tls != nil {
 		run("certificates", a.obtainCertificates)

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"flag"
 	"fmt"
 	"net/http"
@@ -54,6 +56,8 @@ var askers = []struct{ kind, area string }{
 	{"auditor", ""},
 	{"administrator", "540100"},
 	{"person", ""},
+	{"platform", ""},
+	{"platform", "540121"},
 }
 
 // byPeople are the permissions that open pages to a person who is signed in and
@@ -168,8 +172,9 @@ type matrix struct {
 	*App
 	handler http.Handler
 	asked   int
-	tokens  []string // by asker; "" = nobody
-	cookies []string // of their sessions, for pages that no token opens
+	tokens  []string            // by asker; "" = nobody, or a service
+	certs   []*x509.Certificate // of services
+	cookies []string            // of their sessions, for pages that no token opens
 	frames  []string
 	jobs    []string
 	hook    string
@@ -214,7 +219,10 @@ func newMatrix(t *testing.T, url string) *matrix {
 	m.fill(t)
 	for _, who := range askers {
 		token, cookie := "", ""
-		if who.kind != "" {
+		var cert *x509.Certificate
+		if who.kind != "" && !access.Default().ForPerson(who.kind) {
+			cert = m.service(t, who.kind, who.area)
+		} else if who.kind != "" {
 			u := auth.User{Login: who.kind + who.area, Post: auth.Post{Zh: who.kind}, Role: auth.Role(who.kind), Area: who.area}
 			if access.Default().NeedsOrganisation(who.kind) {
 				u.Enterprise = "own"
@@ -229,7 +237,7 @@ func newMatrix(t *testing.T, url string) *matrix {
 				t.Fatal(err)
 			}
 		}
-		m.tokens, m.cookies = append(m.tokens, token), append(m.cookies, cookie)
+		m.tokens, m.cookies, m.certs = append(m.tokens, token), append(m.cookies, cookie), append(m.certs, cert)
 	}
 	u, err := a.auth.AddUser(t.Context(), auth.User{Login: "bystander", Post: auth.Post{Zh: "x"}, Role: auth.Officer})
 	if err != nil {
@@ -241,6 +249,28 @@ func newMatrix(t *testing.T, url string) *matrix {
 	}
 	m.entry += "/1"
 	return m
+}
+
+// service makes the account of a service and returns by what it is known.
+func (m *matrix) service(t *testing.T, kind, area string) *x509.Certificate {
+	t.Helper()
+	u, err := m.auth.AddUser(t.Context(), auth.User{Login: kind + area, Post: auth.Post{Zh: kind}, Role: auth.Role(kind), Area: area})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, text := serviceKey(t)
+	key, err := auth.ParseKey([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.auth.AddKey(t.Context(), u.ID, "matrix", key, "", matrixNow.AddDate(0, 1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
 }
 
 // fill makes an outlet for each object, with a logger, a frame, a stop, an alarm, a
@@ -428,6 +458,8 @@ func (m *matrix) ask(t *testing.T, rt access.Route, path string, asker int) stri
 	}
 	r.Header.Set("Accept", "text/html,application/json,*/*")
 	switch token := m.tokens[asker]; {
+	case m.certs[asker] != nil:
+		r.TLS = &tls.ConnectionState{PeerCertificates: m.certs[asker : asker+1]}
 	case token == "":
 	case slices.Contains(byPeople, rt.May):
 		r.AddCookie(&http.Cookie{Name: auth.CookieName, Value: m.cookies[asker]})

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 
 	"plateau/internal/platform/httpd"
@@ -22,6 +24,22 @@ func (a *App) openTLS() (*httpd.TLS, error) {
 		Cert: t.Cert, Key: t.Key, Domains: t.Names(), Directory: t.ACMEDirectory, Roots: t.ACMERoots, Email: t.ACMEEmail,
 		Folder: filepath.Join(a.c.Data, ACMEDir),
 	}, a.log, a.now)
+}
+
+// openServices returns nil where no program asks with a key of its own.
+func (a *App) openServices(handler http.Handler) (*httpd.Server, error) {
+	s := a.c.Services
+	if s.Addr == "" {
+		return nil, nil //nolint:nilnil // nothing is set
+	}
+	own := a.tls
+	if s.Cert != "" {
+		var err error
+		if own, err = httpd.OpenTLS(httpd.Certificates{Cert: s.Cert, Key: s.Key}, a.log, a.now); err != nil {
+			return nil, fmt.Errorf("services: %w", err)
+		}
+	}
+	return httpd.New(httpd.Options{Addr: s.Addr, Handler: handler, Logger: a.log, TLS: own.WithKeys()}), nil
 }
 
 // obtainCertificates asks for certificates before the first visitor does. One

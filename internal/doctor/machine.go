@@ -131,7 +131,7 @@ func (x *exam) server(ctx context.Context) {
 func (x *exam) ports() {
 	c := &x.o.Config
 	free := true
-	for _, p := range [][2]string{{"http.addr", c.HTTP.Addr}, {"http.tls.plain_addr", c.HTTP.TLS.PlainAddr}, {"hj212.addr", c.HJ212.Addr}, {"mqtt.addr", c.MQTT.Addr}} {
+	for _, p := range [][2]string{{"http.addr", c.HTTP.Addr}, {"http.tls.plain_addr", c.HTTP.TLS.PlainAddr}, {"services.addr", c.Services.Addr}, {"hj212.addr", c.HJ212.Addr}, {"mqtt.addr", c.MQTT.Addr}} {
 		if p[1] == "" {
 			continue
 		}

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/url"
 	"os"
@@ -111,31 +112,17 @@ const soon = 14 * 24 * time.Hour
 
 func (x *exam) https(context.Context) {
 	c := &x.o.Config
+	if s := c.Services; s.Cert != "" {
+		x.certificate(s.Cert, s.Key)
+	}
 	u, _ := url.Parse(c.HTTP.URL) // was checked when it was read
 	secure := u != nil && u.Scheme == "https"
 	switch t := c.HTTP.TLS; {
 	case t.Cert != "":
-		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			x.fault("put a certificate and its key there", "%v", err)
-			return
-		}
-		if info, err := os.Stat(t.Key); err == nil && info.Mode().Perm()&0o004 != 0 {
-			x.fault("chmod o= "+t.Key, "the key %s may be read by everybody", t.Key)
-		}
-		until := pair.Leaf.NotAfter
-		if secure {
-			if err := pair.Leaf.VerifyHostname(u.Hostname()); err != nil {
+		if leaf := x.certificate(t.Cert, t.Key); leaf != nil && secure {
+			if err := leaf.VerifyHostname(u.Hostname()); err != nil {
 				x.fault("get a certificate for the name in http.url", "%v", err)
 			}
-		}
-		switch left := until.Sub(x.now); {
-		case left <= 0:
-			x.fault("renew it and put the new files in its place; a running server takes them up", "the certificate ran out on %s", until.Format(time.DateOnly))
-		case left < soon:
-			x.warn("renew it and put the new files in its place; a running server takes them up", "the certificate runs out on %s", until.Format(time.DateOnly))
-		default:
-			x.ok("certificate %s, until %s", t.Cert, until.Format(time.DateOnly))
 		}
 	case t.On():
 		x.ok("certificates for %s from %s", t.Domains, t.ACMEDirectory)
@@ -146,6 +133,30 @@ func (x *exam) https(context.Context) {
 	default:
 		x.fault("set http.tls.cert and http.tls.key, or http.tls.domains, or put a proxy before it (deploy/nginx.conf)", "passwords travel in the clear: %s speaks plain http to everybody", c.HTTP.Addr)
 	}
+}
+
+// certificate looks at a certificate of this server and its key; nil where they
+// cannot be read.
+func (x *exam) certificate(cert, key string) *x509.Certificate {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		x.fault("put a certificate and its key there", "%v", err)
+		return nil
+	}
+	if info, err := os.Stat(key); err == nil && info.Mode().Perm()&0o004 != 0 {
+		x.fault("chmod o= "+key, "the key %s may be read by everybody", key)
+	}
+	const renew = "renew it and put the new files in its place; a running server takes them up"
+	until := pair.Leaf.NotAfter
+	switch left := until.Sub(x.now); {
+	case left <= 0:
+		x.fault(renew, "the certificate %s ran out on %s", cert, until.Format(time.DateOnly))
+	case left < soon:
+		x.warn(renew, "the certificate %s runs out on %s", cert, until.Format(time.DateOnly))
+	default:
+		x.ok("certificate %s, until %s", cert, until.Format(time.DateOnly))
+	}
+	return pair.Leaf
 }
 
 // local reports whether an address is reached from this machine only.

@@ -85,6 +85,12 @@ func (p *Policy) Accounts() []string { return slices.Sorted(maps.Keys(p.accounts
 // HasAccount reports whether there are accounts of a kind.
 func (p *Policy) HasAccount(kind string) bool { return p.accounts[kind] != nil }
 
+// ForPerson reports whether an account of a kind is somebody's. A kind without the
+// role platform.person is for services: nobody signs in there.
+func (p *Policy) ForPerson(kind string) bool {
+	return slices.Contains(p.accounts[kind], "platform.person")
+}
+
 // Account is what an account of a kind holds, for an area and an organisation;
 // nothing when there is no such kind.
 func (p *Policy) Account(kind, area, organisation string) Grants {

@@ -35,6 +35,10 @@ func (s *Service) Middleware(next http.Handler) http.Handler {
 }
 
 func (s *Service) identify(r *http.Request) (Principal, Session, error) {
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 { // at the address of services, which asks for one; nothing else counts there
+		p, err := s.Certified(r.Context(), r.TLS.PeerCertificates[0])
+		return p, Session{}, err
+	}
 	if h := r.Header.Get("Authorization"); h != "" {
 		scheme, token, _ := strings.Cut(h, " ")
 		if !strings.EqualFold(scheme, "Bearer") || token == "" {

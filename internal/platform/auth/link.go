@@ -19,6 +19,13 @@ const LinkPath = "/set-password?key="
 // MakeLink makes the key of a link by which whoever has it sets the password of
 // an account, once. Former links of the account end.
 func (s *Service) MakeLink(ctx context.Context, userID string) (key string, err error) {
+	u, err := s.userByID(ctx, userID)
+	if err != nil {
+		return "", err
+	}
+	if !u.ForPerson() {
+		return "", errs.New(errs.Conflict, "err.auth.link_service")
+	}
 	key = secret()
 	now := s.now()
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {

@@ -203,6 +203,11 @@ func (s *Service) UserByLogin(ctx context.Context, login string) (u User, err er
 	return u, err
 }
 
+func (s *Service) userByID(ctx context.Context, id string) (u User, err error) {
+	err = db.NotFound(s.db.QueryRow(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id).Scan(u.targets()...))
+	return u, err
+}
+
 // RevokeOwnToken ends a token of an account, of any where userID is empty;
 // errs.NotFound when the account has no such live one.
 func (s *Service) RevokeOwnToken(ctx context.Context, userID, id string) error {

@@ -80,6 +80,9 @@ func (s *Service) openSession(ctx context.Context, u User, with string, from Cli
 // openSessionProved opens a session; proved is when the credential was given, in
 // microseconds, 0 = not here.
 func (s *Service) openSessionProved(ctx context.Context, u User, with string, from Client, proved int64) (string, error) {
+	if !u.ForPerson() {
+		return "", errs.New(errs.Unauthenticated, "err.auth.wrong")
+	}
 	cookie, now := secret(), s.now()
 	ctx = With(ctx, u.principal()) // whoever else this browser was until now
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {

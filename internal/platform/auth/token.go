@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,33 +26,52 @@ func (s *Service) TokenLife() time.Duration { return s.most }
 // one that is later, or over, is errs.Invalid about "days". Where the account itself
 // asks in ctx, the token acts in the post it acts in now, and ends with it.
 func (s *Service) CreateToken(ctx context.Context, userID, label string, only access.Only, expires time.Time) (token, id string, err error) {
-	now := s.now()
-	if expires.IsZero() {
-		expires = now.Add(s.most)
-	}
-	if life := expires.Sub(now); life <= 0 || life > s.most {
-		return "", "", errs.InvalidField("days", "err.auth.token_life", "n", int(s.most.Hours()/24))
-	}
-	token, id = "plt_"+secret(), uuid.Must(uuid.NewV7()).String()
-	err = s.db.Tx(ctx, func(tx *db.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO api_tokens (id, hash, user_id, label, scope, created_at, expires_at, acting) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			id, hashSecret(token), userID, label, string(only), db.Micros(now), db.Micros(expires), actingOf(ctx, userID)); err != nil {
-			return err
-		}
-		return s.note(ctx, tx, "account.token_make", userID, "token", id, "label", label, "only", string(only), "until", expires.UTC().Format(time.RFC3339))
-	})
+	u, err := s.userByID(ctx, userID)
 	if err != nil {
-		return "", "", fmt.Errorf("create token: %w", err)
+		return "", "", err
 	}
-	return token, id, nil
+	if !u.ForPerson() {
+		return "", "", errs.New(errs.Conflict, "err.auth.token_service")
+	}
+	if expires.IsZero() {
+		expires = s.now().Add(s.most)
+	}
+	token = "plt_" + secret()
+	id, err = s.addToken(ctx, userID, label, hashSecret(token), only, expires)
+	return token, id, err
 }
 
-// APIToken is a live token, without its secret.
+// addToken stores what a program shows when it asks, by its hash.
+func (s *Service) addToken(ctx context.Context, userID, label, hash string, only access.Only, expires time.Time) (id string, err error) {
+	now := s.now()
+	if life := expires.Sub(now); life <= 0 || life > s.most {
+		return "", errs.InvalidField("days", "err.auth.token_life", "n", int(s.most.Hours()/24))
+	}
+	id = uuid.Must(uuid.NewV7()).String()
+	detail := []any{"token", id, "label", label, "only", string(only), "until", expires.UTC().Format(time.RFC3339)}
+	if key, ok := strings.CutPrefix(hash, keyPrefix); ok {
+		detail = append(detail, "key", key)
+	}
+	err = s.db.Tx(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO api_tokens (id, hash, user_id, label, scope, created_at, expires_at, acting) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			id, hash, userID, label, string(only), db.Micros(now), db.Micros(expires), actingOf(ctx, userID)); err != nil {
+			return err
+		}
+		return s.note(ctx, tx, "account.token_make", userID, detail...)
+	})
+	if err != nil {
+		return "", fmt.Errorf("create token: %w", err)
+	}
+	return id, nil
+}
+
+// APIToken is a live token, without its secret, or a live key of a service.
 type APIToken struct {
 	ID, Label string
 	User      string      // id of the account
 	Login     string      // of the account
 	Only      access.Only // what it is for; "" = all that the account may
+	Key       string      // fingerprint of a service's key; "" = a token
 	Created   time.Time
 	Expires   time.Time // zero = never, of tokens that were made before they had to end
 	Used      time.Time // to some minutes; zero = never
@@ -60,7 +80,8 @@ type APIToken struct {
 // Tokens returns the live tokens of an account, of all accounts where userID is
 // empty, the newest first.
 func (s *Service) Tokens(ctx context.Context, userID string) ([]APIToken, error) {
-	rows, err := s.db.Query(ctx, `SELECT t.id, t.label, u.id, u.login, t.scope, t.created_at, t.expires_at, t.used_at FROM api_tokens t JOIN users u ON u.id = t.user_id
+	rows, err := s.db.Query(ctx, `SELECT t.id, t.label, u.id, u.login, t.scope, t.created_at, t.expires_at, t.used_at,
+		CASE WHEN t.hash LIKE '`+keyPrefix+`%' THEN t.hash ELSE '' END FROM api_tokens t JOIN users u ON u.id = t.user_id
 		WHERE (CAST($1 AS TEXT) = '' OR t.user_id = CAST($1 AS TEXT)) AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) ORDER BY t.created_at DESC, t.id`, userID, db.Micros(s.now()))
 	if err != nil {
 		return nil, err
@@ -71,9 +92,10 @@ func (s *Service) Tokens(ctx context.Context, userID string) ([]APIToken, error)
 		var t APIToken
 		var created int64
 		var expires, used sql.NullInt64
-		if err := rows.Scan(&t.ID, &t.Label, &t.User, &t.Login, (*string)(&t.Only), &created, &expires, &used); err != nil {
+		if err := rows.Scan(&t.ID, &t.Label, &t.User, &t.Login, (*string)(&t.Only), &created, &expires, &used, &t.Key); err != nil {
 			return nil, err
 		}
+		t.Key = strings.TrimPrefix(t.Key, keyPrefix)
 		t.Created, t.Expires, t.Used = db.Time(created), db.TimeOrZero(expires), db.TimeOrZero(used)
 		all = append(all, t)
 	}
@@ -83,7 +105,12 @@ func (s *Service) Tokens(ctx context.Context, userID string) ([]APIToken, error)
 // Bearer returns whose token it is; errs.Unauthenticated when it is unknown,
 // over, revoked, or its account is closed.
 func (s *Service) Bearer(ctx context.Context, token string) (Principal, error) {
-	hash, now := hashSecret(token), s.now()
+	return s.holder(ctx, hashSecret(token))
+}
+
+// holder returns who asks with a token or a key, by its hash.
+func (s *Service) holder(ctx context.Context, hash string) (Principal, error) {
+	now := s.now()
 	p, epoch, ok := s.tokens.get(hash, now)
 	if ok {
 		return p, nil

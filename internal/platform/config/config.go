@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -22,6 +23,7 @@ type Config struct {
 	Data     string   `toml:"data"` // folder for everything the program keeps
 	HTTP     HTTP     `toml:"http"`
 	Session  Session  `toml:"session"`
+	Services Services `toml:"services"`
 	OIDC     OIDC     `toml:"oidc"`
 	Tokens   Tokens   `toml:"tokens"`
 	HJ212    HJ212    `toml:"hj212"`
@@ -71,6 +73,13 @@ func (t TLS) On() bool { return t.Cert != "" || t.Domains != "" }
 type Session struct {
 	Idle Duration `toml:"idle"` // without use
 	Life Duration `toml:"life"` // at the latest
+}
+
+// Services is where programs ask that show who they are by a key of their own.
+type Services struct {
+	Addr string `toml:"addr"` // "" = nowhere
+	Cert string `toml:"cert"` // PEM file of this server's certificate there; "" = that of http.tls
+	Key  string `toml:"key"`  // PEM file
 }
 
 // Tokens are those of programs.
@@ -372,7 +381,7 @@ func (c *Config) readEnv(env []string) (unknown []string, err error) {
 // Validate reports the first setting that cannot be used, by its key, with a
 // remedy.
 func (c Config) Validate() error {
-	if err := c.HTTP.TLS.validate(); err != nil {
+	if err := cmp.Or(c.HTTP.TLS.validate(), c.Services.validate(c.HTTP.TLS)); err != nil {
 		return err
 	}
 	switch {
@@ -436,6 +445,18 @@ func (c Config) Validate() error {
 		return fmt.Errorf("log.level is %q; write debug, info, warn or error", c.Log.Level)
 	case !slices.Contains([]string{"text", "json"}, c.Log.Format):
 		return fmt.Errorf("log.format is %q; write text or json", c.Log.Format)
+	}
+	return nil
+}
+
+func (s Services) validate(t TLS) error {
+	switch {
+	case (s.Cert == "") != (s.Key == ""):
+		return errors.New("services: a certificate needs both services.cert and services.key; name two PEM files")
+	case s.Addr == "" && s.Cert != "":
+		return errors.New("services.cert is set without services.addr; write where services ask, such as :8443")
+	case s.Addr != "" && s.Cert == "" && !t.On():
+		return errors.New("services.addr needs https; set services.cert and services.key, or http.tls")
 	}
 	return nil
 }

@@ -85,6 +85,15 @@ func OpenTLS(c Certificates, log *slog.Logger, now func() time.Time) (*TLS, erro
 	return &TLS{Config: config, acme: m}, nil
 }
 
+// WithKeys is the same for programs that show who they are by a key: the handshake
+// asks for a certificate and has them prove that they hold its key. Whose it is,
+// is asked later; so it matters not who issued it.
+func (t *TLS) WithKeys() *TLS {
+	config := t.Config.Clone()
+	config.ClientAuth = tls.RequireAnyClientCert
+	return &TLS{Config: config}
+}
+
 // Plain is what answers over plain HTTP beside a server that speaks TLS: reading
 // is sent on to the same address there, other requests are refused, for what they
 // carry has gone over the line in the clear already. It also answers the ACME

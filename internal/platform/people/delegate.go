@@ -161,8 +161,9 @@ func lastDay(t time.Time) string { return i18n.Short(t.Add(-time.Microsecond)) }
 // openAccount returns errs.Invalid about "account" when there is none that is open.
 func openAccount(ctx context.Context, tx *db.Tx, id string) error {
 	var disabled bool
-	err := db.NotFound(tx.QueryRow(ctx, `SELECT disabled FROM users WHERE id = $1`, id).Scan(&disabled))
-	if errs.Is(err, errs.NotFound) || err == nil && disabled {
+	var u auth.User
+	err := db.NotFound(tx.QueryRow(ctx, `SELECT disabled, role FROM users WHERE id = $1`, id).Scan(&disabled, (*string)(&u.Role)))
+	if errs.Is(err, errs.NotFound) || err == nil && (disabled || !u.ForPerson()) {
 		return errs.InvalidField("account", "err.people.account")
 	}
 	if err != nil {
