@@ -32,6 +32,8 @@ import (
 type traffic struct {
 	mu      sync.Mutex
 	urls    []string
+	ids     []network.RequestID
+	cached  map[network.RequestID]bool // answered by the browser itself, which may ask itself twice
 	bytes   float64 // as they came over the wire, headers included
 	foreign []string
 	failed  []string
@@ -46,9 +48,15 @@ func (tr *traffic) note(ev any) {
 		switch {
 		case strings.HasPrefix(u, "data:"), strings.HasPrefix(u, "about:"):
 		case strings.HasPrefix(u, demo.http+"/"):
-			tr.urls = append(tr.urls, strings.TrimPrefix(u, demo.http))
+			tr.urls, tr.ids = append(tr.urls, strings.TrimPrefix(u, demo.http)), append(tr.ids, ev.RequestID)
 		default:
 			tr.foreign = append(tr.foreign, u)
+		}
+	case *network.EventRequestServedFromCache:
+		tr.cached[ev.RequestID] = true
+	case *network.EventResponseReceived:
+		if ev.Response.FromDiskCache {
+			tr.cached[ev.RequestID] = true
 		}
 	case *network.EventLoadingFinished:
 		tr.bytes += ev.EncodedDataLength
@@ -61,18 +69,23 @@ func (tr *traffic) note(ev any) {
 	}
 }
 
-// take returns what was loaded and begins anew.
+// take returns what was loaded over the line and begins anew.
 func (tr *traffic) take() (urls []string, bytes float64) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	urls, bytes = tr.urls, tr.bytes
-	tr.urls, tr.bytes = nil, 0
+	for i, u := range tr.urls {
+		if !tr.cached[tr.ids[i]] {
+			urls = append(urls, u)
+		}
+	}
+	bytes = tr.bytes
+	tr.urls, tr.ids, tr.bytes, tr.cached = nil, nil, 0, map[network.RequestID]bool{}
 	return urls, bytes
 }
 
 func record(ctx context.Context, t *testing.T) *traffic {
 	t.Helper()
-	tr := &traffic{}
+	tr := &traffic{cached: map[network.RequestID]bool{}}
 	if err := chromedp.Do(ctx, call(network.Enable, network.EnableParams{}), call(runtime.Enable, cdp.Empty{})); err != nil {
 		t.Fatal(err)
 	}
