@@ -58,7 +58,7 @@ func New(o Options) *Server {
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), // handshakes and broken peers
 	}}
 	if o.TLS != nil {
-		s.http.TLSConfig = o.TLS.Config
+		s.http.TLSConfig = o.TLS.Config.Clone() // net/http adds its protocols to it, and several servers may have the same
 	}
 	return s
 }

@@ -287,7 +287,14 @@ func TestFailedAndSwept(t *testing.T) {
 		stop = run(t, r) // looks through the files first
 		defer stop()
 		wait(t, r, j.ID, reportjob.Expired)
-		if left, _ := filepath.Glob(filepath.Join(r.dir, "*")); len(left) != 0 {
+		left := []string{""}
+		for range 500 { // the file goes after the row says so
+			if left, _ = filepath.Glob(filepath.Join(r.dir, "*")); len(left) == 0 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if len(left) != 0 {
 			t.Errorf("files are left: %s", strconv.Quote(left[0]))
 		}
 	})
