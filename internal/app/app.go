@@ -71,6 +71,7 @@ type Options struct {
 	Stdout     io.Writer // addresses
 	Stderr     io.Writer // log
 	Now        func() time.Time
+	Cost       auth.Cost // of a password; zero is the default, tests take a cheap one
 }
 
 // App is the running program.
@@ -229,7 +230,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.people = people.New(a.db, a.now, registryPlaces{a.registry}, func() { a.auth.Forget() })
-	a.auth = auth.New(a.db, a.now, auth.Options{Posts: a.people, Sealer: sealer, Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks(), URL: c.HTTP.URL, Most: time.Duration(c.Tokens.MaxLife)})
+	a.auth = auth.New(a.db, a.now, auth.Options{Cost: a.o.Cost, Posts: a.people, Sealer: sealer, Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks(), URL: c.HTTP.URL, Most: time.Duration(c.Tokens.MaxLife)})
 	if err := a.accounts(ctx); err != nil {
 		return err
 	}

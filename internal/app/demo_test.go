@@ -17,6 +17,7 @@ import (
 // demoOptions are those of plateau demo on free ports and generated series.
 func demoOptions(dir string, out io.Writer) Options {
 	return Options{
+		Cost: cheap,
 		Demo: true, Version: "test", Stdout: out, Stderr: io.Discard,
 		Flags: map[string]string{"data": dir, "http.addr": "127.0.0.1:0", "hj212.addr": "127.0.0.1:0"},
 	}

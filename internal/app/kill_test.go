@@ -19,6 +19,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"plateau/hj212"
+	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/archive"
@@ -42,8 +43,11 @@ func TestMain(m *testing.M) {
 	os.Exit(testkit.Main(m))
 }
 
+// cheap is a password cost for tests only.
+var cheap = auth.Cost{Time: 1, MemoryKiB: 64, Threads: 1}
+
 func victimOptions(dir string) Options {
-	return Options{Stdout: os.Stdout, Stderr: os.Stderr, Flags: map[string]string{
+	return Options{Stdout: os.Stdout, Stderr: os.Stderr, Cost: cheap, Flags: map[string]string{
 		"data": dir, "http.addr": "127.0.0.1:0", "hj212.addr": "127.0.0.1:0", "hj212.adopt_unknown": "true", "log.level": "error",
 	}}
 }

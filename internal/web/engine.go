@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -43,17 +44,21 @@ type Options struct {
 // MostUnread is the count from which the top bar only says "more".
 const MostUnread = 100
 
-// Engine holds all pages in all languages, parsed at start. It is safe for
-// concurrent use.
+// Engine holds all pages in all languages. It is safe for concurrent use.
 type Engine struct {
 	o     Options
-	sets  map[i18n.Lang]map[string]*template.Template
+	sets  map[i18n.Lang]map[string]pageSet
 	keys  []string
 	pages []string
 }
 
-// New parses every page in every language. The error names each template that
-// does not parse or calls one that is nowhere declared.
+// pageSet makes the templates of a page in a language when they are first asked for:
+// each page needs a copy of what all share, and most are never opened in most
+// languages.
+type pageSet func() (*template.Template, error)
+
+// New reads every page. The error names each template that does not parse or calls
+// one that is nowhere declared.
 func New(o Options) (*Engine, error) {
 	if o.Catalogue == nil {
 		o.Catalogue = i18n.Default()
@@ -62,40 +67,71 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, sets: map[i18n.Lang]map[string]*template.Template{}}
+	e := &Engine{o: o, sets: map[i18n.Lang]map[string]pageSet{}}
 	for name := range pages {
 		e.pages = append(e.pages, name)
 	}
 	slices.Sort(e.pages)
-	var errs []error
+	if err := e.check(shared, pages); err != nil {
+		return nil, err
+	}
 	for _, lang := range i18n.Langs() {
 		base := template.New("").Option("missingkey=error").Funcs(e.funcs(lang)).Funcs(o.Funcs)
 		for _, s := range shared {
 			if _, err := base.New(s.name).Parse(s.text); err != nil {
-				errs = append(errs, fmt.Errorf("template %s: %w", s.name, err))
+				return nil, fmt.Errorf("template %s: %w", s.name, err)
 			}
 		}
-		e.sets[lang] = map[string]*template.Template{}
-		for _, name := range e.pages {
-			set, err := template.Must(base.Clone()).New(name).Parse(pages[name])
-			if err != nil {
-				errs = append(errs, fmt.Errorf("template %s: %w", name, err))
-				continue
-			}
-			keys, undeclared := inspect(set)
-			for _, u := range undeclared {
-				errs = append(errs, fmt.Errorf("template %s: calls %q, which is not declared", name, u))
-			}
-			e.keys = append(e.keys, keys...)
-			e.sets[lang][name] = set
-		}
-		if len(errs) > 0 {
-			break // the other languages would only say the same again
+		e.sets[lang] = map[string]pageSet{}
+		for name, text := range pages {
+			e.sets[lang][name] = sync.OnceValues(func() (*template.Template, error) {
+				set, err := base.Clone()
+				if err != nil {
+					return nil, err
+				}
+				return set.New(name).Parse(text)
+			})
 		}
 	}
+	return e, nil
+}
+
+// check reads each template once, whatever the language, and notes the words that
+// they use.
+func (e *Engine) check(shared []source, pages map[string]string) error {
+	funcs := e.funcs(i18n.Zh)
+	maps.Copy(funcs, e.o.Funcs)
+	var errs []error
+	all := newFound()
+	for _, s := range shared {
+		if err := all.add(s.name, s.text, funcs); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, name := range e.pages {
+		own := newFound()
+		if err := own.add(name, pages[name], funcs); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, u := range undeclared(all, own) {
+			errs = append(errs, fmt.Errorf("template %s: calls %q, which is not declared", name, u))
+		}
+		e.keys = append(e.keys, own.keys...)
+	}
+	e.keys = append(e.keys, all.keys...)
 	slices.Sort(e.keys)
 	e.keys = slices.Compact(e.keys)
-	return e, errors.Join(errs...)
+	return errors.Join(errs...)
+}
+
+// set returns the templates of a page; nil where there is none.
+func (e *Engine) set(lang i18n.Lang, name string) (*template.Template, error) {
+	of := e.sets[lang][name]
+	if of == nil {
+		return nil, nil //nolint:nilnil // the caller knows what is missing
+	}
+	return of()
 }
 
 type source struct{ name, text string }
@@ -162,7 +198,10 @@ func (e *Engine) Render(w io.Writer, name, block string, p *Page) error {
 	if p.Lang == "" {
 		p.Lang = i18n.Zh
 	}
-	set := e.sets[p.Lang][name]
+	set, err := e.set(p.Lang, name)
+	if err != nil {
+		return fmt.Errorf("render %s: %w", name, err)
+	}
 	if set == nil {
 		return fmt.Errorf("render %s in %q: no such page", name, p.Lang)
 	}
@@ -202,8 +241,10 @@ func (e *Engine) Serve(w http.ResponseWriter, r *http.Request, status int, name 
 		p.Path, p.Query = rest, r.URL.RawQuery
 	}
 	fragment := r.Header.Get(FragmentHeader)
-	if fragment != "" && e.sets[p.Lang][name].Lookup(fragment) == nil {
-		fragment = "" // an old script after an update gets the whole page and finds its part in it
+	if fragment != "" {
+		if set, err := e.set(p.Lang, name); err != nil || set == nil || set.Lookup(fragment) == nil {
+			fragment = "" // an old script after an update gets the whole page and finds its part in it
+		}
 	}
 	if p.User != nil && e.o.Unread != nil && fragment == "" {
 		p.Inbox, p.Unread = true, e.o.Unread(r)

@@ -1,34 +1,59 @@
 package web
 
 import (
-	"html/template"
+	"fmt"
 	"slices"
+	"text/template"
 	"text/template/parse"
 )
 
-// inspect walks the parse trees of a set and returns the literal catalogue keys
-// it uses and the templates it calls that are nowhere declared. html/template
-// itself would find the latter only when the line is drawn.
-func inspect(set *template.Template) (keys, undeclared []string) {
+// found is what stands in templates: literal catalogue keys, the templates they
+// declare and those they call.
+type found struct {
+	keys, calls []string
+	declares    map[string]bool
+}
+
+func newFound() *found { return &found{declares: map[string]bool{}} }
+
+// add reads a template. It is read as plain text: html/template would look at the
+// same trees, and at the places of values in HTML when the page is first drawn.
+func (f *found) add(name, text string, funcs template.FuncMap) error {
+	set, err := template.New(name).Funcs(funcs).Parse(text)
+	if err != nil {
+		return fmt.Errorf("template %s: %w", name, err)
+	}
 	for _, t := range set.Templates() {
-		if t.Tree == nil || t.Tree.Root == nil {
+		if t.Tree == nil || t.Root == nil {
 			continue
 		}
-		walk(t.Tree.Root, func(n parse.Node) {
+		f.declares[t.Name()] = true
+		walk(t.Root, func(n parse.Node) {
 			switch n := n.(type) {
 			case *parse.TemplateNode:
-				if target := set.Lookup(n.Name); target == nil || target.Tree == nil {
-					undeclared = append(undeclared, n.Name)
-				}
+				f.calls = append(f.calls, n.Name)
 			case *parse.CommandNode:
 				if key, ok := literalKey(n); ok {
-					keys = append(keys, key)
+					f.keys = append(f.keys, key)
 				}
 			}
 		})
 	}
-	slices.Sort(undeclared)
-	return keys, slices.Compact(undeclared)
+	return nil
+}
+
+// undeclared returns the templates that are called in some and declared in none.
+// html/template itself would find them only when the line is drawn.
+func undeclared(all ...*found) (out []string) {
+	for _, f := range all {
+		for _, c := range f.calls {
+			if !slices.ContainsFunc(all, func(g *found) bool { return g.declares[c] }) {
+				out = append(out, c)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func literalKey(n *parse.CommandNode) (string, bool) {
