@@ -144,9 +144,6 @@ func TestOwnTLS(t *testing.T) {
 // and the operator's figures do not go out.
 func TestBehindNginx(t *testing.T) {
 	t.Parallel()
-	if testkit.Race {
-		t.Skip("it is about what another program passes on; this test runs without the race detector")
-	}
 	bin, err := exec.LookPath("nginx")
 	if err != nil { // the folder is not on everybody's path
 		bin, err = exec.LookPath("/usr/sbin/nginx")

@@ -48,9 +48,6 @@ func wantFinding(t *testing.T, found map[string][]doctor.Finding, check string, 
 // each thing that is put wrong is found, by its name.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
-	if testkit.Race {
-		t.Skip("starts and looks at the program some thirty times; this test runs without the race detector")
-	}
 	dir := t.TempDir()
 	cert, key := testkit.Certificate(t, dir, "server", 1, time.Now().Add(47*time.Hour))
 	o := victimOptions(filepath.Join(dir, "data"))

@@ -77,9 +77,6 @@ func unpack(t *testing.T, name, to string) (want oldFolder) {
 // PostgreSQL.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	if testkit.Race {
-		t.Skip("reads and judges whole folders; this test runs without the race detector")
-	}
 	old, err := filepath.Glob(filepath.Join("testdata", "upgrade", "*.tar.gz"))
 	if err != nil || len(old) == 0 {
 		t.Fatalf("no folders of earlier programs: %v", err)

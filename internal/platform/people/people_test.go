@@ -360,9 +360,6 @@ func TestRefused(t *testing.T) {
 // plain list that knows nothing of a database.
 func TestOnDayIsAsAModel(t *testing.T) {
 	t.Parallel()
-	if testkit.Race {
-		t.Skip("hundreds of histories, one after the other; this test runs without the race detector")
-	}
 	for _, database := range testkit.Databases() {
 		t.Run(database.Name, func(t *testing.T) {
 			t.Parallel()
