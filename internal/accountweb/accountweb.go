@@ -301,6 +301,9 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 		p.User = &web.User{Post: c.who.Post.In(string(c.lang))}
 	}
 	p.Notices = append(web.TakeDone(c.w, c.r, c.l), p.Notices...)
+	if c.who.Unsettled {
+		p.Notices = append(p.Notices, web.Notice{Kind: "warn", Text: c.l.T("account.factor_first")})
+	}
 	p.Links = []web.Link{}
 	if h.Links != nil {
 		p.Links = h.Links(c.r)

@@ -230,7 +230,11 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.people = people.New(a.db, a.now, registryPlaces{a.registry}, func() { a.auth.Forget() })
-	a.auth = auth.New(a.db, a.now, auth.Options{Cost: a.o.Cost, Posts: a.people, Sealer: sealer, Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks(), URL: c.HTTP.URL, Most: time.Duration(c.Tokens.MaxLife)})
+	var demand []auth.Role
+	for _, k := range c.Session.Kinds() {
+		demand = append(demand, auth.Role(k))
+	}
+	a.auth = auth.New(a.db, a.now, auth.Options{Cost: a.o.Cost, Demand: demand, Posts: a.people, Sealer: sealer, Idle: time.Duration(c.Session.Idle), Life: time.Duration(c.Session.Life), Proxies: c.HTTP.Networks(), URL: c.HTTP.URL, Most: time.Duration(c.Tokens.MaxLife)})
 	if err := a.accounts(ctx); err != nil {
 		return err
 	}
@@ -503,6 +507,10 @@ func (a *App) handler() (http.Handler, error) {
 		Page: func(w http.ResponseWriter, r *http.Request, d httpd.Details) bool {
 			if a.c.Public.Enabled && publicweb.Owns(r.URL.Path) {
 				return public.ProblemPage(w, r, d)
+			}
+			if d.Status == http.StatusForbidden && auth.From(r.Context()).Unsettled {
+				http.Redirect(w, r, web.Path(web.RequestLang(r), "/account/second-factor"), http.StatusSeeOther)
+				return true
 			}
 			return a.pages.ProblemPage(w, r, d)
 		},

@@ -83,7 +83,7 @@ func (x *exam) accounts(ctx context.Context) {
 	case len(operators) == 0:
 		x.fault("plateau user add --role operator", "nobody can run the installation: of %d open accounts none is an operator's or administrator's", len(open))
 	case len(bare) > 0:
-		x.warn("have them set one up under My account", "%s may change everything and sign in without a second factor", strings.Join(bare, ", "))
+		x.warn("have them set one up under My account, or demand it with session.second_factor", "%s may change everything and sign in without a second factor", strings.Join(bare, ", "))
 	default:
 		x.ok("%d open, %d of them with a second factor", len(open), x.users)
 	}

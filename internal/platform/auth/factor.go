@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -121,6 +122,21 @@ func (s *Service) Factor(ctx context.Context, userID string) (f Factor, err erro
 	}
 	f.Since = db.TimeOrZero(since)
 	return f, nil
+}
+
+// settled is p, or where its kind needs a second factor that the account lacks, what
+// is left of it until there is one.
+func (s *Service) settled(ctx context.Context, p Principal) (Principal, error) {
+	if !slices.Contains(s.demand, p.Role) {
+		return p, nil
+	}
+	f, err := s.Factor(ctx, p.ID)
+	if err != nil || f.Needed() {
+		return p, err
+	}
+	p = p.bare()
+	p.Unsettled = true
+	return p, nil
 }
 
 // BeginFactor makes the secret of a second factor that is not in force before

@@ -48,6 +48,7 @@ type Principal struct {
 	Only       access.Only // what the token is for; "" = all that the account may
 	Acting     string      // id of the appointment or delegation they act in; "" = by the kind of the account
 	OnBehalfOf string      // account id of the holder whose post was delegated to them; "" = nobody
+	Unsettled  bool        // must set a second factor up first, and until then opens its own pages only
 
 	until time.Time // end of that appointment or delegation; zero = open
 }

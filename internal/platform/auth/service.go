@@ -31,6 +31,7 @@ type Service struct {
 	posts   Posts
 	url     string
 	most    time.Duration // that a token lives
+	demand  []Role
 
 	failures   failures
 	ceremonies ceremonies
@@ -46,6 +47,7 @@ type Options struct {
 	Most    time.Duration  // a token lives for; 0 = 365 days
 	URL     string         // under which people reach the program; passkeys are made for its host. "" = told by nobody
 	Posts   Posts          // nil: every account works by its kind
+	Demand  []Role         // kinds that need a second factor before they may do anything else
 }
 
 // New returns the service over a migrated database.
@@ -59,7 +61,7 @@ func New(d *db.DB, now func() time.Time, o Options) *Service {
 	return &Service{
 		db: d, now: now, hasher: newHasher(o.Cost), limit: newLimiter(now),
 		idle: cmp.Or(o.Idle, idleLimit), life: cmp.Or(o.Life, lifeLimit), proxies: o.Proxies, sealer: o.Sealer, posts: o.Posts,
-		url: o.URL, most: cmp.Or(o.Most, tokenLife), ceremonies: ceremonies{sealer: newSealer(randomKey())},
+		url: o.URL, demand: o.Demand, most: cmp.Or(o.Most, tokenLife), ceremonies: ceremonies{sealer: newSealer(randomKey())},
 	}
 }
 

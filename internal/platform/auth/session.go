@@ -125,6 +125,10 @@ func (s *Service) Session(ctx context.Context, secret string) (Principal, Sessio
 		}
 	}
 	p, err := s.sessionActs(ctx, u.principal(), x.s.acting)
+	if err != nil {
+		return Principal{}, Session{}, err
+	}
+	p, err = s.settled(ctx, p)
 	return p, x.session(), err
 }
 

@@ -136,6 +136,9 @@ func (s *Service) holder(ctx context.Context, hash string) (Principal, error) {
 	if p, err = s.tokenActs(ctx, u.principal(), acting); err != nil {
 		return Principal{}, err
 	}
+	if p, err = s.settled(ctx, p); err != nil {
+		return Principal{}, err
+	}
 	p.Token, p.Only = true, only
 	s.tokens.put(hash, p, now, epoch)
 	return p, nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"plateau/internal/platform/access"
 	"plateau/internal/platform/db"
 )
 
@@ -73,7 +74,13 @@ func (t TLS) On() bool { return t.Cert != "" || t.Domains != "" }
 type Session struct {
 	Idle Duration `toml:"idle"` // without use
 	Life Duration `toml:"life"` // at the latest
+	// SecondFactor are the kinds of account, separated by spaces, that need a second
+	// factor before they may do anything else.
+	SecondFactor string `toml:"second_factor"`
 }
+
+// Kinds returns the kinds of account that need a second factor.
+func (s Session) Kinds() []string { return strings.Fields(s.SecondFactor) }
 
 // Services is where programs ask that show who they are by a key of their own.
 type Services struct {
@@ -395,6 +402,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("http.proxies is %q; write networks or addresses, separated by spaces, such as 127.0.0.1/32 ::1/128", c.HTTP.Proxies)
 	case time.Duration(c.Session.Idle) < time.Minute || c.Session.Life < c.Session.Idle:
 		return fmt.Errorf("session.idle is %s and session.life %s; write 1m or more, and a life that is no shorter than that", time.Duration(c.Session.Idle), time.Duration(c.Session.Life))
+	case slices.ContainsFunc(c.Session.Kinds(), func(k string) bool { return !access.Default().ForPerson(k) }):
+		return fmt.Errorf("session.second_factor is %q; write kinds of accounts of people, separated by spaces, of %s", c.Session.SecondFactor, strings.Join(access.Default().Accounts(), ", "))
 	case time.Duration(c.Tokens.MaxLife) < time.Hour || time.Duration(c.Tokens.MaxLife) > 365*24*time.Hour:
 		return fmt.Errorf("tokens.max_life is %s; write 1h or more, and a year (8760h) at most", time.Duration(c.Tokens.MaxLife))
 	case c.OIDC.Issuer != "" && !issuer(c.OIDC.Issuer, c.OIDC.AllowPrivate):
