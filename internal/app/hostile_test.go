@@ -42,6 +42,9 @@ var params = []string{
 // keep a browser from running, framing, guessing or keeping it.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
+	if testkit.Race {
+		t.Skip("thousands of requests, one after the other; this test runs without the race detector")
+	}
 	for d, database := range testkit.Databases() {
 		t.Run(database.Name, func(t *testing.T) {
 			t.Parallel()

@@ -72,6 +72,9 @@ const matrixFile = "testdata/matrix.csv"
 // with -update.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
+	if testkit.Race {
+		t.Skip("thousands of requests, one after the other; this test runs without the race detector")
+	}
 	for i, database := range testkit.Databases() {
 		t.Run(database.Name, func(t *testing.T) {
 			t.Parallel()

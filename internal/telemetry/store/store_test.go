@@ -15,6 +15,7 @@ import (
 
 	"plateau/hj212"
 	"plateau/internal/telemetry"
+	"plateau/internal/testkit"
 )
 
 var t0 = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
@@ -229,6 +230,9 @@ func TestValuesKeepTheirText(t *testing.T) {
 // late data and restarts, and compares it with a plain map.
 func TestAgainstModel(t *testing.T) {
 	t.Parallel()
+	if testkit.Race {
+		t.Skip("one goroutine goes through many histories; this test runs without the race detector")
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		dir := filepath.Join(t.TempDir(), "s")
 		s, err := Open(dir, Options{MaxBatch: rapid.IntRange(1, 8).Draw(rt, "batch"), NoSync: true})
