@@ -37,6 +37,7 @@ func commands() []command {
 		{"export", "write records and judgement as Parquet files", cmdExport},
 		{"user", "list, add and close accounts, reset passwords", cmdUser},
 		{"area", "list, import and export administrative divisions", cmdArea},
+		{"calendar", "count working days, check and list calendars", cmdCalendar},
 		{"role", "who holds and held which post; appoint, end, delegate", cmdRole},
 		{"token", "list, make and revoke access tokens", cmdToken},
 		{"notify", "send a test of the notifications to an account", cmdNotify},

@@ -15,7 +15,7 @@ func call(args ...string) (code int, out, errOut string) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	lists := [][]string{{"--help"}, {"help"}, {"hj212", "decode", "--help"}, {"rules", "eval", "--help"}, {"journal", "verify", "--help"}, {"config", "check", "--help"}, {"bench", "ingest", "--help"}}
+	lists := [][]string{{"--help"}, {"help"}, {"hj212", "decode", "--help"}, {"rules", "eval", "--help"}, {"journal", "verify", "--help"}, {"calendar", "due", "--help"}, {"config", "check", "--help"}, {"bench", "ingest", "--help"}}
 	for _, c := range commands() {
 		lists = append(lists, []string{c.name, "--help"}, []string{"help", c.name})
 	}
@@ -63,6 +63,22 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"area", "--data", "d"}, 2, "say what to do: list, import or export"},
 		{[]string{"area", "import", "--data", "/nonexistent"}, 1, "--file FILE"},
 		{[]string{"area", "list", "--data", "/nonexistent"}, 1, "/nonexistent holds no registry"},
+		{[]string{"calendar"}, 2, "say what to do: due, check or list"},
+		{[]string{"calendar", "make"}, 2, "say what to do: due, check or list"},
+		{[]string{"calendar", "due", "x"}, 2, `unexpected "x"; see plateau calendar due --help`},
+		{[]string{"calendar", "due", "--from", "2026-02-13", "--working-days", "5"}, 1, "--calendar FILE is needed"},
+		{[]string{"calendar", "due", "--calendar", "c.csv", "--working-days", "5"}, 1, "--from T is needed"},
+		{[]string{"calendar", "due", "--calendar", "c.csv", "--from", "2026-02-13"}, 1, "--working-days N is needed"},
+		{[]string{"calendar", "due", "--calendar", "c.csv", "--from", "2026-02-13", "--working-days", "five"}, 2, `invalid value "five"`},
+		{[]string{"calendar", "due", "--calendar", "c.csv", "--from", "2026-02-13", "--working-days", "-1"}, 1, "a number from 0 to 10000, not -1"},
+		{[]string{"calendar", "due", "--calendar", "c.csv", "--from", "2026-02-13", "--working-days", "10001"}, 1, "a number from 0 to 10000"},
+		{[]string{"calendar", "due", "--calendar", "c.csv", "--from", "2026-02-30", "--working-days", "5"}, 1, "--from wants a day as YYYY-MM-DD"},
+		{[]string{"calendar", "due", "--calendar", "/nonexistent.csv", "--from", "2026-02-13", "--working-days", "5"}, 1, "/nonexistent.csv"},
+		{[]string{"calendar", "check"}, 1, "FILE is needed"},
+		{[]string{"calendar", "check", "a", "b"}, 2, `unexpected "b"`},
+		{[]string{"calendar", "check", "/nonexistent.csv"}, 1, "/nonexistent.csv"},
+		{[]string{"calendar", "list"}, 1, "--data DIR is needed"},
+		{[]string{"calendar", "list", "--data", "/nonexistent"}, 1, "/nonexistent"},
 		{[]string{"role"}, 2, "say what to do: list, who, appoint, end, delegate or withdraw"},
 		{[]string{"role", "who", "--data", "/nonexistent"}, 1, "--on DAY"},
 		{[]string{"role", "who", "--on", "2026-11-20", "--account", "x", "--data", "d"}, 1, "--account does not belong here"},

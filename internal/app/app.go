@@ -23,6 +23,7 @@ import (
 	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/backup"
+	"plateau/internal/platform/calendar"
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/httpd"
@@ -106,6 +107,7 @@ type App struct {
 	profiles *httpd.Server // nil = none
 	auth     *auth.Service
 	people   *people.Service
+	workdays *calendar.Set // calendars by area
 	reports  *reportjob.Service
 	progress progress
 	control  net.Listener // orders of commands on this machine; nil = the folder can have none
@@ -201,6 +203,9 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := backup.Restored(c.Data); err != nil {
 		return err
 	}
+	if a.workdays, err = loadCalendars(c.Data); err != nil {
+		return err
+	}
 	if a.db, err = db.Open(ctx, c.DatabaseURL()); err != nil {
 		return err
 	}
@@ -225,6 +230,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.registry, err = telemetry.Open(ctx, a.db, a.now); err != nil {
 		return err
 	}
+	a.tellStrayCalendars(ctx)
 	sealer, err := auth.OpenSealer(filepath.Join(c.Data, auth.KeyFile))
 	if err != nil {
 		return err
