@@ -126,6 +126,11 @@ func TestAccounts(t *testing.T) {
 		{"administrator", "telemetry.view", false},
 		{"auditor", "telemetry.registry", true},
 		{"auditor", "telemetry.view", false},
+		{"office_clerk", "rivers.cases", true},
+		{"office_clerk", "telemetry.view", false},
+		{"officer", "rivers.cases", false},
+		{"warden", "rivers.cases", true},
+		{"warden", "platform.policy", false},
 	} {
 		if got := p.Opens(p.Account(tt.kind, "", "E1"), tt.perm); got != tt.want {
 			t.Errorf("%s, %s: %v", tt.kind, tt.perm, got)
@@ -134,7 +139,7 @@ func TestAccounts(t *testing.T) {
 	if !p.NeedsOrganisation("maintainer") || p.NeedsOrganisation("officer") || p.Seat("supervisor_county") != "county" || p.Seat("officer") != "" || p.HasAccount("king") {
 		t.Error("what an account must name")
 	}
-	if !p.MayAppoint("administrator", "officer") || p.MayAppoint("administrator", "operator") || p.MayAppoint("administrator", "administrator") || p.MayAppoint("officer", "officer") || p.MayAppoint("", "officer") || p.MayAppoint("operator", "king") || len(p.Appoints("operator")) != 10 {
+	if !p.MayAppoint("administrator", "officer") || p.MayAppoint("administrator", "operator") || p.MayAppoint("administrator", "administrator") || p.MayAppoint("officer", "officer") || p.MayAppoint("", "officer") || p.MayAppoint("operator", "king") || len(p.Appoints("operator")) != 17 {
 		t.Error("who may appoint whom")
 	}
 	a, b := p.Account("officer", "1", ""), p.Account("officer", "2", "")

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"plateau/internal/platform/near"
 )
 
 // setting is one leaf of the struct, found by its TOML names, so that a new
@@ -90,33 +92,11 @@ func (c *Config) setting(key string) *setting {
 
 // nearest returns the known key that a misspelt one most likely stands for.
 func (c *Config) nearest(key string) string {
-	best, least := "", len(key)/2+1
+	var known []string
 	for _, s := range c.settings() {
-		if d := distance(key, s.key); d < least {
-			best, least = s.key, d
-		}
+		known = append(known, s.key)
 	}
-	return best
-}
-
-// distance is the number of letters to add, drop or change (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	return near.Of(key, known)
 }
 
 // Print writes the effective settings as a TOML file without secrets, each with
