@@ -333,7 +333,10 @@ func (r *reader) name(e entry, what string) bool {
 	return false
 }
 
-var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+var (
+	nameForm  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+	valueForm = regexp.MustCompile(`^[a-z0-9_]{1,40}$`) // of an option
+)
 
 // label reads a text in three languages; instead stands in where there is none.
 func (r *reader) label(e entry, what, instead string) Text {

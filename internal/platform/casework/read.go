@@ -202,7 +202,9 @@ func (r *reader) field(x entry, what string) Field {
 		r.add(keys["max"].line, "%s.max: only text and long have a length; take it out", what)
 	}
 	for _, o := range options {
-		if r.name(o, what+".options") {
+		if !valueForm.MatchString(o.key) {
+			r.add(o.line, "%s.options: %q is no value; write up to 40 of a to z, 0 to 9 and _", what, o.key)
+		} else {
 			inner := what + ".options." + o.key
 			f.Options = append(f.Options, Option{o.key, r.label(r.keyed(o.value, inner, "label")["label"], inner+".label", o.key)})
 		}

@@ -1,0 +1,96 @@
+package casework
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"sync"
+
+	"plateau/casetypes"
+)
+
+// ErrInvalid is what every fault of case types wraps.
+var ErrInvalid = errors.New("invalid case type")
+
+// Types are the case types there are, each in its versions. They do not change.
+type Types struct {
+	kinds map[string][]*Type // by version
+}
+
+// Default are the types that come with the program.
+var Default = sync.OnceValue(func() *Types {
+	t, err := Load(casetypes.Files())
+	if err != nil {
+		panic(err) // the files are embedded, and a test reads them
+	}
+	return t
+})
+
+// Load reads every *.yaml of a folder, each named after kind and version:
+// river_case.1.yaml. The error wraps ErrInvalid and names every fault with file,
+// line and remedy, or is that of reading the folder.
+func Load(folder fs.FS) (*Types, error) {
+	names, err := fs.Glob(folder, "*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("list case types: %w", err)
+	}
+	var faults Faults
+	t := &Types{kinds: map[string][]*Type{}}
+	file := map[*Type]string{}
+	for _, name := range names {
+		text, err := fs.ReadFile(folder, name)
+		if err != nil {
+			return nil, fmt.Errorf("read case type: %w", err)
+		}
+		x, bad := Parse(name, text)
+		if len(bad) > 0 {
+			faults = append(faults, bad...)
+			continue
+		}
+		if want := fmt.Sprintf("%s.%d.yaml", x.Kind, x.Version); name != want {
+			faults = append(faults, Fault{name, 1, fmt.Sprintf("holds kind %s version %d; name the file %s", x.Kind, x.Version, want)})
+			continue
+		}
+		t.kinds[x.Kind] = append(t.kinds[x.Kind], x)
+		file[x] = name
+	}
+	for _, kind := range t.Kinds() {
+		list := t.kinds[kind]
+		slices.SortFunc(list, func(a, b *Type) int { return a.Version - b.Version })
+		for i := 1; i < len(list); i++ {
+			before, next := list[i-1], list[i]
+			if before.To == "" || before.To >= next.From {
+				faults = append(faults, Fault{file[next], 1, fmt.Sprintf("versions %d and %d are in force together; end version %d (effective_to) before version %d begins (effective_from)", before.Version, next.Version, before.Version, next.Version)})
+			}
+		}
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("%w:\n%s", ErrInvalid, faults)
+	}
+	return t, nil
+}
+
+// Kinds lists the kinds there are, in the order of the alphabet.
+func (t *Types) Kinds() []string { return slices.Sorted(maps.Keys(t.kinds)) }
+
+// InForce is the version of a kind that cases are opened with on a day (YYYY-MM-DD
+// of Beijing time).
+func (t *Types) InForce(kind, day string) (*Type, bool) {
+	for _, x := range t.kinds[kind] {
+		if x.From <= day && (x.To == "" || day <= x.To) {
+			return x, true
+		}
+	}
+	return nil, false
+}
+
+// Version is a version of a kind: an open case stays on the one it was opened with.
+func (t *Types) Version(kind string, version int) (*Type, bool) {
+	i := slices.IndexFunc(t.kinds[kind], func(x *Type) bool { return x.Version == version })
+	if i < 0 {
+		return nil, false
+	}
+	return t.kinds[kind][i], true
+}
