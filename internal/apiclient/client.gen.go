@@ -740,6 +740,7 @@ type DeliveryOutcome string
 
 // Details defines model for Details.
 type Details struct {
+	Code     *string       `json:"code,omitempty"`
 	Detail   string        `json:"detail"`
 	Errors   *[]FieldError `json:"errors,omitempty"`
 	Instance string        `json:"instance"`

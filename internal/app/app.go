@@ -18,12 +18,14 @@ import (
 	"time"
 
 	"plateau/internal/accountweb"
+	"plateau/internal/caseweb"
 	"plateau/internal/peopleweb"
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/audit"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/backup"
 	"plateau/internal/platform/calendar"
+	"plateau/internal/platform/casework"
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/httpd"
@@ -108,6 +110,7 @@ type App struct {
 	auth     *auth.Service
 	people   *people.Service
 	workdays *calendar.Set // calendars by area
+	cases    *casework.Service
 	reports  *reportjob.Service
 	progress progress
 	control  net.Listener // orders of commands on this machine; nil = the folder can have none
@@ -281,6 +284,9 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	if a.alarms, err = alarm.New(alarm.Options{Changed: a.alarmsChanged, DB: a.db, Engine: a.engine, Live: a.engine, Loggers: a.gateway, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
+		return err
+	}
+	if err := a.openCases(ctx); err != nil {
 		return err
 	}
 	return a.openDialogues(ctx)
@@ -500,6 +506,7 @@ func (a *App) handler() (http.Handler, error) {
 	accounts.Links = a.pages.LinksFor
 	accounts.Register(mux)
 	peopleweb.New(peopleweb.Deps{Engine: engine, People: a.people, Auth: a.auth, Names: registryPlaces{a.registry}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
+	caseweb.New(caseweb.Deps{Cases: a.cases, Limiter: deps.Limiter, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
 		Version: a.o.Version, Now: a.now, Logger: a.log,
@@ -515,7 +522,7 @@ func (a *App) handler() (http.Handler, error) {
 				return public.ProblemPage(w, r, d)
 			}
 			if d.Status == http.StatusForbidden && auth.From(r.Context()).Unsettled {
-				http.Redirect(w, r, web.Path(web.RequestLang(r), "/account/second-factor"), http.StatusSeeOther)
+				http.Redirect(w, r, web.Path(web.RequestLang(r), "/account/second-factor"), http.StatusSeeOther) //nolint:gosec // one of three languages before a path of ours
 				return true
 			}
 			return a.pages.ProblemPage(w, r, d)
@@ -574,6 +581,7 @@ func (a *App) Serve(ctx context.Context) error {
 	if a.broker != nil {
 		a.serveMQTT(run)
 	}
+	run("cases", a.sweepCases)
 	run("reports", a.reports.Run)
 	run("orders", a.serveControl)
 	run("failed sign-ins", a.noteFailures)

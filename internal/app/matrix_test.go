@@ -19,6 +19,7 @@ import (
 
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/auth"
+	"plateau/internal/platform/casework"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/people"
@@ -58,6 +59,7 @@ var askers = []struct{ kind, area string }{
 	{"person", ""},
 	{"platform", ""},
 	{"platform", "540121"},
+	{"office_clerk", "540121"},
 }
 
 // byPeople are the permissions that open pages to a person who is signed in and
@@ -182,6 +184,7 @@ type matrix struct {
 	person  string   // id of an account of nobody who asks
 	bureaus []string // an organisation of each object's area
 	posts   []string // a post for each object's area
+	cases   []string // a case in each object's area
 }
 
 var matrixNow = time.Date(2026, 11, 23, 8, 30, 0, 0, i18n.Zone)
@@ -337,6 +340,11 @@ func (m *matrix) fill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		c, _, err := m.App.cases.Open(ctx, casework.Opening{Kind: "river_case", Category: "litter", Title: "x", Source: "patrol", Location: casework.Location{Area: x.area}}, casework.Input{}, auth.System, casework.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.cases = append(m.cases, c.ID)
 		m.bureaus, m.posts = append(m.bureaus, bureau.ID), append(m.posts, post.ID)
 	}
 	hook, err := m.hooks.Add(ctx, webhook.Hook{URL: "https://127.0.0.1:1/"})
@@ -386,6 +394,8 @@ func (m *matrix) path(route string, i int) string {
 		{"/registry/{kind}/{id}", "/registry/outlets/" + n},
 		{"/registry/{kind}", "/registry/outlets"},
 		{"/posts/{id}", "/posts/" + m.posts[i]},
+		{"/cases/{id}", "/cases/" + m.cases[i]},
+		{"/actions/{action}", "/actions/hand_out"},
 		{"/organisations/{id}", "/organisations/" + m.bureaus[i]},
 		{"/policy/{permission}", "/policy/telemetry.view"},
 		{"/enterprises/{id}", "/enterprises/" + x.enterprise},

@@ -35,8 +35,9 @@ type Details struct {
 	Title    string       `json:"title"`
 	Status   int          `json:"status"`
 	Detail   string       `json:"detail"`
-	Instance string       `json:"instance"` // also in the log
-	Kind     string       `json:"kind"`     // name of the errs.Kind
+	Instance string       `json:"instance"`       // also in the log
+	Kind     string       `json:"kind"`           // name of the errs.Kind
+	Code     string       `json:"code,omitempty"` // what it is about, for programs
 	Errors   []FieldError `json:"errors,omitempty"`
 }
 
@@ -60,8 +61,11 @@ func Status(err error) int {
 	case errs.NotFound:
 		return http.StatusNotFound
 	case errs.Conflict:
-		if keyOf(err) == Precondition {
+		switch keyOf(err) {
+		case Precondition:
 			return http.StatusPreconditionFailed
+		case PreconditionNeeded:
+			return http.StatusPreconditionRequired
 		}
 		return http.StatusConflict
 	case errs.Forbidden:
@@ -83,8 +87,9 @@ func Status(err error) int {
 
 // Keys of errors that have a status of their own.
 const (
-	TooOften     = "err.too_often"    // Busy: 429
-	Precondition = "err.precondition" // Conflict: 412
+	TooOften           = "err.too_often"           // Busy: 429
+	Precondition       = "err.precondition"        // Conflict: 412
+	PreconditionNeeded = "err.precondition_needed" // Conflict: 428
 )
 
 func keyOf(err error) string {
@@ -133,6 +138,7 @@ func describe(r *http.Request, err error, status int) Details {
 	// An internal error's own sentence is shown only when somebody gave it one.
 	if e, ok := errors.AsType[*errs.Error](err); ok && e.Key != "" {
 		d.Detail = say(e.Key, e.Args...)
+		d.Code = e.Key[strings.LastIndexByte(e.Key, '.')+1:]
 		for _, f := range e.Fields {
 			d.Errors = append(d.Errors, FieldError{f.Name, say(f.Key, f.Args...)})
 		}

@@ -8,6 +8,7 @@ import (
 
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
+	"plateau/internal/platform/errs"
 )
 
 // Acting implements auth.Posts. Who was appointed to something once works by posts
@@ -74,4 +75,18 @@ func (s *Service) options(ctx context.Context, account string, at time.Time) ([]
 		out[i] = list[i].Acting
 	}
 	return out, nil
+}
+
+// OrganisationOf returns the organisation of the post that an appointment or a
+// delegation is for; "" when there is no such one.
+func (s *Service) OrganisationOf(ctx context.Context, acting string) (id string, err error) {
+	if acting == "" {
+		return "", nil
+	}
+	err = db.NotFound(s.db.QueryRow(ctx, `SELECT p.organisation FROM posts p JOIN appointments a ON a.post = p.id
+		WHERE a.id = $1 OR a.id = (SELECT d.appointment FROM delegations d WHERE d.id = $1)`, acting).Scan(&id))
+	if errs.Is(err, errs.NotFound) {
+		return "", nil
+	}
+	return id, err
 }

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"plateau/internal/platform/auth"
+	"plateau/internal/platform/calendar"
+	"plateau/internal/platform/casework"
+	"plateau/internal/platform/errs"
+)
+
+// casePlaces are the areas and the organisations that cases are handed to:
+// authorities and others among the posts, enterprises of the registry.
+type casePlaces struct {
+	registryPlaces
+	app *App
+}
+
+// HasArea implements casework.Places.
+func (p casePlaces) HasArea(code string) bool { return p.registry.Snapshot().Areas[code] != nil }
+
+// Unit implements casework.Places.
+func (p casePlaces) Unit(id string) (area string, exists bool) {
+	if e := p.registry.Snapshot().Enterprises[id]; e != nil {
+		return e.Area, true
+	}
+	o, err := p.app.people.Organisation(context.Background(), id)
+	return o.Area, err == nil && id != ""
+}
+
+// openCases makes the service of cases.
+func (a *App) openCases(ctx context.Context) (err error) {
+	places := casePlaces{registryPlaces{a.registry}, a}
+	a.cases, err = casework.New(ctx, casework.Options{
+		DB: a.db, Types: casework.Default(), Places: places, Now: a.now, Units: a.unitsOf,
+		Calendars: func(area string) casework.Calendar {
+			c, _ := a.workdays.For(area, func(code string) (string, bool) {
+				x := a.registry.Snapshot().Areas[code]
+				if x == nil {
+					return "", false
+				}
+				return x.Parent, x.Parent != ""
+			})
+			return countIn{c}
+		},
+	})
+	return err
+}
+
+// unitsOf are the organisations that somebody acts for: that of the post, and the
+// enterprise the post is for.
+func (a *App) unitsOf(ctx context.Context, p auth.Principal) (out []string, err error) {
+	if p.Enterprise != "" {
+		out = append(out, p.Enterprise)
+	}
+	o, err := a.people.OrganisationOf(ctx, p.Acting)
+	if err == nil && o != "" {
+		out = append(out, o)
+	}
+	return out, err
+}
+
+// countIn counts the spans of case types in a calendar.
+type countIn struct{ *calendar.Calendar }
+
+// Due implements casework.Calendar.
+func (c countIn) Due(start time.Time, span casework.Span) (due time.Time, provisional bool) {
+	switch span.Unit {
+	case casework.WorkingDays:
+		day, provisional := c.AddWorkingDays(start, span.N)
+		return c.End(day), provisional
+	case casework.WorkingHours:
+		return c.AddWorkingHours(start, span.N)
+	case casework.Days:
+		return start.AddDate(0, 0, span.N), false
+	case casework.Hours:
+	}
+	return start.Add(time.Duration(span.N) * time.Hour), false
+}
+
+// sweepEvery is how often deadlines are looked at.
+const sweepEvery = time.Minute
+
+// sweepCases lets cases do what their time asks for, until ctx ends.
+func (a *App) sweepCases(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if n, err := a.cases.Sweep(ctx); err != nil && ctx.Err() == nil && !errs.Is(err, errs.Busy) {
+			a.log.ErrorContext(ctx, "deadlines of cases", slog.Any("error", err))
+		} else if n > 0 {
+			a.log.InfoContext(ctx, "deadlines of cases", slog.Int("events", n))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package caseweb
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"plateau/internal/platform/access"
+	"plateau/internal/platform/auth"
+	"plateau/internal/platform/casework"
+	"plateau/internal/platform/errs"
+	"plateau/internal/platform/httpd"
+)
+
+// Open is the permission to work with cases: which ones, the case decides.
+const Open = access.Permission("platform.cases")
+
+// Deps are what the handlers stand on.
+type Deps struct {
+	Cases   *casework.Service
+	Limiter *httpd.Limiter // of the interface, shared with others; nil: no limit
+	Now     func() time.Time
+}
+
+// Handler serves the interface.
+type Handler struct{ Deps }
+
+// New returns the handler.
+func New(d Deps) *Handler { return &Handler{d} }
+
+type route struct {
+	method, path string
+	serve        func(*Handler, http.ResponseWriter, *http.Request, auth.Principal) error
+}
+
+func routes() []route {
+	return []route{
+		{http.MethodGet, "/api/v1/cases", (*Handler).list},
+		{http.MethodPost, "/api/v1/cases", (*Handler).open},
+		{http.MethodGet, "/api/v1/cases/{id}", (*Handler).get},
+		{http.MethodGet, "/api/v1/cases/{id}/events", (*Handler).events},
+		{http.MethodPost, "/api/v1/cases/{id}/actions/{action}", (*Handler).act},
+	}
+}
+
+// Routes lists the addresses with what opens them.
+func Routes() (out []access.Route) {
+	for _, rt := range routes() {
+		out = append(out, access.Route{Method: rt.method, Path: rt.path, May: Open})
+	}
+	return out
+}
+
+// Register adds all routes.
+func (h *Handler) Register(mux *http.ServeMux) {
+	for _, rt := range routes() {
+		access.Default().Declared(rt.method, rt.path, Open)
+		mux.Handle(rt.method+" "+rt.path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Add("Vary", "Authorization, Accept-Language")
+			if err := h.serve(rt, w, r); err != nil {
+				problem(w, r, err)
+			}
+		}))
+	}
+}
+
+func (h *Handler) serve(rt route, w http.ResponseWriter, r *http.Request) error {
+	p := auth.From(r.Context())
+	if !p.Known() {
+		return errs.New(errs.Unauthenticated, "problem.unauthenticated")
+	}
+	if !access.Default().Opens(p.Grants(), Open) {
+		return errs.New(errs.Forbidden, "problem.forbidden", "permission", httpd.Words(r)("permission."+string(Open)))
+	}
+	if h.Limiter != nil {
+		if _, wait, ok := h.Limiter.Take("cases " + p.ID); !ok {
+			seconds := max(int((wait+time.Second-1)/time.Second), 1)
+			w.Header().Set("Retry-After", strconv.Itoa(seconds))
+			return errs.New(errs.Busy, httpd.TooOften, "seconds", seconds)
+		}
+	}
+	return rt.serve(h, w, r, p)
+}
+
+// staleProblem is the answer to an act on a case that has changed since.
+type staleProblem struct {
+	httpd.Details
+	Version int      `json:"version"`
+	State   string   `json:"state"`
+	Allowed []string `json:"allowed_actions"`
+}
+
+func problem(w http.ResponseWriter, r *http.Request, err error) {
+	stale, ok := casework.IsStale(err)
+	if !ok {
+		httpd.Problem(w, r, err)
+		return
+	}
+	d := httpd.Describe(r, errs.New(errs.Conflict, httpd.Precondition))
+	d.Code = "stale"
+	d.Detail = httpd.Words(r)("err.case.stale")
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(d.Status)
+	allowed := stale.Allowed
+	if allowed == nil {
+		allowed = []string{}
+	}
+	_ = json.NewEncoder(w).Encode(staleProblem{d, stale.Version, stale.State, allowed}) // the client may be gone
+}
+
+func answer(w http.ResponseWriter, status int, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the client may be gone
+	return nil
+}
+
+// maxInput bounds a request; evidence is uploaded by itself.
+const maxInput = 256 << 10
+
+// read reads a JSON body and returns the SHA-256 of its bytes.
+func read(w http.ResponseWriter, r *http.Request, into any) (sum string, err error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxInput))
+	if err != nil {
+		if _, big := errors.AsType[*http.MaxBytesError](err); big {
+			return "", errs.Wrap(err, errs.TooLarge, "")
+		}
+		return "", errs.Wrap(err, errs.Malformed, "")
+	}
+	if len(bytes.TrimSpace(raw)) > 0 {
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(into); err != nil {
+			return "", errs.Wrap(err, errs.Malformed, "api.body", "fault", err.Error())
+		}
+	}
+	h := sha256.Sum256(append([]byte(r.Method+" "+r.URL.Path+"\n"), raw...))
+	return hex.EncodeToString(h[:]), nil
+}
+
+// maxKey bounds an Idempotency-Key.
+const maxKey = 200
+
+func key(r *http.Request) (string, error) {
+	k := r.Header.Get("Idempotency-Key")
+	if len(k) > maxKey {
+		return "", errs.InvalidField("Idempotency-Key", "err.field.long", "max", maxKey)
+	}
+	return k, nil
+}
+
+// version reads If-Match, which an act must bring: 428 without it.
+func version(r *http.Request) (int, error) {
+	tag := strings.TrimSpace(r.Header.Get("If-Match"))
+	if tag == "" {
+		return 0, errs.New(errs.Conflict, httpd.PreconditionNeeded)
+	}
+	if tag == "*" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(strings.Trim(tag, `"`))
+	if err != nil || n < 1 {
+		return -1, nil // no version that there is
+	}
+	return n, nil
+}
+
+func tag(w http.ResponseWriter, c *casework.Case) {
+	w.Header().Set("ETag", `"`+strconv.Itoa(c.Events)+`"`)
+	w.Header().Set("No-Gzip-Compression", "1") // so that the tag stands for these very bytes
+	w.Header().Set("Cache-Control", "private, no-cache")
+}
+
+func (h *Handler) open(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+	var in apiOpening
+	sum, err := read(w, r, &in)
+	if err != nil {
+		return err
+	}
+	k, err := key(r)
+	if err != nil {
+		return err
+	}
+	o := in.opening()
+	c, again, err := h.Cases.Open(r.Context(), o, casework.Input{Form: in.Payload, Attachments: in.Attachments}, p, casework.Request{Key: k, Sum: sum, Occurred: in.Occurred})
+	if err != nil {
+		return err
+	}
+	a, err := h.Cases.Actor(r.Context(), p, c)
+	if err != nil {
+		return err
+	}
+	out := h.view(c, a)
+	out.PIN, out.Link = h.Cases.PIN(c), h.Cases.Link(c)
+	tag(w, c)
+	w.Header().Set("Location", "/api/v1/cases/"+c.ID)
+	w.Header().Set("Cache-Control", "no-store")
+	status := http.StatusCreated
+	if again {
+		status = http.StatusOK
+	}
+	return answer(w, status, out)
+}
+
+func (h *Handler) get(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+	c, a, err := h.Cases.Get(r.Context(), r.PathValue("id"), p)
+	if err != nil {
+		return err
+	}
+	tag(w, c)
+	if httpd.NotModified(w, r, strconv.Itoa(c.Events)) {
+		return nil
+	}
+	return answer(w, http.StatusOK, h.view(c, a))
+}
+
+func (h *Handler) act(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+	var in apiAct
+	sum, err := read(w, r, &in)
+	if err != nil {
+		return err
+	}
+	k, err := key(r)
+	if err != nil {
+		return err
+	}
+	v, err := version(r)
+	if err != nil {
+		return err
+	}
+	c, _, err := h.Cases.Act(r.Context(), r.PathValue("id"), r.PathValue("action"), casework.Input{Form: in.Payload, Attachments: in.Attachments}, p,
+		casework.Request{Key: k, Sum: sum, Occurred: in.Occurred, Version: v})
+	if err != nil {
+		return err
+	}
+	a, err := h.Cases.Actor(r.Context(), p, c)
+	if err != nil {
+		return err
+	}
+	tag(w, c)
+	return answer(w, http.StatusOK, h.view(c, a))
+}
+
+func (h *Handler) list(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+	q := r.URL.Query()
+	f := casework.Filter{
+		System: q.Get("system"), Kind: q.Get("kind"), State: q.Get("state"), Unit: q.Get("owner_unit"), Area: q.Get("area"),
+		SubjectKind: q.Get("subject_kind"), Subject: q.Get("subject_id"), After: q.Get("after"), Overdue: q.Get("overdue") == "true",
+	}
+	switch q.Get("open") {
+	case "true", "false":
+		open := q.Get("open") == "true"
+		f.Open = &open
+	case "":
+	default:
+		return errs.InvalidField("open", "err.field.choice", "choices", "true, false")
+	}
+	if n := q.Get("limit"); n != "" {
+		v, err := strconv.Atoi(n)
+		if err != nil || v < 1 {
+			return errs.InvalidField("limit", "err.field.between", "lo", 1, "hi", 500)
+		}
+		f.N = v
+	}
+	list, next, err := h.Cases.List(r.Context(), f, p)
+	if err != nil {
+		return err
+	}
+	out := apiCases{Cases: []apiCase{}, Next: next}
+	for _, c := range list {
+		a, err := h.Cases.Actor(r.Context(), p, c)
+		if err != nil {
+			return err
+		}
+		out.Cases = append(out.Cases, h.view(c, a))
+	}
+	w.Header().Set("Cache-Control", "private, no-cache")
+	return answer(w, http.StatusOK, out)
+}
+
+func (h *Handler) events(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+	c, a, err := h.Cases.Get(r.Context(), r.PathValue("id"), p)
+	if err != nil {
+		return err
+	}
+	list, err := h.Cases.Events(r.Context(), c.ID)
+	if err != nil {
+		return err
+	}
+	out := apiEvents{Events: []apiEvent{}}
+	for i := range list {
+		e := &list[i]
+		if !a.Reads(c, e) {
+			e.Actor, e.Post, e.Body.Form, e.Body.Opens = "", "", nil, nil
+		}
+		out.Events = append(out.Events, apiEvent{
+			Seq: e.Seq, At: e.At, Occurred: e.Occurred, Actor: e.Actor, Post: e.Post, OnBehalfOf: e.OnBehalfOf, Action: e.Action, From: e.From, To: e.To,
+			Payload: e.Body.Form, Attachments: e.Body.Attachments, Visibility: string(e.Visibility), Prev: e.Prev, Hash: e.Hash,
+		})
+	}
+	w.Header().Set("Cache-Control", "private, no-cache")
+	return answer(w, http.StatusOK, out)
+}

@@ -1,0 +1,638 @@
+package casework
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"plateau/internal/platform/access"
+	"plateau/internal/platform/audit"
+	"plateau/internal/platform/auth"
+	"plateau/internal/platform/db"
+	"plateau/internal/platform/errs"
+	"plateau/internal/platform/i18n"
+)
+
+var zone = i18n.Zone
+
+// Places is the tree of areas.
+type Places interface {
+	access.Areas
+	HasArea(code string) bool
+	// Unit returns the area of an organisation that cases can be handed to.
+	Unit(id string) (area string, exists bool)
+}
+
+// Options are what the service stands on.
+type Options struct {
+	DB        *db.DB
+	Types     *Types
+	Calendars func(area string) Calendar // that counts in an area
+	Places    Places
+	// Units are the organisations that somebody acts for.
+	Units func(ctx context.Context, p auth.Principal) ([]string, error)
+	Now   func() time.Time
+}
+
+// Service keeps cases. It is safe for concurrent use.
+type Service struct {
+	Options
+	key []byte
+}
+
+// New returns the service over a migrated database.
+func New(ctx context.Context, o Options) (*Service, error) {
+	s := &Service{Options: o}
+	err := o.DB.Tx(ctx, func(tx *db.Tx) error {
+		fresh := make([]byte, 32)
+		_, _ = rand.Read(fresh)
+		if _, err := tx.Exec(ctx, `INSERT INTO case_keys (id, key) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, hex.EncodeToString(fresh)); err != nil {
+			return err
+		}
+		var text string
+		if err := tx.QueryRow(ctx, `SELECT key FROM case_keys WHERE id = 1`).Scan(&text); err != nil {
+			return err
+		}
+		var err error
+		s.key, err = hex.DecodeString(text)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open cases: %w", err)
+	}
+	return s, nil
+}
+
+func salt() string {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+func (s *Service) mac(what, id string) []byte {
+	m := hmac.New(sha256.New, s.key)
+	m.Write([]byte(what + "\x00" + id))
+	return m.Sum(nil)
+}
+
+// PIN is the six digits that go with a tracking number, for who reported.
+func (s *Service) PIN(c *Case) string {
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(s.mac("pin", c.ID))%1_000_000)
+}
+
+// Link is the secret of the address that opens a case for who reported it; nobody
+// can lock them out of it.
+func (s *Service) Link(c *Case) string {
+	return base64.RawURLEncoding.EncodeToString(s.mac("link", c.ID)[:18])
+}
+
+// IsPIN and IsLink compare in constant time.
+func (s *Service) IsPIN(c *Case, pin string) bool { return equal(s.PIN(c), pin) }
+
+// IsLink reports whether a secret is that of a case's address.
+func (s *Service) IsLink(c *Case, link string) bool { return equal(s.Link(c), link) }
+
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// Actor is who asks, as far as it matters to a case.
+func (s *Service) Actor(ctx context.Context, p auth.Principal, c *Case) (*Actor, error) {
+	if !p.Known() {
+		return &Actor{}, nil
+	}
+	units, err := s.Units(ctx, p)
+	return s.actor(p, units, c), err
+}
+
+func (s *Service) actor(p auth.Principal, units []string, c *Case) *Actor {
+	a := &Actor{ID: p.ID, Post: p.Post.Zh, OnBehalfOf: p.OnBehalfOf, Units: units, Reporter: c.Reporter != "" && c.Reporter == p.ID}
+	a.hold(p.Grants(), c.System, c.Location.Area, s.Places)
+	return a
+}
+
+// sees reports whether an actor may read a case: with a role of its system where it
+// is, as one of the organisation that must act, or as who reported it.
+func (a *Actor) sees(c *Case) bool { return len(a.Roles) > 0 || a.of(c) || a.Reporter }
+
+// Request is how an act was sent.
+type Request struct {
+	Key      string    // Idempotency-Key; "" = none
+	Sum      string    // SHA-256 of what was sent, to tell a repetition from another request
+	Occurred time.Time // by the clock of who acts; zero = now
+	Version  int       // of the case that who acts has seen; 0 = any
+}
+
+// StaleError is an act on a case that has changed since it was looked at.
+type StaleError struct {
+	Version int      // now
+	State   string   // now
+	Allowed []string // actions that who asked may take now
+}
+
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("the case is at version %d by now", e.Version)
+}
+
+// Open opens a case for who asks. With a key that was there before it returns that
+// case, when what was sent is the same, and errs.Conflict "err.case.key_reused" when
+// not.
+func (s *Service) Open(ctx context.Context, o Opening, in Input, by auth.Principal, r Request) (c *Case, again bool, err error) {
+	err = s.DB.Tx(ctx, func(tx *db.Tx) error {
+		c, again, err = s.OpenIn(ctx, tx, o, in, by, r)
+		return err
+	})
+	return c, again, err
+}
+
+// OpenIn is Open in a transaction of the caller.
+func (s *Service) OpenIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by auth.Principal, r Request) (c *Case, again bool, err error) {
+	actor := actorOf(by)
+	if c, err = s.repeated(ctx, tx, actor, r, ""); c != nil || err != nil {
+		return c, c != nil, err
+	}
+	now := s.Now()
+	t, ok := s.Types.InForce(o.Kind, now.In(zone).Format(time.DateOnly))
+	if !ok {
+		return nil, false, errs.InvalidField("kind", "err.field.choice", "choices", strings.Join(s.Types.Kinds(), ", "))
+	}
+	if err := o.check(t, s.Places); err != nil {
+		return nil, false, err
+	}
+	if o.Reporter == "" && by.Known() && by.ID != auth.System.ID {
+		o.Reporter = by.ID
+	}
+	a, err := s.Actor(ctx, by, &Case{System: t.System, Location: o.Location})
+	if err != nil {
+		return nil, false, err
+	}
+	a.Timer = by.ID == auth.System.ID
+	x, err := t.opens(o.Action, a)
+	if err != nil {
+		return nil, false, err
+	}
+	c, e, err := t.begin(o, x, a, in, now, s.env(ctx, tx, o.Location.Area, a))
+	if err != nil {
+		return nil, false, err
+	}
+	s.from(&e, by, r, now)
+	c.apply(&e)
+	if err := e.seal(genesis); err != nil {
+		return nil, false, err
+	}
+	if err := s.insert(ctx, tx, c); err != nil {
+		return nil, false, err
+	}
+	return c, false, s.add(ctx, tx, &e, r, by)
+}
+
+func actorOf(p auth.Principal) string {
+	switch p.ID {
+	case "":
+		return "reporter"
+	case auth.System.ID:
+		return "service"
+	}
+	return "user:" + p.ID
+}
+
+// from fills in who sent an event, and when.
+func (s *Service) from(e *Event, by auth.Principal, r Request, now time.Time) {
+	e.At = now.UTC().Truncate(time.Second)
+	e.Occurred = e.At
+	if !r.Occurred.IsZero() && r.Occurred.Before(e.At) {
+		e.Occurred = r.Occurred.UTC()
+	}
+	e.Actor, e.Post, e.OnBehalfOf, e.Key = actorOf(by), by.Post.Zh, by.OnBehalfOf, r.Key
+}
+
+// repeated is the case that a request with this key has acted on before; nil when
+// there is none. about is the case that the request names, "" = it opens one.
+func (s *Service) repeated(ctx context.Context, tx *db.Tx, actor string, r Request, about string) (*Case, error) {
+	if r.Key == "" {
+		return nil, nil //nolint:nilnil // it is a request without a key
+	}
+	var id, sum string
+	err := db.NotFound(tx.QueryRow(ctx, `SELECT case_id, request_sum FROM case_events WHERE actor = $1 AND request_key = $2`, actor, r.Key).Scan(&id, &sum))
+	switch {
+	case errs.Is(err, errs.NotFound):
+		return nil, nil //nolint:nilnil // it is new
+	case err != nil:
+		return nil, fmt.Errorf("look for a repeated request: %w", err)
+	case sum != r.Sum || about != "" && about != id:
+		return nil, errs.New(errs.Conflict, "err.case.key_reused")
+	}
+	return s.load(ctx, tx, `id = $1`, id)
+}
+
+// Act takes an action on a case. Errors are those of Type.Next, *StaleError when the case
+// has changed since r.Version, errs.NotFound for who may not see it.
+func (s *Service) Act(ctx context.Context, id, action string, in Input, by auth.Principal, r Request) (c *Case, again bool, err error) {
+	err = s.DB.Tx(ctx, func(tx *db.Tx) error {
+		c, again, err = s.actIn(ctx, tx, id, action, in, by, r, nil)
+		return err
+	})
+	return c, again, err
+}
+
+func (s *Service) actIn(ctx context.Context, tx *db.Tx, id, action string, in Input, by auth.Principal, r Request, as *Actor) (c *Case, again bool, err error) {
+	if c, err = s.repeated(ctx, tx, actorOf(by), r, id); c != nil || err != nil {
+		return c, c != nil, err
+	}
+	// Whoever writes the row first goes on; others wait here and then see what
+	// happened.
+	if _, err := tx.Exec(ctx, `UPDATE cases SET events = events WHERE id = $1`, id); err != nil {
+		return nil, false, err
+	}
+	if c, err = s.load(ctx, tx, `id = $1`, id); err != nil {
+		return nil, false, err
+	}
+	a := as
+	if a == nil {
+		if a, err = s.Actor(ctx, by, c); err != nil {
+			return nil, false, err
+		}
+	}
+	if !a.Timer && !a.sees(c) {
+		return nil, false, errs.New(errs.NotFound, "err.not_found")
+	}
+	t := s.TypeOf(c)
+	if t == nil {
+		return nil, false, fmt.Errorf("case %s is of %s version %d, which this program does not have", c.ID, c.Kind, c.Version)
+	}
+	if r.Version != 0 && r.Version != c.Events {
+		return nil, false, t.stale(c, a)
+	}
+	now := s.Now()
+	to, ch, told, err := t.Next(c, a, action, in, now.UTC().Truncate(time.Second), s.env(ctx, tx, c.Location.Area, a))
+	if err != nil {
+		return nil, false, err
+	}
+	e := Event{Case: c.ID, Seq: c.Events + 1, Action: action, From: c.State, To: to, Visibility: t.visibility(action, c.State, a), Body: Body{Salt: salt(), Form: in.Form, Attachments: in.Attachments, Changes: ch}}
+	s.from(&e, by, r, now)
+	var prev string
+	if err := tx.QueryRow(ctx, `SELECT hash FROM case_events WHERE case_id = $1 AND seq = $2`, c.ID, c.Events).Scan(&prev); err != nil {
+		return nil, false, fmt.Errorf("last event of case %s: %w", c.ID, err)
+	}
+	c.apply(&e)
+	if err := e.seal(prev); err != nil {
+		return nil, false, err
+	}
+	if err := s.update(ctx, tx, t, c); err != nil {
+		return nil, false, err
+	}
+	_ = told // who is told of it comes with notifications of cases
+	return c, false, s.add(ctx, tx, &e, r, by)
+}
+
+// env is what an action on a case in an area is worked out in.
+func (s *Service) env(ctx context.Context, tx *db.Tx, area string, a *Actor) Env {
+	return Env{
+		Calendar: s.Calendars(area), Areas: s.Places,
+		Look: func(id string) *Case {
+			x, err := s.load(ctx, tx, `id = $1`, id)
+			if err != nil || !a.sees(x) {
+				return nil
+			}
+			return x
+		},
+		Unit: func(id string) (string, bool) { return s.Places.Unit(id) },
+	}
+}
+
+// stale says how a case stands now, to who saw it otherwise.
+func (t *Type) stale(c *Case, a *Actor) *StaleError {
+	out := &StaleError{Version: c.Events, State: c.State}
+	for _, x := range t.Allowed(c, a) {
+		out.Allowed = append(out.Allowed, x.Name)
+	}
+	return out
+}
+
+// visibility is who may read an event: what who reported did themselves tells who it
+// was.
+func (t *Type) visibility(action, state string, a *Actor) Visibility {
+	if a.Reporter && len(a.Roles) == 0 {
+		return Restricted
+	}
+	if x := t.ActionIn(action, state); x != nil && x.To != "" {
+		return ToReporter
+	}
+	return Staff
+}
+
+// add stores an event, with its entry in the record of acts.
+func (s *Service) add(ctx context.Context, tx *db.Tx, e *Event, r Request, by auth.Principal) error {
+	_, err := tx.Exec(ctx, `INSERT INTO case_events (case_id, seq, at, occurred_at, actor, post, on_behalf_of, action, from_state, to_state, visibility, payload, request_key, request_sum, prev, hash)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		e.Case, e.Seq, db.Micros(e.At), db.Micros(e.Occurred), e.Actor, e.Post, e.OnBehalfOf, e.Action, e.From, e.To, string(e.Visibility), string(e.Payload), e.Key, r.Sum, e.Prev, e.Hash)
+	if errs.Is(err, errs.Conflict) {
+		return errs.Wrap(err, errs.Conflict, "err.case.key_reused")
+	}
+	if err != nil {
+		return fmt.Errorf("store event: %w", err)
+	}
+	act := "case.act"
+	if e.Seq == 1 {
+		act = "case.open"
+	}
+	entry := by.Entry(s.Now(), "cases", act, "case", e.Case)
+	detail, err := json.Marshal(map[string]any{"action": e.Action, "from": e.From, "to": e.To, "hash": e.Hash})
+	entry.Detail = string(detail)
+	if err != nil {
+		return err
+	}
+	return audit.Append(ctx, tx, entry)
+}
+
+// look is the earliest time at which the program has to look at a case again: when
+// the next rung of the ladder is reached or a timer of its type may act.
+func (t *Type) look(c *Case, cal Calendar) sql.NullInt64 {
+	st := t.State(c.State)
+	if st == nil {
+		return sql.NullInt64{}
+	}
+	var next time.Time
+	if st.Open && !st.Paused {
+		if step, at := t.rung(c, cal); step != nil {
+			next = at
+		}
+	}
+	if x := t.timer(c.State); x != nil {
+		if at := t.timerAt(c, st, cal); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	if next.IsZero() {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: db.Micros(next), Valid: true}
+}
+
+func (s *Service) columns(t *Type, c *Case) (open bool, due, next sql.NullInt64, body string, err error) {
+	if st := t.State(c.State); st != nil {
+		open = st.Open
+	}
+	if d := c.Due(); d != nil && open && c.Paused.IsZero() {
+		due = sql.NullInt64{Int64: db.Micros(d.Due), Valid: true}
+	}
+	text, err := json.Marshal(c)
+	return open, due, t.look(c, s.Calendars(c.Location.Area)), string(text), err
+}
+
+func (s *Service) insert(ctx context.Context, tx *db.Tx, c *Case) error {
+	t := s.TypeOf(c)
+	open, due, next, body, err := s.columns(t, c)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO cases (id, tracking_no, system, kind, state, open, severity, category, area, owner_unit, assignee, reporter_id, subject_kind, subject_ref, due_at, next_at, events, created_at, updated_at, body)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+		c.ID, c.TrackingNo, c.System, c.Kind, c.State, db.Bool(open), c.Severity, c.Category, c.Location.Area, c.OwnerUnit, c.Assignee, c.Reporter, c.Subject.Kind, c.Subject.ID,
+		due, next, c.Events, db.Micros(c.Created), db.Micros(c.Updated), body)
+	if err != nil {
+		return fmt.Errorf("store case: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) update(ctx context.Context, tx *db.Tx, t *Type, c *Case) error {
+	open, due, next, body, err := s.columns(t, c)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE cases SET state = $2, open = $3, severity = $4, category = $5, owner_unit = $6, assignee = $7, due_at = $8, next_at = $9, events = $10, updated_at = $11, body = $12 WHERE id = $1`,
+		c.ID, c.State, db.Bool(open), c.Severity, c.Category, c.OwnerUnit, c.Assignee, due, next, c.Events, db.Micros(c.Updated), body)
+	if err != nil {
+		return fmt.Errorf("store case: %w", err)
+	}
+	return nil
+}
+
+type querier interface {
+	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRow(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func (s *Service) load(ctx context.Context, q querier, where string, args ...any) (*Case, error) {
+	var body string
+	if err := db.NotFound(q.QueryRow(ctx, `SELECT body FROM cases WHERE `+where, args...).Scan(&body)); err != nil {
+		return nil, err
+	}
+	return parse(body)
+}
+
+func parse(body string) (*Case, error) {
+	c := &Case{}
+	if err := json.Unmarshal([]byte(body), c); err != nil {
+		return nil, fmt.Errorf("read case: %w", err)
+	}
+	return c, nil
+}
+
+// Get returns a case to who may see it, with how they stand to it; errs.NotFound
+// when there is none for them.
+func (s *Service) Get(ctx context.Context, id string, by auth.Principal) (*Case, *Actor, error) {
+	c, err := s.load(ctx, s.DB, `id = $1`, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := s.Actor(ctx, by, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !a.sees(c) {
+		return nil, nil, errs.New(errs.NotFound, "err.not_found")
+	}
+	return c, a, nil
+}
+
+// ByTracking returns the case of a tracking number, as ParseTracking gives it, to
+// anybody: what is shown of it is for the caller to choose. errs.NotFound.
+func (s *Service) ByTracking(ctx context.Context, number string) (*Case, error) {
+	return s.load(ctx, s.DB, `tracking_no = $1`, number)
+}
+
+// TypeOf is the type that a case is of; nil when this program lacks it.
+func (s *Service) TypeOf(c *Case) *Type {
+	t, _ := s.Types.Version(c.Kind, c.Version)
+	return t
+}
+
+// Events returns the events of a case in their order.
+func (s *Service) Events(ctx context.Context, id string) ([]Event, error) {
+	return s.events(ctx, s.DB, id)
+}
+
+func (s *Service) events(ctx context.Context, q querier, id string) ([]Event, error) {
+	rows, err := q.Query(ctx, `SELECT seq, at, occurred_at, actor, post, on_behalf_of, action, from_state, to_state, visibility, payload, request_key, prev, hash FROM case_events WHERE case_id = $1 ORDER BY seq`, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []Event
+	for rows.Next() {
+		e := Event{Case: id}
+		var at, occurred int64
+		var payload string
+		if err := rows.Scan(&e.Seq, &at, &occurred, &e.Actor, &e.Post, &e.OnBehalfOf, &e.Action, &e.From, &e.To, (*string)(&e.Visibility), &payload, &e.Key, &e.Prev, &e.Hash); err != nil {
+			return nil, err
+		}
+		e.At, e.Occurred, e.Payload = db.Time(at), db.Time(occurred), []byte(payload)
+		if err := json.Unmarshal(e.Payload, &e.Body); err != nil {
+			return nil, fmt.Errorf("event %d of case %s: %w", e.Seq, id, err)
+		}
+		all = append(all, e)
+	}
+	return all, rows.Err()
+}
+
+// Rebuild makes a case anew from its events and reports whether the stored row is
+// the same. An error names the first event that does not follow from the one before.
+func (s *Service) Rebuild(ctx context.Context, id string) (same bool, err error) {
+	err = s.DB.Tx(ctx, func(tx *db.Tx) error {
+		var body string
+		if err := db.NotFound(tx.QueryRow(ctx, `SELECT body FROM cases WHERE id = $1`, id).Scan(&body)); err != nil {
+			return err
+		}
+		events, err := s.events(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		c, err := Fold(events)
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(c)
+		same = string(text) == body
+		return err
+	})
+	return same, err
+}
+
+// Filter chooses cases; empty fields choose nothing away.
+type Filter struct {
+	System, Kind, State  string
+	Open                 *bool
+	Overdue              bool // the deadline that ends first has passed
+	DueBy                time.Time
+	Unit, Reporter       string
+	Area                 string // and all below it
+	SubjectKind, Subject string
+	After                string // cursor of the page before
+	N                    int    // at most; 0 = 50, at most 500
+}
+
+// List returns the cases that who asks may see, the last changed first, and the
+// cursor of the next page, "" on the last.
+func (s *Service) List(ctx context.Context, f Filter, by auth.Principal) (list []*Case, next string, err error) {
+	if f.N <= 0 {
+		f.N = 50
+	}
+	f.N = min(f.N, 500)
+	where, args := []string{"1 = 1"}, []any{}
+	add := func(text string, v any) {
+		args = append(args, v)
+		where = append(where, strings.ReplaceAll(text, "?", fmt.Sprintf("$%d", len(args))))
+	}
+	for _, x := range []struct{ column, v string }{
+		{"system", f.System}, {"kind", f.Kind}, {"state", f.State}, {"owner_unit", f.Unit}, {"reporter_id", f.Reporter}, {"subject_kind", f.SubjectKind}, {"subject_ref", f.Subject},
+	} {
+		if x.v != "" {
+			add(x.column+" = ?", x.v)
+		}
+	}
+	if f.Open != nil {
+		add("open = ?", db.Bool(*f.Open))
+	}
+	if f.Overdue {
+		add("due_at < ?", db.Micros(s.Now()))
+	}
+	if !f.DueBy.IsZero() {
+		add("due_at <= ?", db.Micros(f.DueBy))
+	}
+	if !by.Known() {
+		return nil, "", nil
+	}
+	units, err := s.Units(ctx, by)
+	if err != nil {
+		return nil, "", err
+	}
+	order := "updated_at DESC, id DESC"
+	at, after, err := cursor(f.After)
+	if err != nil {
+		return nil, "", err
+	}
+	// What somebody may see depends on areas and organisations, so rows are looked
+	// at in pages until enough are theirs.
+	for {
+		w, xs := slices.Clone(where), slices.Clone(args)
+		if after != "" {
+			xs = append(xs, at, after)
+			w = append(w, fmt.Sprintf("(updated_at < $%d OR updated_at = $%d AND id < $%d)", len(xs)-1, len(xs)-1, len(xs)))
+		}
+		n, err := s.page(ctx, `SELECT id, updated_at, body FROM cases WHERE `+strings.Join(w, " AND ")+` ORDER BY `+order+fmt.Sprintf(" LIMIT %d", 2*f.N+1), xs, func(id string, updated int64, c *Case) (bool, error) {
+			if !s.actor(by, units, c).sees(c) || f.Area != "" && !s.Places.Within(c.Location.Area, f.Area) {
+				at, after = updated, id
+				return true, nil
+			}
+			if len(list) == f.N {
+				next = fmt.Sprintf("%d.%s", at, after)
+				return false, nil
+			}
+			list = append(list, c)
+			at, after = updated, id
+			return true, nil
+		})
+		if err != nil || next != "" || n <= 2*f.N {
+			return list, next, err
+		}
+	}
+}
+
+func (s *Service) page(ctx context.Context, query string, args []any, fn func(id string, updated int64, c *Case) (bool, error)) (n int, err error) {
+	rows, err := s.DB.Query(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, body string
+		var updated int64
+		if err := rows.Scan(&id, &updated, &body); err != nil {
+			return n, err
+		}
+		n++
+		c, err := parse(body)
+		if err != nil {
+			return n, err
+		}
+		if more, err := fn(id, updated, c); err != nil || !more {
+			return n, err
+		}
+	}
+	return n, rows.Err()
+}
+
+func cursor(s string) (at int64, id string, err error) {
+	if s == "" {
+		return 0, "", nil
+	}
+	if _, err := fmt.Sscanf(strings.Replace(s, ".", " ", 1), "%d %s", &at, &id); err != nil {
+		return 0, "", errs.New(errs.Malformed, "")
+	}
+	return at, id, nil
+}
+
+// IsStale returns what a *StaleError says, when err is one.
+func IsStale(err error) (*StaleError, bool) { return errors.AsType[*StaleError](err) }
