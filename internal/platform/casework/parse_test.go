@@ -133,7 +133,8 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestDocumented: the page about the format tells of each guard, effect and key.
+// TestDocumented: the page about the format tells of each guard, effect and key of a
+// file, and its example is one.
 func TestDocumented(t *testing.T) {
 	t.Parallel()
 	page := string(readFile(t, "../../../docs/case-types.md"))
@@ -145,6 +146,11 @@ func TestDocumented(t *testing.T) {
 	for _, e := range casework.Effects() {
 		if !strings.Contains(page, "| `"+e+"` |") && !strings.Contains(page, "| `"+e+":") {
 			t.Errorf("effect %s", e)
+		}
+	}
+	for _, key := range []string{"kind", "version", "system", "name", "source", "start", "severities", "categories", "states", "actions", "clocks", "forms", "ladder"} {
+		if !strings.Contains(page, "| `"+key+"` |") {
+			t.Errorf("key %s", key)
 		}
 	}
 	_, example, _ := strings.Cut(page, "```yaml\n")
