@@ -1,13 +1,11 @@
 package accountweb
 
 import (
-	"context"
 	"embed"
 	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -18,23 +16,17 @@ import (
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
-	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/notify"
 	"plateau/internal/platform/people"
 	"plateau/internal/web"
+	"plateau/internal/web/kit"
 )
 
 //go:embed all:templates
 var templates embed.FS
 
 // Templates returns the page templates for web.Options.
-func Templates() fs.FS {
-	sub, err := fs.Sub(templates, "templates")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+func Templates() fs.FS { return web.Sub(templates, "templates") }
 
 // Deps are what the pages need of the rest of the program.
 type Deps struct {
@@ -62,24 +54,24 @@ type Handler struct {
 // New returns the handler of all pages of accounts and of the record.
 func New(d Deps) *Handler { return &Handler{Deps: d} }
 
-// who is whom a route serves. The zero value is nobody: a route that does not
-// say it is not mounted.
-type who string
+// who is whom a route serves. The zero value is nobody: a route that does not say it
+// is not mounted.
+type who struct {
+	may           access.Permission
+	person, fresh bool // as in kit.Address
+}
 
-const (
-	anyone   who = "anyone"
-	signedIn who = "signed in" // by a session, not by a token
-	fresh    who = "fresh"     // signed in, and proved it within auth.ProofLife
+var (
+	anyone   = who{may: access.Open}
+	signedIn = who{"platform.account", true, false} // by a session, not by a token
+	fresh    = who{"platform.account", true, true}  // and proved it within auth.ProofLife
 
 	// Not of one's own account: signed in, and holding a permission.
-	keepsAccounts      who = "platform.accounts"
-	keepsAccountsFresh who = "platform.accounts, fresh"
-	readsRecord        who = "platform.record"
-	watching           who = "watching" // may see what became of deliveries to anybody, also by a token
+	keepsAccounts      = who{"platform.accounts", true, false}
+	keepsAccountsFresh = who{"platform.accounts", true, true}
+	readsRecord        = who{"platform.record", true, false}
+	watching           = who{may: "platform.deliveries"} // may see what became of deliveries to anybody, also by a token
 )
-
-// fresh reports whether a route asks for a proof of not long ago.
-func (rt route) fresh() bool { return rt.who == fresh || rt.who == keepsAccountsFresh }
 
 // route is one address: method, pattern below the language, for whom, handler.
 type route struct {
@@ -87,6 +79,12 @@ type route struct {
 	who          who
 	serve        func(*Handler, *call) error
 }
+
+// may is what opens a route by the policy.
+func (rt route) may() access.Permission { return rt.who.may }
+
+// fresh reports whether a route asks for a proof of not long ago.
+func (rt route) fresh() bool { return rt.who.fresh }
 
 // CodePath is the page that takes the code of a second factor.
 const CodePath = "/sign-in/code"
@@ -138,178 +136,44 @@ func ownRoutes() []route {
 	}
 }
 
-// may is what opens a route by the policy.
-func (rt route) may() access.Permission {
-	switch rt.who {
-	case anyone:
-		return access.Open
-	case watching:
-		return "platform.deliveries"
-	case keepsAccounts, keepsAccountsFresh:
-		return "platform.accounts"
-	case readsRecord:
-		return "platform.record"
-	case signedIn, fresh:
+// passing are the addresses that lead to the provider and back.
+var passing = []string{ProviderPath, callbackPath, "/account/provider/link"}
+
+// declared are routes as the kit takes them.
+func declared(all []route) (out []kit.Route[*Handler, *call]) {
+	for _, rt := range all {
+		a := kit.Address{Method: rt.method, Path: rt.path, May: rt.may(), Person: rt.who.person, Fresh: rt.fresh(), Passing: slices.Contains(passing, rt.path)}
+		out = append(out, kit.Route[*Handler, *call]{Address: a, Serve: rt.serve})
 	}
-	return "platform.account"
+	return out
 }
 
 // Routes lists the addresses with what opens them.
-func Routes() []access.Route {
-	var out []access.Route
-	for _, rt := range routes() {
-		out = append(out, access.Route{Method: rt.method, Path: "/{lang}" + rt.path, May: rt.may()})
-	}
-	return out
-}
+func Routes() []access.Route { return kit.Declared(declared(routes())) }
 
 // Pages lists the patterns that answer GET with a page, below the language;
 // browser tests walk them.
-func Pages() []string {
-	var out []string
-	passing := []string{ProviderPath, callbackPath, "/account/provider/link"} // lead to the provider and back
-	for _, r := range routes() {
-		if r.method == "GET" && !strings.Contains(r.path, ".") && !slices.Contains(passing, r.path) {
-			out = append(out, r.path)
-		}
-	}
-	return out
-}
+func Pages() []string { return kit.Pages(declared(routes())) }
 
 // Register adds all routes: pages below each language, and the same addresses
 // without one (303 to the reader's).
 func (h *Handler) Register(mux *http.ServeMux) { h.register(mux, routes()) }
 
 func (h *Handler) register(mux *http.ServeMux, all []route) {
-	for _, rt := range all {
-		if rt.who == "" {
-			panic("accountweb: route " + rt.method + " " + rt.path + " does not say whom it serves")
-		}
-		access.Default().Declared(rt.method, rt.path, rt.may())
-		for _, lang := range i18n.Langs() {
-			mux.Handle(rt.method+" /"+string(lang)+rt.path, h.page(rt))
-		}
-		if rt.method == "GET" {
-			mux.HandleFunc("GET "+rt.path, web.RedirectLang)
-		}
-	}
-}
-
-// call is one request with what every page needs of it.
-type call struct {
-	w       http.ResponseWriter
-	r       *http.Request
-	lang    i18n.Lang
-	l       *i18n.Localizer
-	who     auth.Principal
-	session auth.Session
-	from    auth.Client
-	now     time.Time
-
-	provider bool // there is an identity provider
-}
-
-func (c *call) ctx() context.Context { return c.r.Context() }
-
-func (c *call) path(p string) string { return web.Path(c.lang, p) }
-
-// see sends the reader on after a change; back then always works.
-func (c *call) see(path string) error {
-	http.Redirect(c.w, c.r, c.path(path), http.StatusSeeOther)
-	return nil
-}
-
-// done is see to a page that says what was done.
-func (c *call) done(path, key string) error {
-	web.SetDone(c.w, key)
-	return c.see(path)
-}
-
-// form is what was entered in a field.
-func (c *call) form(name string) string { return c.r.PostFormValue(name) }
-
-func (h *Handler) page(rt route) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		lang := web.RequestLang(r)
-		c := &call{
-			w: w, r: r, lang: lang, l: h.Engine.Localizer(lang), who: auth.From(r.Context()), session: auth.SessionFrom(r.Context()),
-			from: h.Auth.Client(r), now: h.Now(), provider: h.Provider != nil,
-		}
-		if err := h.serve(rt, c); err != nil {
-			httpd.Problem(w, r, err)
-		}
+	kit.Register(mux, kit.Module{Engine: h.Engine, Links: h.Links, Now: h.Now}, h, declared(all), func(c *kit.Call) *call {
+		return &call{c, h.Auth.Client(c.R), h.Provider != nil}
 	})
 }
 
-// maxBody bounds what a form may send.
-const maxBody = 64 << 10
-
-func (h *Handler) serve(rt route, c *call) error {
-	switch {
-	case rt.who == anyone:
-	case rt.who == watching && c.who.Known():
-		if !access.Default().Opens(c.who.Grants(), rt.may()) {
-			return errs.New(errs.Forbidden, "problem.forbidden", "permission", c.l.T("permission."+string(rt.may())))
-		}
-	case c.who.Token:
-		return errs.New(errs.Forbidden, "err.auth.person_only")
-	case c.session.ID == "":
-		c.w.Header().Add("Vary", "Cookie")
-		return c.detour(rt, "/login")
-	case !access.Default().Opens(c.who.Grants(), rt.may()):
-		return errs.New(errs.Forbidden, "problem.forbidden", "permission", c.l.T("permission."+string(rt.may())))
-	case rt.fresh() && !c.session.Fresh(c.now):
-		return c.detour(rt, "/account/confirm")
-	}
-	if c.r.Method == http.MethodPost {
-		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
-		if err := c.r.ParseForm(); err != nil {
-			return errs.Wrap(err, errs.Malformed, "")
-		}
-	}
-	return rt.serve(h, c)
+// call is one request with what every page of accounts needs of it.
+type call struct {
+	*kit.Call
+	from     auth.Client
+	provider bool // there is an identity provider
 }
 
-// detour sends the reader to a page first that leads back here. A form that was
-// sent is not sent again from there: the page it stands on is opened.
-func (c *call) detour(rt route, path string) error {
-	back := c.r.URL.RequestURI()
-	if c.r.Method == http.MethodPost {
-		back = c.path(rt.page())
-		for _, name := range []string{"id"} {
-			back = strings.ReplaceAll(back, "{"+name+"}", url.PathEscape(c.r.PathValue(name)))
-		}
-	}
-	return c.see(path + "?" + url.Values{"next": {back}}.Encode())
-}
-
-// page is the address of the page on which a route's form stands.
-func (rt route) page() string {
-	pages, path := Pages(), rt.path
-	for !slices.Contains(pages, path) {
-		path = path[:strings.LastIndexByte(path, '/')]
-	}
-	return path
-}
-
-// next is where the reader wanted to go: an address of this host only.
-func (c *call) next() string { return web.Local(c.r.FormValue("next")) }
-
-// render serves a page with what all pages have.
-func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
-	if c.who.Known() {
-		p.User = &web.User{Post: c.who.Post.In(string(c.lang))}
-	}
-	p.Notices = append(web.TakeDone(c.w, c.r, c.l), p.Notices...)
-	if c.who.Unsettled {
-		p.Notices = append(p.Notices, web.Notice{Kind: "warn", Text: c.l.T("account.factor_first")})
-	}
-	p.Links = []web.Link{}
-	if h.Links != nil {
-		p.Links = h.Links(c.r)
-	}
-	return h.Engine.Serve(c.w, c.r, status, name, p)
-}
+// form is what was entered in a field, as it is: a password may begin with a space.
+func (c *call) form(name string) string { return c.R.PostFormValue(name) }
 
 // tabs are the pages of the account.
 func (c *call) tabs(current string) []web.Tab {
@@ -323,40 +187,22 @@ func (c *call) tabs(current string) []web.Tab {
 		if name == "" {
 			key = "account.tab_overview"
 		}
-		out = append(out, web.Tab{Text: c.l.T(key), Href: c.path(strings.TrimSuffix("/account/"+name, "/")), Current: name == current})
+		out = append(out, web.Tab{Text: c.L.T(key), Href: c.Path(strings.TrimSuffix("/account/"+name, "/")), Current: name == current})
 	}
 	return out
 }
 
-// crumbs lead back to the overview.
-func (c *call) crumbs() []web.Crumb {
-	return []web.Crumb{{Text: c.l.T("account.title"), Path: "/account"}}
+// crumbs lead back to the overview, and to a page below it.
+func (c *call) crumbs(below ...string) []web.Crumb {
+	return c.Crumbs(append([]string{"account.title", "/account"}, below...)...)
 }
 
-// faults puts the sentences of a form's error beside their fields and into the
-// page's summary. It returns the status to answer with, or err when it is about
-// no field.
+// faults is Faults that also tells who tried too often beside the first field.
 func (c *call) faults(err error, p *web.Page, fields ...*web.Field) (int, error) {
-	if err == nil {
-		return http.StatusOK, nil
+	if e, ok := errors.AsType[*errs.Error](err); ok && httpd.Status(err) == http.StatusTooManyRequests {
+		err = errs.InvalidField(fields[0].Name, e.Key, e.Args...)
+		_, err = c.Faults(err, p, fields...)
+		return http.StatusTooManyRequests, err
 	}
-	e, ok := errors.AsType[*errs.Error](err)
-	switch {
-	case ok && httpd.Status(err) == http.StatusTooManyRequests:
-		p.Errors = []web.FieldError{{Field: fields[0].Name, Text: c.l.T(e.Key, e.Args...)}}
-		fields[0].Error = p.Errors[0].Text
-		return http.StatusTooManyRequests, nil
-	case !ok || e.Kind != errs.Invalid || len(e.Fields) == 0:
-		return 0, err
-	}
-	for _, wrong := range e.Fields {
-		text := c.l.T(wrong.Key, wrong.Args...)
-		p.Errors = append(p.Errors, web.FieldError{Field: wrong.Name, Text: text})
-		for _, f := range fields {
-			if f.Name == wrong.Name {
-				f.Error = text
-			}
-		}
-	}
-	return http.StatusUnprocessableEntity, nil
+	return c.Faults(err, p, fields...)
 }

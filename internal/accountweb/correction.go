@@ -20,13 +20,13 @@ func correctionRoutes() []route {
 }
 
 func (h *Handler) askCorrection(c *call) error {
-	err := h.Auth.AskCorrection(c.ctx(), c.who, c.form("text"))
+	err := h.Auth.AskCorrection(c.Ctx(), c.Who, c.form("text"))
 	if errs.Is(err, errs.Invalid) {
 		return h.dataPage(c, err)
 	} else if err != nil {
 		return err
 	}
-	return c.done("/account/data", "correction_asked")
+	return c.Done("/account/data", "correction_asked")
 }
 
 // correctionLine is a request with the form of its answer.
@@ -45,23 +45,23 @@ const correctionsShown = 50
 
 // correctionsPage lists the requests; of is the one whose answer was wrong.
 func (h *Handler) correctionsPage(c *call, of string, wrong error) error {
-	list, err := h.Auth.Corrections(c.ctx(), "")
+	list, err := h.Auth.Corrections(c.Ctx(), "")
 	if err != nil {
 		return err
 	}
 	v := &correctionsView{}
-	p := &web.Page{Title: c.l.T("corrections.title"), Crumbs: c.crumbs(), Data: v}
+	p := &web.Page{Title: c.L.T("corrections.title"), Crumbs: c.crumbs(), Data: v}
 	status := http.StatusOK
 	var seen []string
 	for i := range list {
-		x := correctionLine{Correction: list[i], Own: list[i].User == c.who.ID}
+		x := correctionLine{Correction: list[i], Own: list[i].User == c.Who.ID}
 		if !x.Answered.IsZero() {
 			if len(v.Answered) == correctionsShown {
 				continue
 			}
 			v.Answered = append(v.Answered, x)
 		} else {
-			x.Form = web.Field{Name: auth.AnswerField(x.ID), Kind: "textarea", Rows: 3, Label: c.l.T("corrections.answer")}
+			x.Form = web.Field{Name: auth.AnswerField(x.ID), Kind: "textarea", Rows: 3, Label: c.L.T("corrections.answer")}
 			if of == x.ID {
 				x.Form.Value = c.form(x.Form.Name)
 				if status, err = c.faults(wrong, p, &x.Form); err != nil {
@@ -76,18 +76,18 @@ func (h *Handler) correctionsPage(c *call, of string, wrong error) error {
 		return wrong
 	}
 	slices.Sort(seen)
-	if err := h.Auth.Look(c.ctx(), "account.corrections", "account", "", slices.Compact(seen), ""); err != nil {
+	if err := h.Auth.Look(c.Ctx(), "account.corrections", "account", "", slices.Compact(seen), ""); err != nil {
 		return err
 	}
-	return h.render(c, status, "corrections.html", p)
+	return c.Render(status, "corrections.html", p)
 }
 
 func (h *Handler) answerCorrection(c *call) error {
 	id := c.form("id")
-	if err := h.Auth.AnswerCorrection(c.ctx(), c.who, id, c.form(auth.AnswerField(id))); errs.Is(err, errs.Invalid) {
+	if err := h.Auth.AnswerCorrection(c.Ctx(), c.Who, id, c.form(auth.AnswerField(id))); errs.Is(err, errs.Invalid) {
 		return h.correctionsPage(c, id, err)
 	} else if err != nil {
 		return err
 	}
-	return c.done("/corrections", "correction_answered")
+	return c.Done("/corrections", "correction_answered")
 }

@@ -47,16 +47,16 @@ type heldCopy struct {
 // copyOf reads the copy of who asks. Of the record it has what they did and what
 // others did with their data; not whom they looked at, whose data that is.
 func (h *Handler) copyOf(c *call) (*heldCopy, error) {
-	out := &heldCopy{Account: c.who.ID, AsOf: c.now.UTC(), Record: []heldAct{}}
+	out := &heldCopy{Account: c.Who.ID, AsOf: c.Now.UTC(), Record: []heldAct{}}
 	var err error
-	if out.Tables, err = personal.Default().Copy(c.ctx(), h.DB, c.who.ID); err != nil {
+	if out.Tables, err = personal.Default().Copy(c.Ctx(), h.DB, c.Who.ID); err != nil {
 		return nil, err
 	}
-	for _, f := range []audit.Filter{{Who: c.who.ID}, {Subject: c.who.ID, Others: true}} {
-		if err := audit.List(c.ctx(), h.DB, f, func(e *audit.Entry) bool {
+	for _, f := range []audit.Filter{{Who: c.Who.ID}, {Subject: c.Who.ID, Others: true}} {
+		if err := audit.List(c.Ctx(), h.DB, f, func(e *audit.Entry) bool {
 			r := e.Reason()
-			a := heldAct{At: e.At, Post: e.Post, Own: e.Who == c.who.ID, Act: e.Act, Kind: e.Kind, Why: r.Why, Reference: r.Reference, OnBehalfOf: e.OnBehalfOf != ""}
-			if a.Own || e.Ref == c.who.ID {
+			a := heldAct{At: e.At, Post: e.Post, Own: e.Who == c.Who.ID, Act: e.Act, Kind: e.Kind, Why: r.Why, Reference: r.Reference, OnBehalfOf: e.OnBehalfOf != ""}
+			if a.Own || e.Ref == c.Who.ID {
 				a.Ref = e.Ref
 			}
 			if a.Own {
@@ -102,11 +102,11 @@ func (h *Handler) dataPage(c *call, wrong error) error {
 	if err != nil {
 		return err
 	}
-	v := &dataView{Tabs: c.tabs("data"), Text: web.Field{Name: "text", Kind: "textarea", Rows: 4, Label: c.l.T("held.correct_text"), Hint: c.l.T("held.correct_hint")}}
-	if v.Asked, err = h.Auth.Corrections(c.ctx(), c.who.ID); err != nil {
+	v := &dataView{Tabs: c.tabs("data"), Text: web.Field{Name: "text", Kind: "textarea", Rows: 4, Label: c.L.T("held.correct_text"), Hint: c.L.T("held.correct_hint")}}
+	if v.Asked, err = h.Auth.Corrections(c.Ctx(), c.Who.ID); err != nil {
 		return err
 	}
-	p := &web.Page{Title: c.l.T("held.title"), Crumbs: c.crumbs(), Data: v}
+	p := &web.Page{Title: c.L.T("held.title"), Crumbs: c.crumbs(), Data: v}
 	status := http.StatusOK
 	if wrong != nil {
 		v.Text.Value = c.form("text")
@@ -116,7 +116,7 @@ func (h *Handler) dataPage(c *call, wrong error) error {
 	}
 	for _, t := range all.Tables {
 		kind, _ := personal.Default().Of(t.Table, t.By)
-		x := heldTable{Rows: t, Name: c.l.T("personal." + kind)}
+		x := heldTable{Rows: t, Name: c.L.T("personal." + kind)}
 		if len(t.Rows) == 0 {
 			if !slices.Contains(v.Empty, x.Name) {
 				v.Empty = append(v.Empty, x.Name)
@@ -132,7 +132,7 @@ func (h *Handler) dataPage(c *call, wrong error) error {
 		v.Acts = append(v.Acts, recordRow{audit.Entry{At: a.At, Post: a.Post, Kind: a.Kind, Ref: a.Ref, Address: a.Address}, c.did(a.Act), ""})
 	}
 	v.More = len(all.Record) - len(v.Acts)
-	return h.render(c, status, "account_data.html", p)
+	return c.Render(status, "account_data.html", p)
 }
 
 func (h *Handler) dataJSON(c *call) error {

@@ -1,14 +1,11 @@
 package accountweb
 
 import (
-	"bytes"
-	"encoding/csv"
 	"net/http"
 	"strings"
 	"time"
 
 	"plateau/internal/platform/audit"
-	"plateau/internal/platform/csvcell"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/web"
@@ -42,21 +39,21 @@ func (h *Handler) lookRow(c *call, e *audit.Entry) (lookRow, error) {
 	row := lookRow{At: e.At, Post: e.Post, What: c.did(e.Act)}
 	switch reason := e.Reason(); {
 	case reason.Why != "" && reason.Reference != "":
-		row.Why, row.Said = c.l.T("looks.why_reference", "why", reason.Why, "reference", reason.Reference), true
+		row.Why, row.Said = c.L.T("looks.why_reference", "why", reason.Why, "reference", reason.Reference), true
 	case reason.Why != "":
 		row.Why, row.Said = reason.Why, true
 	default:
 		group, _, _ := strings.Cut(e.Act, ".")
-		row.Why = c.l.T("looks.why_other")
-		if key := "looks.why_" + group; c.l.Has(key) {
-			row.Why = c.l.T(key)
+		row.Why = c.L.T("looks.why_other")
+		if key := "looks.why_" + group; c.L.Has(key) {
+			row.Why = c.L.T(key)
 		}
 	}
 	if e.OnBehalfOf != "" {
 		row.OnBehalfOf = e.OnBehalfOf
-		a, err := h.Auth.Account(c.ctx(), e.OnBehalfOf)
+		a, err := h.Auth.Account(c.Ctx(), e.OnBehalfOf)
 		if err == nil {
-			row.OnBehalfOf = a.Post.In(string(c.lang))
+			row.OnBehalfOf = a.Post.In(string(c.Lang))
 		} else if !errs.Is(err, errs.NotFound) {
 			return row, err
 		}
@@ -65,18 +62,18 @@ func (h *Handler) lookRow(c *call, e *audit.Entry) (lookRow, error) {
 }
 
 func (h *Handler) looks(c *call) error {
-	v := &looksView{Tabs: c.tabs("looks"), Printed: c.now, Post: c.who.Post.In(string(c.lang))}
-	f := audit.Filter{Subject: c.who.ID, Others: true, Most: recordPage + 1}
-	if at, ok := audit.ParseCursor(c.r.URL.Query().Get("before")); ok {
-		f.Before, v.Newest = at, c.path("/account/looks")
+	v := &looksView{Tabs: c.tabs("looks"), Printed: c.Now, Post: c.Who.Post.In(string(c.Lang))}
+	f := audit.Filter{Subject: c.Who.ID, Others: true, Most: recordPage + 1}
+	if at, ok := audit.ParseCursor(c.R.URL.Query().Get("before")); ok {
+		f.Before, v.Newest = at, c.Path("/account/looks")
 	}
 	var entries []audit.Entry
-	if err := audit.List(c.ctx(), h.DB, f, func(e *audit.Entry) bool { entries = append(entries, *e); return true }); err != nil {
+	if err := audit.List(c.Ctx(), h.DB, f, func(e *audit.Entry) bool { entries = append(entries, *e); return true }); err != nil {
 		return err
 	}
 	if len(entries) > recordPage {
 		entries = entries[:recordPage]
-		v.Older = c.path("/account/looks") + "?before=" + entries[recordPage-1].Cursor().String()
+		v.Older = c.Path("/account/looks") + "?before=" + entries[recordPage-1].Cursor().String()
 	}
 	for i := range entries {
 		row, err := h.lookRow(c, &entries[i])
@@ -85,33 +82,24 @@ func (h *Handler) looks(c *call) error {
 		}
 		v.Rows = append(v.Rows, row)
 	}
-	return h.render(c, http.StatusOK, "account_looks.html", &web.Page{Title: c.l.T("looks.title"), Crumbs: c.crumbs(), Data: v})
+	return c.Render(http.StatusOK, "account_looks.html", &web.Page{Title: c.L.T("looks.title"), Crumbs: c.crumbs(), Data: v})
 }
 
 func (h *Handler) looksCSV(c *call) error {
 	var entries []audit.Entry
-	if err := audit.List(c.ctx(), h.DB, audit.Filter{Subject: c.who.ID, Others: true}, func(e *audit.Entry) bool { entries = append(entries, *e); return true }); err != nil {
+	if err := audit.List(c.Ctx(), h.DB, audit.Filter{Subject: c.Who.ID, Others: true}, func(e *audit.Entry) bool { entries = append(entries, *e); return true }); err != nil {
 		return err
 	}
 	rows := [][]string{
 		{"at", "post", "act", "what", "why", "on_behalf_of"},
-		{c.l.T("record.column_at"), c.l.T("record.column_post"), c.l.T("record.column_act"), c.l.T("looks.what"), c.l.T("looks.why"), c.l.T("record.column_on_behalf_of")},
+		{c.L.T("record.column_at"), c.L.T("record.column_post"), c.L.T("record.column_act"), c.L.T("looks.what"), c.L.T("looks.why"), c.L.T("record.column_on_behalf_of")},
 	}
 	for i := range entries {
 		row, err := h.lookRow(c, &entries[i])
 		if err != nil {
 			return err
 		}
-		line := []string{row.At.In(i18n.Zone).Format(time.RFC3339), row.Post, entries[i].Act, row.What, row.Why, row.OnBehalfOf}
-		for k := range line {
-			line[k] = csvcell.Safe(line[k])
-		}
-		rows = append(rows, line)
+		rows = append(rows, []string{row.At.In(i18n.Zone).Format(time.RFC3339), row.Post, entries[i].Act, row.What, row.Why, row.OnBehalfOf})
 	}
-	var b bytes.Buffer
-	b.WriteString("\ufeff") // as spreadsheet programs want it
-	if err := csv.NewWriter(&b).WriteAll(rows); err != nil {
-		return err
-	}
-	return c.file("looks", "csv", "text/csv; charset=utf-8", b.Bytes())
+	return c.table("looks", rows)
 }

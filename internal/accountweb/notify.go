@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"plateau/internal/platform/access"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/notify"
@@ -44,11 +43,11 @@ type inboxView struct {
 
 // inbox lists what the reader was told.
 func (h *Handler) inbox(c *call) error {
-	q := c.r.URL.Query()
+	q := c.R.URL.Query()
 	f := notify.Filter{Unread: q.Get("show") == "unread", Kind: q.Get("kind")}
-	v := &inboxView{Filtered: f.Unread || f.Kind != "", Watching: access.Default().Opens(c.who.Grants(), "platform.deliveries")}
-	t := web.Table{Path: c.path("/notifications"), Query: q}
-	newest, _, err := h.Notify.Inbox(c.ctx(), c.who.ID, c.lang, notify.Filter{Limit: 1})
+	v := &inboxView{Filtered: f.Unread || f.Kind != "", Watching: c.Holds("platform.deliveries")}
+	t := web.Table{Path: c.Path("/notifications"), Query: q}
+	newest, _, err := h.Notify.Inbox(c.Ctx(), c.Who.ID, c.Lang, notify.Filter{Limit: 1})
 	if err != nil {
 		return err
 	}
@@ -56,38 +55,38 @@ func (h *Handler) inbox(c *call) error {
 		v.UpTo = newest[0].ID
 	}
 	var n int
-	if _, n, err = h.Notify.Inbox(c.ctx(), c.who.ID, c.lang, f); err != nil { // only the count
+	if _, n, err = h.Notify.Inbox(c.Ctx(), c.Who.ID, c.Lang, f); err != nil { // only the count
 		return err
 	}
 	var to int
 	f.Offset, to, v.Pager = t.Cut(n, 0)
 	f.Limit = to - f.Offset
-	if v.Rows, _, err = h.Notify.Inbox(c.ctx(), c.who.ID, c.lang, f); err != nil {
+	if v.Rows, _, err = h.Notify.Inbox(c.Ctx(), c.Who.ID, c.Lang, f); err != nil {
 		return err
 	}
-	show := &web.Field{Name: "show", Kind: "select", Label: c.l.T("notify.show"), Options: []web.Option{
-		{Value: "", Text: c.l.T("notify.show_all")}, {Value: "unread", Text: c.l.T("notify.show_unread"), Selected: f.Unread},
+	show := &web.Field{Name: "show", Kind: "select", Label: c.L.T("notify.show"), Options: []web.Option{
+		{Value: "", Text: c.L.T("notify.show_all")}, {Value: "unread", Text: c.L.T("notify.show_unread"), Selected: f.Unread},
 	}}
-	kind := &web.Field{Name: "kind", Kind: "select", Label: c.l.T("notify.kind_label"), Options: []web.Option{{Value: "", Text: c.l.T("notify.kind_all")}}}
-	for _, k := range h.Notify.KindsFor(c.who.Grants()) {
-		kind.Options = append(kind.Options, web.Option{Value: k.Name, Text: c.l.T("notify.kind." + k.Name), Selected: f.Kind == k.Name})
+	kind := &web.Field{Name: "kind", Kind: "select", Label: c.L.T("notify.kind_label"), Options: []web.Option{{Value: "", Text: c.L.T("notify.kind_all")}}}
+	for _, k := range h.Notify.KindsFor(c.Who.Grants()) {
+		kind.Options = append(kind.Options, web.Option{Value: k.Name, Text: c.L.T("notify.kind." + k.Name), Selected: f.Kind == k.Name})
 	}
 	v.Fields = []*web.Field{show, kind}
-	return h.render(c, http.StatusOK, "notifications.html", &web.Page{Title: c.l.T("notify.title"), Data: v})
+	return c.Render(http.StatusOK, "notifications.html", &web.Page{Title: c.L.T("notify.title"), Data: v})
 }
 
 // readNotifications marks one notification as read, or all up to one.
 func (h *Handler) readNotifications(c *call) error {
 	var err error
 	if to := c.form("up_to"); to != "" {
-		err = h.Notify.ReadAll(c.ctx(), c.who.ID, to)
+		err = h.Notify.ReadAll(c.Ctx(), c.Who.ID, to)
 	} else {
-		err = h.Notify.Read(c.ctx(), c.who.ID, c.form("id"))
+		err = h.Notify.Read(c.Ctx(), c.Who.ID, c.form("id"))
 	}
 	if err != nil {
 		return err
 	}
-	return c.done("/notifications", "notify_read")
+	return c.Done("/notifications", "notify_read")
 }
 
 type deliveryRow struct {
@@ -107,58 +106,58 @@ type deliveriesView struct {
 
 // deliveries lists what became of what goes out to anybody, without what it says.
 func (h *Handler) deliveries(c *call) error {
-	q := c.r.URL.Query()
+	q := c.R.URL.Query()
 	f := notify.DeliveryFilter{State: q.Get("state"), Channel: notify.Channel(q.Get("channel"))}
 	v := &deliveriesView{Filtered: f.State != "" || f.Channel != ""}
-	users, err := h.Auth.Users(c.ctx())
+	users, err := h.Auth.Users(c.Ctx())
 	if err != nil {
 		return err
 	}
 	posts := map[string]string{}
 	for i := range users {
-		posts[users[i].ID] = users[i].Post.In(string(c.lang))
+		posts[users[i].ID] = users[i].Post.In(string(c.Lang))
 	}
 	var n, to int
-	if _, n, err = h.Notify.Deliveries(c.ctx(), f); err != nil { // only the count
+	if _, n, err = h.Notify.Deliveries(c.Ctx(), f); err != nil { // only the count
 		return err
 	}
-	f.Offset, to, v.Pager = web.Table{Path: c.path("/notifications/deliveries"), Query: q}.Cut(n, 0)
+	f.Offset, to, v.Pager = web.Table{Path: c.Path("/notifications/deliveries"), Query: q}.Cut(n, 0)
 	f.Limit = to - f.Offset
-	list, _, err := h.Notify.Deliveries(c.ctx(), f)
+	list, _, err := h.Notify.Deliveries(c.Ctx(), f)
 	if err != nil {
 		return err
 	}
 	for i := range list {
 		row := c.deliveryRow(&list[i])
-		row.Recipient = cmp.Or(posts[list[i].User], c.l.T("notify.recipient_gone"))
+		row.Recipient = cmp.Or(posts[list[i].User], c.L.T("notify.recipient_gone"))
 		v.Rows = append(v.Rows, row)
 	}
-	state := &web.Field{Name: "state", Kind: "select", Label: c.l.T("notify.state_label"), Options: []web.Option{{Value: "", Text: c.l.T("notify.state_any")}}}
+	state := &web.Field{Name: "state", Kind: "select", Label: c.L.T("notify.state_label"), Options: []web.Option{{Value: "", Text: c.L.T("notify.state_any")}}}
 	for _, s := range []string{notify.Waiting, notify.Sent, notify.Failed, notify.GivenUp} {
-		state.Options = append(state.Options, web.Option{Value: s, Text: c.l.T("notify.state." + s), Selected: s == f.State})
+		state.Options = append(state.Options, web.Option{Value: s, Text: c.L.T("notify.state." + s), Selected: s == f.State})
 	}
-	channel := &web.Field{Name: "channel", Kind: "select", Label: c.l.T("notify.col_channel"), Options: []web.Option{{Value: "", Text: c.l.T("notify.channel_any")}}}
+	channel := &web.Field{Name: "channel", Kind: "select", Label: c.L.T("notify.col_channel"), Options: []web.Option{{Value: "", Text: c.L.T("notify.channel_any")}}}
 	for _, ch := range notify.Channels() {
-		channel.Options = append(channel.Options, web.Option{Value: string(ch), Text: c.l.T("notify.channel." + string(ch)), Selected: ch == f.Channel})
+		channel.Options = append(channel.Options, web.Option{Value: string(ch), Text: c.L.T("notify.channel." + string(ch)), Selected: ch == f.Channel})
 	}
 	v.Fields = []*web.Field{state, channel}
-	crumbs := []web.Crumb{{Text: c.l.T("notify.title"), Path: "/notifications"}}
-	return h.render(c, http.StatusOK, "deliveries.html", &web.Page{Title: c.l.T("notify.deliveries_title"), Crumbs: crumbs, Data: v})
+	crumbs := c.Crumbs("notify.title", "/notifications")
+	return c.Render(http.StatusOK, "deliveries.html", &web.Page{Title: c.L.T("notify.deliveries_title"), Crumbs: crumbs, Data: v})
 }
 
 // deliveryRow words a delivery, without its recipient.
 func (c *call) deliveryRow(d *notify.Delivery) deliveryRow {
-	row := deliveryRow{Delivery: *d, What: c.l.T("notify.n_items", "n", d.Items), Shape: "normal"}
+	row := deliveryRow{Delivery: *d, What: c.L.T("notify.n_items", "n", d.Items), Shape: "normal"}
 	if d.Purpose != "told" {
-		row.What = c.l.T("notify.purpose." + d.Purpose)
+		row.What = c.L.T("notify.purpose." + d.Purpose)
 	}
 	switch {
 	case d.State == notify.Waiting && d.Tries == 0:
-		row.When = c.l.T("notify.due_at", "time", i18n.Stamp(d.Due))
+		row.When = c.L.T("notify.due_at", "time", i18n.Stamp(d.Due))
 	case d.State == notify.Waiting:
-		row.When, row.Shape = c.l.T("notify.next_at", "time", i18n.Stamp(d.Next)), "warn"
+		row.When, row.Shape = c.L.T("notify.next_at", "time", i18n.Stamp(d.Next)), "warn"
 	default:
-		row.When = c.l.T("notify.ended_at", "time", i18n.Stamp(d.Ended))
+		row.When = c.L.T("notify.ended_at", "time", i18n.Stamp(d.Ended))
 	}
 	if d.State == notify.Failed || d.State == notify.GivenUp {
 		row.Shape = "exceed"
@@ -196,14 +195,14 @@ func (h *Handler) notifySettings(c *call) error { return h.notifyPage(c, nil, ""
 // notifyPage shows the settings: as they are, or as they were entered where entered
 // is given. wrong is about a form of a channel, or of the settings.
 func (h *Handler) notifyPage(c *call, entered *notify.Settings, secret outbound.Secret, wrong error) error {
-	set, err := h.Notify.Settings(c.ctx(), c.who.ID)
+	set, err := h.Notify.Settings(c.Ctx(), c.Who.ID)
 	if err != nil {
 		return err
 	}
 	if entered != nil {
 		set = *entered
 	}
-	addresses, err := h.Notify.Addresses(c.ctx(), c.who.ID)
+	addresses, err := h.Notify.Addresses(c.Ctx(), c.Who.ID)
 	if err != nil {
 		return err
 	}
@@ -213,7 +212,7 @@ func (h *Handler) notifyPage(c *call, entered *notify.Settings, secret outbound.
 	for _, ch := range notify.Channels() {
 		if !slices.Contains(offered, ch) {
 			if a := addresses[ch].Address; a != "" { // it can still be erased
-				v.Cards = append(v.Cards, channelCard{Channel: string(ch), Given: a, State: c.l.T("notify.not_offered")})
+				v.Cards = append(v.Cards, channelCard{Channel: string(ch), Given: a, State: c.L.T("notify.not_offered")})
 			}
 			continue
 		}
@@ -224,61 +223,52 @@ func (h *Handler) notifyPage(c *call, entered *notify.Settings, secret outbound.
 		}
 		v.Cards = append(v.Cards, card)
 	}
-	own, _, err := h.Notify.Deliveries(c.ctx(), notify.DeliveryFilter{User: c.who.ID, Limit: 10})
+	own, _, err := h.Notify.Deliveries(c.Ctx(), notify.DeliveryFilter{User: c.Who.ID, Limit: 10})
 	if err != nil {
 		return err
 	}
 	for i := range own {
 		v.Own = append(v.Own, c.deliveryRow(&own[i]))
 	}
-	p := &web.Page{Title: c.l.T("notify.settings_title"), Crumbs: c.crumbs(), Private: secret != "", Data: v}
+	p := &web.Page{Title: c.L.T("notify.settings_title"), Crumbs: c.crumbs(), Private: secret != "", Data: v}
 	if busy, ok := errors.AsType[*errs.Error](wrong); ok && busy.Kind == errs.Busy { // too many codes
-		name := "address_" + c.form("channel")
-		slices.SortStableFunc(fields, func(a, b *web.Field) int { return cmp.Compare(btoi(a.Name != name), btoi(b.Name != name)) })
-		wrong = errs.InvalidField(name, busy.Key)
+		wrong = errs.InvalidField("address_"+c.form("channel"), busy.Key)
 	}
 	status, err := c.faults(wrong, p, fields...)
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "account_notifications.html", p)
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	return c.Render(status, "account_notifications.html", p)
 }
 
 // settingFields makes the controls of what, where and when.
 func (h *Handler) settingFields(c *call, v *notifyView, set *notify.Settings, addresses map[notify.Channel]notify.Address) []*web.Field {
-	for _, k := range h.Notify.KindsFor(c.who.Grants()) {
-		row := kindRow{Name: c.l.T("notify.kind." + k.Name)}
+	for _, k := range h.Notify.KindsFor(c.Who.Grants()) {
+		row := kindRow{Name: c.L.T("notify.kind." + k.Name)}
 		for _, ch := range append([]notify.Channel{notify.Page}, h.Notify.Offered()...) {
 			if ch != notify.Page && addresses[ch].Confirmed.IsZero() {
 				continue
 			}
-			f := &web.Field{Name: modeField(k.Name, ch), Kind: "select", Label: c.l.T("notify.channel." + string(ch))}
+			f := &web.Field{Name: modeField(k.Name, ch), Kind: "select", Label: c.L.T("notify.channel." + string(ch))}
 			for _, m := range modes(ch) {
-				f.Options = append(f.Options, web.Option{Value: string(m), Text: c.l.T("notify.mode_" + string(m)), Selected: h.Notify.Mode(set, k.Name, ch) == m})
+				f.Options = append(f.Options, web.Option{Value: string(m), Text: c.L.T("notify.mode_" + string(m)), Selected: h.Notify.Mode(set, k.Name, ch) == m})
 			}
 			row.Fields = append(row.Fields, f)
 		}
 		v.Kinds = append(v.Kinds, row)
 	}
-	v.Lang = &web.Field{Name: "lang", Kind: "select", Label: c.l.T("notify.settings_lang")}
+	v.Lang = &web.Field{Name: "lang", Kind: "select", Label: c.L.T("notify.settings_lang")}
 	for _, lang := range i18n.Langs() {
-		v.Lang.Options = append(v.Lang.Options, web.Option{Value: string(lang), Text: c.l.T("lang." + string(lang)), Selected: lang == set.Lang})
+		v.Lang.Options = append(v.Lang.Options, web.Option{Value: string(lang), Text: c.L.T("lang." + string(lang)), Selected: lang == set.Lang})
 	}
-	v.From = &web.Field{Name: "quiet_from", Label: c.l.T("notify.quiet_from"), Hint: c.l.T("notify.quiet_hint"), Optional: true}
-	v.To = &web.Field{Name: "quiet_to", Label: c.l.T("notify.quiet_to"), Optional: true}
-	v.Digest = &web.Field{Name: "digest_at", Label: c.l.T("notify.digest_at"), Hint: c.l.T("notify.digest_hint"), Value: clockText(set.DigestAt)}
-	v.Breaks = &web.Field{Name: "breaks", Kind: "checkbox", Label: c.l.T("notify.breaks"), Checked: set.Breaks}
+	v.From = &web.Field{Name: "quiet_from", Label: c.L.T("notify.quiet_from"), Hint: c.L.T("notify.quiet_hint"), Optional: true}
+	v.To = &web.Field{Name: "quiet_to", Label: c.L.T("notify.quiet_to"), Optional: true}
+	v.Digest = &web.Field{Name: "digest_at", Label: c.L.T("notify.digest_at"), Hint: c.L.T("notify.digest_hint"), Value: clockText(set.DigestAt)}
+	v.Breaks = &web.Field{Name: "breaks", Kind: "checkbox", Label: c.L.T("notify.breaks"), Checked: set.Breaks}
 	if set.QuietFrom != set.QuietTo {
 		v.From.Value, v.To.Value = clockText(set.QuietFrom), clockText(set.QuietTo)
 	}
-	if c.r.Method == http.MethodPost && c.r.PostForm.Has("digest_at") { // as entered, right or wrong
+	if c.R.Method == http.MethodPost && c.R.PostForm.Has("digest_at") { // as entered, right or wrong
 		v.From.Value, v.To.Value, v.Digest.Value = c.form("quiet_from"), c.form("quiet_to"), c.form("digest_at")
 	}
 	return []*web.Field{v.From, v.To, v.Digest}
@@ -298,8 +288,8 @@ func modeField(kind string, ch notify.Channel) string { return "mode_" + kind + 
 func (c *call) card(ch notify.Channel, a notify.Address) channelCard {
 	name := string(ch)
 	out := channelCard{
-		Channel: name, Given: a.Address, State: c.l.T("notify.address_none"), Button: c.l.T("notify.address_set"),
-		Address: &web.Field{Name: "address_" + name, Label: c.l.T("notify.address_label"), Hint: c.l.T("notify.address_hint_" + name)},
+		Channel: name, Given: a.Address, State: c.L.T("notify.address_none"), Button: c.L.T("notify.address_set"),
+		Address: &web.Field{Name: "address_" + name, Label: c.L.T("notify.address_label"), Hint: c.L.T("notify.address_hint_" + name)},
 	}
 	switch ch {
 	case notify.Mail:
@@ -311,19 +301,19 @@ func (c *call) card(ch notify.Channel, a notify.Address) channelCard {
 	default:
 	}
 	if a.Address != "" {
-		out.Address.Label = c.l.T("notify.address_change")
+		out.Address.Label = c.L.T("notify.address_change")
 	}
 	switch {
 	case a.Address == "":
 	case !a.Confirmed.IsZero():
-		out.State = c.l.T("notify.address_is", "time", i18n.Stamp(a.Confirmed))
+		out.State = c.L.T("notify.address_is", "time", i18n.Stamp(a.Confirmed))
 	case a.CodeOpen:
-		out.State = c.l.T("notify.address_waits")
-		out.Code = &web.Field{Name: "code_" + name, Label: c.l.T("notify.code"), Hint: c.l.T("notify.code_hint"), Input: "numeric", Auto: "one-time-code", Width: "medium"}
+		out.State = c.L.T("notify.address_waits")
+		out.Code = &web.Field{Name: "code_" + name, Label: c.L.T("notify.code"), Hint: c.L.T("notify.code_hint"), Input: "numeric", Auto: "one-time-code", Width: "medium"}
 	default:
-		out.State = c.l.T("notify.address_over")
+		out.State = c.L.T("notify.address_over")
 	}
-	if c.form("channel") == name && c.r.PostForm.Has("address_"+name) {
+	if c.form("channel") == name && c.R.PostForm.Has("address_"+name) {
 		out.Address.Value = c.form("address_" + name)
 	}
 	return out
@@ -340,11 +330,11 @@ func clockMinutes(text string) (int, bool) {
 
 // saveNotify keeps what the reader chose.
 func (h *Handler) saveNotify(c *call) error {
-	set, err := h.Notify.Settings(c.ctx(), c.who.ID)
+	set, err := h.Notify.Settings(c.Ctx(), c.Who.ID)
 	if err != nil {
 		return err
 	}
-	for _, k := range h.Notify.KindsFor(c.who.Grants()) {
+	for _, k := range h.Notify.KindsFor(c.Who.Grants()) {
 		for _, ch := range append([]notify.Channel{notify.Page}, notify.Channels()...) {
 			// A channel without an address has no control; what was chosen for it stays.
 			if m := notify.Mode(c.form(modeField(k.Name, ch))); slices.Contains(modes(ch), m) {
@@ -381,42 +371,33 @@ func (h *Handler) saveNotify(c *call) error {
 	if err := bad.Err(); err != nil {
 		return h.notifyPage(c, &set, "", err)
 	}
-	if err := h.Notify.SaveSettings(c.ctx(), c.who, set); err != nil {
+	if err := h.Notify.SaveSettings(c.Ctx(), c.Who, set); err != nil {
 		return err
 	}
-	return c.done(settingsPath, "notify_saved")
+	return c.Done(settingsPath, "notify_saved")
 }
 
 // ofChannel gives the fields that an error is about the names they have on the
 // page, where each channel has its own.
 func ofChannel(err error, channel string) error {
-	e, ok := errors.AsType[*errs.Error](err)
-	if !ok || len(e.Fields) == 0 {
-		return err
-	}
-	out := *e
-	out.Fields = slices.Clone(e.Fields)
-	for i := range out.Fields {
-		out.Fields[i].Name += "_" + channel
-	}
-	return &out
+	return errs.Renamed(err, func(name string) string { return name + "_" + channel })
 }
 
 // setAddress takes an address and has a code sent there. The secret of a webhook
 // is shown in the answer itself, because it is shown once.
 func (h *Handler) setAddress(c *call) error {
 	channel := c.form("channel")
-	secret, err := h.Notify.SetAddress(c.ctx(), c.who, notify.Channel(channel), c.form("address_"+channel))
+	secret, err := h.Notify.SetAddress(c.Ctx(), c.Who, notify.Channel(channel), c.form("address_"+channel))
 	switch {
 	case errs.Is(err, errs.Invalid) || errs.Is(err, errs.Busy) && isCodes(err):
 		return h.notifyPage(c, nil, "", ofChannel(err, channel))
 	case err != nil:
 		return err
 	case secret != "":
-		c.r.PostForm.Del("address_" + channel)
+		c.R.PostForm.Del("address_" + channel)
 		return h.notifyPage(c, nil, secret, nil)
 	}
-	return c.done(settingsPath, "notify_code_sent")
+	return c.Done(settingsPath, "notify_code_sent")
 }
 
 // isCodes tells too many codes from a database that is busy.
@@ -427,24 +408,24 @@ func isCodes(err error) bool {
 
 func (h *Handler) confirmAddress(c *call) error {
 	channel := c.form("channel")
-	err := h.Notify.Confirm(c.ctx(), c.who, notify.Channel(channel), c.form("code_"+channel))
+	err := h.Notify.Confirm(c.Ctx(), c.Who, notify.Channel(channel), c.form("code_"+channel))
 	switch {
 	case errs.Is(err, errs.Invalid):
 		// Where the code is no longer good its field is gone: the address is the place.
 		e, _ := errors.AsType[*errs.Error](err)
-		if a, err := h.Notify.Addresses(c.ctx(), c.who.ID); err == nil && !a[notify.Channel(channel)].CodeOpen {
+		if a, err := h.Notify.Addresses(c.Ctx(), c.Who.ID); err == nil && !a[notify.Channel(channel)].CodeOpen {
 			return h.notifyPage(c, nil, "", errs.InvalidField("address_"+channel, e.Fields[0].Key))
 		}
 		return h.notifyPage(c, nil, "", ofChannel(err, channel))
 	case err != nil:
 		return err
 	}
-	return c.done(settingsPath, "notify_confirmed")
+	return c.Done(settingsPath, "notify_confirmed")
 }
 
 func (h *Handler) removeAddress(c *call) error {
-	if err := h.Notify.RemoveAddress(c.ctx(), c.who, notify.Channel(c.form("channel"))); err != nil {
+	if err := h.Notify.RemoveAddress(c.Ctx(), c.Who, notify.Channel(c.form("channel"))); err != nil {
 		return err
 	}
-	return c.done(settingsPath, "notify_removed")
+	return c.Done(settingsPath, "notify_removed")
 }

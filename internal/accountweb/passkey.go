@@ -28,9 +28,9 @@ type passkeyForm struct {
 // passkeyForm makes the form of a question. Where passkeys cannot be used it
 // returns the sentence that says why.
 func (h *Handler) passkeyForm(c *call, action, button string, ask func(auth.RelyingParty) (auth.Ceremony, error)) (form *passkeyForm, why string, err error) {
-	rp, err := h.Auth.RelyingParty(c.r)
+	rp, err := h.Auth.RelyingParty(c.R)
 	if e, ok := errors.AsType[*errs.Error](err); ok {
-		return nil, c.l.T(e.Key, e.Args...), nil
+		return nil, c.L.T(e.Key, e.Args...), nil
 	} else if err != nil {
 		return nil, "", err
 	}
@@ -38,7 +38,7 @@ func (h *Handler) passkeyForm(c *call, action, button string, ask func(auth.Rely
 	if err != nil {
 		return nil, "", err
 	}
-	return &passkeyForm{Ceremony: question, Kind: "get", Action: action, Next: c.next(), Button: button, Field: web.Field{Name: "passkey"}}, "", nil
+	return &passkeyForm{Ceremony: question, Kind: "get", Action: action, Next: c.Next(), Button: button, Field: web.Field{Name: "passkey"}}, "", nil
 }
 
 // field is where an error about the passkey is shown.
@@ -70,24 +70,24 @@ type passkeysView struct {
 }
 
 func (h *Handler) passkeys(c *call) error {
-	list, err := h.Auth.Passkeys(c.ctx(), c.who.ID)
+	list, err := h.Auth.Passkeys(c.Ctx(), c.Who.ID)
 	if err != nil {
 		return err
 	}
 	v := &passkeysView{Tabs: c.tabs("passkeys")}
-	if v.Factor, err = h.Auth.Factor(c.ctx(), c.who.ID); err != nil {
+	if v.Factor, err = h.Auth.Factor(c.Ctx(), c.Who.ID); err != nil {
 		return err
 	}
-	rp, err := h.Auth.RelyingParty(c.r)
+	rp, err := h.Auth.RelyingParty(c.R)
 	if e, ok := errors.AsType[*errs.Error](err); ok {
-		v.Why = c.l.T(e.Key, e.Args...)
+		v.Why = c.L.T(e.Key, e.Args...)
 	} else if err != nil {
 		return err
 	}
 	for _, k := range list {
 		v.Rows = append(v.Rows, passkeyRow{k, k.Host != rp.ID})
 	}
-	return h.render(c, http.StatusOK, "account_passkeys.html", &web.Page{Title: c.l.T("account.passkeys_title"), Crumbs: c.crumbs(), Data: v})
+	return c.Render(http.StatusOK, "account_passkeys.html", &web.Page{Title: c.L.T("account.passkeys_title"), Crumbs: c.crumbs(), Data: v})
 }
 
 type passkeyView struct {
@@ -101,26 +101,26 @@ func (h *Handler) newPasskeyForm(c *call) error { return h.newPasskeyPage(c, nil
 func (h *Handler) newPasskeyPage(c *call, wrong error) error {
 	v := &passkeyView{Tabs: c.tabs("passkeys")}
 	var err error
-	v.Form, v.Why, err = h.passkeyForm(c, "/account/passkeys/new", c.l.T("account.passkey_make_button"), func(rp auth.RelyingParty) (auth.Ceremony, error) {
-		return h.Auth.AskNewPasskey(c.ctx(), rp, c.who, c.session)
+	v.Form, v.Why, err = h.passkeyForm(c, "/account/passkeys/new", c.L.T("account.passkey_make_button"), func(rp auth.RelyingParty) (auth.Ceremony, error) {
+		return h.Auth.AskNewPasskey(c.Ctx(), rp, c.Who, c.Session)
 	})
 	if err != nil {
 		return err
 	}
 	if v.Form != nil {
 		v.Form.Kind = "create"
-		v.Form.Label = &web.Field{Name: "label", Label: c.l.T("account.passkey_label"), Hint: c.l.T("account.passkey_label_hint"), Optional: true, Width: "medium", Value: c.form("label")}
+		v.Form.Label = &web.Field{Name: "label", Label: c.L.T("account.passkey_label"), Hint: c.L.T("account.passkey_label_hint"), Optional: true, Width: "medium", Value: c.form("label")}
 	}
-	p := &web.Page{Title: c.l.T("account.passkey_make"), Crumbs: c.crumbs(), Private: true, Scripts: v.Form.scripts(), Data: v}
+	p := &web.Page{Title: c.L.T("account.passkey_make"), Crumbs: c.crumbs(), Private: true, Scripts: v.Form.scripts(), Data: v}
 	status, err := c.faults(wrong, p, v.Form.field())
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "account_passkey_new.html", p)
+	return c.Render(status, "account_passkey_new.html", p)
 }
 
 func (h *Handler) newPasskey(c *call) error {
-	rp, err := h.Auth.RelyingParty(c.r)
+	rp, err := h.Auth.RelyingParty(c.R)
 	if err != nil {
 		return err
 	}
@@ -128,22 +128,22 @@ func (h *Handler) newPasskey(c *call) error {
 	if label == "" {
 		label = c.from.Browser
 	}
-	cookie, codes, err := h.Auth.AddPasskey(c.ctx(), rp, c.who, c.session, c.form("waiting"), c.form("answer"), label)
+	cookie, codes, err := h.Auth.AddPasskey(c.Ctx(), rp, c.Who, c.Session, c.form("waiting"), c.form("answer"), label)
 	if err != nil {
 		return h.newPasskeyPage(c, err)
 	}
-	h.Auth.SetCookie(c.w, c.r, cookie)
+	h.Auth.SetCookie(c.W, c.R, cookie)
 	if len(codes) > 0 {
 		return h.codesPage(c, codes)
 	}
-	return c.done("/account/passkeys", "passkey_made")
+	return c.Done("/account/passkeys", "passkey_made")
 }
 
 func (h *Handler) removePasskey(c *call) error {
-	if err := h.Auth.RemovePasskey(c.ctx(), c.who, c.form("id")); err != nil && !errs.Is(err, errs.NotFound) {
+	if err := h.Auth.RemovePasskey(c.Ctx(), c.Who, c.form("id")); err != nil && !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	return c.done("/account/passkeys", "passkey_removed")
+	return c.Done("/account/passkeys", "passkey_removed")
 }
 
 func (h *Handler) signInPasskeyForm(c *call) error { return h.signInPasskeyPage(c, nil) }
@@ -151,37 +151,37 @@ func (h *Handler) signInPasskeyForm(c *call) error { return h.signInPasskeyPage(
 func (h *Handler) signInPasskeyPage(c *call, wrong error) error {
 	v := &passkeyView{}
 	var err error
-	if v.Form, v.Why, err = h.passkeyForm(c, PasskeyPath, c.l.T("account.passkey_use"), h.Auth.AskPasskey); err != nil {
+	if v.Form, v.Why, err = h.passkeyForm(c, PasskeyPath, c.L.T("account.passkey_use"), h.Auth.AskPasskey); err != nil {
 		return err
 	}
-	p := &web.Page{Title: c.l.T("account.passkey_sign_in"), Private: true, Scripts: v.Form.scripts(), Data: v}
+	p := &web.Page{Title: c.L.T("account.passkey_sign_in"), Private: true, Scripts: v.Form.scripts(), Data: v}
 	status, err := c.faults(wrong, p, v.Form.field())
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "login_passkey.html", p)
+	return c.Render(status, "login_passkey.html", p)
 }
 
 func (h *Handler) signInPasskey(c *call) error {
-	rp, err := h.Auth.RelyingParty(c.r)
+	rp, err := h.Auth.RelyingParty(c.R)
 	if err != nil {
 		return h.signInPasskeyPage(c, nil)
 	}
-	secret, _, err := h.Auth.SignInPasskey(c.ctx(), rp, c.form("waiting"), c.form("answer"), c.from)
+	secret, _, err := h.Auth.SignInPasskey(c.Ctx(), rp, c.form("waiting"), c.form("answer"), c.from)
 	if err != nil {
 		return h.signInPasskeyPage(c, err)
 	}
-	if err := h.Auth.Enter(c.w, c.r, secret); err != nil {
+	if err := h.Auth.Enter(c.W, c.R, secret); err != nil {
 		return err
 	}
-	return c.goOn("/")
+	return c.Return(c.Next(), "/")
 }
 
 // stepPasskeyForm is the passkey as second step; nil where the account has none
 // that is good here.
 func (h *Handler) stepPasskeyForm(c *call) (*passkeyForm, string, error) {
-	form, why, err := h.passkeyForm(c, CodePath+"/passkey", c.l.T("account.passkey_use"), func(rp auth.RelyingParty) (auth.Ceremony, error) {
-		return h.Auth.AskStepPasskey(c.ctx(), rp, auth.StepSecret(c.r))
+	form, why, err := h.passkeyForm(c, CodePath+"/passkey", c.L.T("account.passkey_use"), func(rp auth.RelyingParty) (auth.Ceremony, error) {
+		return h.Auth.AskStepPasskey(c.Ctx(), rp, auth.StepSecret(c.R))
 	})
 	if errs.Is(err, errs.NotFound) {
 		return nil, "", nil
@@ -190,35 +190,35 @@ func (h *Handler) stepPasskeyForm(c *call) (*passkeyForm, string, error) {
 }
 
 func (h *Handler) stepPasskey(c *call) error {
-	rp, err := h.Auth.RelyingParty(c.r)
+	rp, err := h.Auth.RelyingParty(c.R)
 	if err != nil {
 		return err
 	}
-	secret, _, err := h.Auth.SignInStepPasskey(c.ctx(), rp, auth.StepSecret(c.r), c.form("waiting"), c.form("answer"), c.from)
+	secret, _, err := h.Auth.SignInStepPasskey(c.Ctx(), rp, auth.StepSecret(c.R), c.form("waiting"), c.form("answer"), c.from)
 	return h.stepDone(c, secret, err)
 }
 
 // stepDone ends the second step of a sign-in.
 func (h *Handler) stepDone(c *call, secret string, err error) error {
 	if errs.Is(err, errs.Unauthenticated) {
-		auth.SetStepCookie(c.w, c.r, "")
-		return c.see("/login?" + url.Values{"next": {c.next()}}.Encode())
+		auth.SetStepCookie(c.W, c.R, "")
+		return c.See("/login?" + url.Values{"next": {c.Next()}}.Encode())
 	}
 	if err != nil {
 		return h.codePage(c, err)
 	}
-	auth.SetStepCookie(c.w, c.r, "")
-	if err := h.Auth.Enter(c.w, c.r, secret); err != nil {
+	auth.SetStepCookie(c.W, c.R, "")
+	if err := h.Auth.Enter(c.W, c.R, secret); err != nil {
 		return err
 	}
-	return c.goOn("/")
+	return c.Return(c.Next(), "/")
 }
 
 // proofPasskeyForm is the passkey instead of password and code, for acts that
 // want to know that it is still the same person; nil where the account has none.
 func (h *Handler) proofPasskeyForm(c *call) (*passkeyForm, error) {
-	form, _, err := h.passkeyForm(c, "/account/confirm/passkey", c.l.T("account.passkey_use"), func(rp auth.RelyingParty) (auth.Ceremony, error) {
-		return h.Auth.AskProofPasskey(c.ctx(), rp, c.who, c.session)
+	form, _, err := h.passkeyForm(c, "/account/confirm/passkey", c.L.T("account.passkey_use"), func(rp auth.RelyingParty) (auth.Ceremony, error) {
+		return h.Auth.AskProofPasskey(c.Ctx(), rp, c.Who, c.Session)
 	})
 	if errs.Is(err, errs.NotFound) {
 		return nil, nil
@@ -227,14 +227,14 @@ func (h *Handler) proofPasskeyForm(c *call) (*passkeyForm, error) {
 }
 
 func (h *Handler) confirmPasskey(c *call) error {
-	rp, err := h.Auth.RelyingParty(c.r)
+	rp, err := h.Auth.RelyingParty(c.R)
 	if err != nil {
 		return err
 	}
-	secret, err := h.Auth.ProvePasskey(c.ctx(), rp, c.who, c.session, c.form("waiting"), c.form("answer"), c.from)
+	secret, err := h.Auth.ProvePasskey(c.Ctx(), rp, c.Who, c.Session, c.form("waiting"), c.form("answer"), c.from)
 	if err != nil {
 		return h.confirmPage(c, err)
 	}
-	h.Auth.SetCookie(c.w, c.r, secret)
-	return c.goOn("/account")
+	h.Auth.SetCookie(c.W, c.R, secret)
+	return c.Return(c.Next(), "/account")
 }

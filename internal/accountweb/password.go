@@ -1,8 +1,6 @@
 package accountweb
 
 import (
-	"net/http"
-
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/errs"
 	"plateau/internal/web"
@@ -20,11 +18,11 @@ func (h *Handler) confirmForm(c *call) error { return h.confirmPage(c, nil) }
 
 func (h *Handler) confirmPage(c *call, wrong error) error {
 	v := &confirmView{
-		Password: web.Field{Name: "password", Kind: "password", Label: c.l.T("account.present_password"), Auto: "current-password", Width: "medium"},
-		Next:     c.next(), Login: c.who.Login,
+		Password: web.Field{Name: "password", Kind: "password", Label: c.L.T("account.present_password"), Auto: "current-password", Width: "medium"},
+		Next:     c.Next(), Login: c.Who.Login,
 	}
 	fields := []*web.Field{&v.Password}
-	factor, err := h.Auth.Factor(c.ctx(), c.who.ID)
+	factor, err := h.Auth.Factor(c.Ctx(), c.Who.ID)
 	if err != nil {
 		return err
 	}
@@ -38,32 +36,23 @@ func (h *Handler) confirmPage(c *call, wrong error) error {
 		}
 		fields = append(fields, v.Passkey.field())
 	}
-	p := &web.Page{Title: c.l.T("account.confirm_title"), Crumbs: c.crumbs(), Private: v.Passkey != nil, Scripts: v.Passkey.scripts(), Data: v}
+	p := &web.Page{Title: c.L.T("account.confirm_title"), Crumbs: c.crumbs(), Private: v.Passkey != nil, Scripts: v.Passkey.scripts(), Data: v}
 	status, err := c.faults(wrong, p, fields...)
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "account_confirm.html", p)
+	return c.Render(status, "account_confirm.html", p)
 }
 
 // confirm takes the credential again, for pages that want to know that it is
 // still the same person.
 func (h *Handler) confirm(c *call) error {
-	secret, err := h.Auth.Prove(c.ctx(), c.who, c.session, c.form("password"), c.form("code"), c.from)
+	secret, err := h.Auth.Prove(c.Ctx(), c.Who, c.Session, c.form("password"), c.form("code"), c.from)
 	if err != nil {
 		return h.confirmPage(c, err)
 	}
-	h.Auth.SetCookie(c.w, c.r, secret)
-	return c.goOn("/account")
-}
-
-// goOn sends the reader to where they wanted to go, else to a page of this program.
-func (c *call) goOn(path string) error {
-	if to := c.next(); to != "" {
-		http.Redirect(c.w, c.r, to, http.StatusSeeOther)
-		return nil
-	}
-	return c.see(path)
+	h.Auth.SetCookie(c.W, c.R, secret)
+	return c.Return(c.Next(), "/account")
 }
 
 type passwordView struct {
@@ -77,32 +66,32 @@ func (h *Handler) passwordForm(c *call) error { return h.passwordPage(c, nil) }
 func (h *Handler) passwordPage(c *call, wrong error) error {
 	v := &passwordView{
 		Tabs:    c.tabs("password"),
-		Login:   c.who.Login,
-		Current: web.Field{Name: "current", Kind: "password", Label: c.l.T("account.present_password"), Auto: "current-password", Width: "medium"},
+		Login:   c.Who.Login,
+		Current: web.Field{Name: "current", Kind: "password", Label: c.L.T("account.present_password"), Auto: "current-password", Width: "medium"},
 	}
 	v.Fresh, v.Again = c.freshFields()
-	p := &web.Page{Title: c.l.T("account.password_title"), Crumbs: c.crumbs(), Data: v}
+	p := &web.Page{Title: c.L.T("account.password_title"), Crumbs: c.crumbs(), Data: v}
 	status, err := c.faults(wrong, p, &v.Current, &v.Fresh, &v.Again)
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "account_password.html", p)
+	return c.Render(status, "account_password.html", p)
 }
 
 func (h *Handler) password(c *call) error {
 	if c.form("fresh") != c.form("again") {
 		return h.passwordPage(c, errs.InvalidField("again", "err.auth.not_the_same"))
 	}
-	secret, err := h.Auth.ChangePassword(c.ctx(), c.who, c.session, c.form("current"), c.form("fresh"), c.from)
+	secret, err := h.Auth.ChangePassword(c.Ctx(), c.Who, c.Session, c.form("current"), c.form("fresh"), c.from)
 	if err != nil {
 		return h.passwordPage(c, err)
 	}
-	h.Auth.SetCookie(c.w, c.r, secret)
-	return c.done("/account", "password_changed")
+	h.Auth.SetCookie(c.W, c.R, secret)
+	return c.Done("/account", "password_changed")
 }
 
 // freshFields take a new password, twice.
 func (c *call) freshFields() (fresh, again web.Field) {
-	return web.Field{Name: "fresh", Kind: "password", Label: c.l.T("account.new_password"), Hint: c.l.T("account.password_hint", "min", auth.MinPassword), Auto: "new-password", Width: "medium"},
-		web.Field{Name: "again", Kind: "password", Label: c.l.T("account.new_again"), Auto: "new-password", Width: "medium"}
+	return web.Field{Name: "fresh", Kind: "password", Label: c.L.T("account.new_password"), Hint: c.L.T("account.password_hint", "min", auth.MinPassword), Auto: "new-password", Width: "medium"},
+		web.Field{Name: "again", Kind: "password", Label: c.L.T("account.new_again"), Auto: "new-password", Width: "medium"}
 }

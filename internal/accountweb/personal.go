@@ -37,22 +37,22 @@ type personalView struct {
 // personal shows the register of personal data.
 func (h *Handler) personal(c *call) error {
 	r := personal.Default()
-	v := &personalView{Looked: r.LookedThrough, Mine: c.session.ID != ""}
+	v := &personalView{Looked: r.LookedThrough, Mine: c.Session.ID != ""}
 	for _, k := range r.Kinds {
 		key := "personal." + k.ID
-		x := kindView{Name: c.l.T(key), Purpose: c.l.T(key + "_purpose"), Keep: c.l.T(key+"_keep", "n", k.Days), Columns: k.Columns}
+		x := kindView{Name: c.L.T(key), Purpose: c.L.T(key + "_purpose"), Keep: c.L.T(key+"_keep", "n", k.Days), Columns: k.Columns}
 		for _, b := range k.Basis {
-			x.Basis = append(x.Basis, basisView{c.l.T("personal.basis_" + b), r.Basis[b].Law + " " + r.Basis[b].Article, !r.Basis[b].Verified})
+			x.Basis = append(x.Basis, basisView{c.L.T("personal.basis_" + b), r.Basis[b].Law + " " + r.Basis[b].Article, !r.Basis[b].Verified})
 		}
 		for _, s := range k.SeenBy {
 			switch s {
 			case "self", "nobody":
-				x.Seen = append(x.Seen, c.l.T("personal."+s))
+				x.Seen = append(x.Seen, c.L.T("personal."+s))
 			default:
-				x.Seen = append(x.Seen, c.l.T("permission."+s))
+				x.Seen = append(x.Seen, c.L.T("permission."+s))
 			}
 		}
 		v.Kinds = append(v.Kinds, x)
 	}
-	return h.render(c, http.StatusOK, "personal.html", &web.Page{Title: c.l.T("personal.title"), Plain: true, Data: v})
+	return c.Render(http.StatusOK, "personal.html", &web.Page{Title: c.L.T("personal.title"), Plain: true, Data: v})
 }

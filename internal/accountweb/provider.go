@@ -67,15 +67,15 @@ func setProviderCookie(c *call, text string) {
 	if text == "" {
 		age = -1
 	}
-	http.SetCookie(c.w, &http.Cookie{ //nolint:gosec // Secure depends on the connection
+	http.SetCookie(c.W, &http.Cookie{ //nolint:gosec // Secure depends on the connection
 		Name: providerCookie, Value: text, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		Secure: c.r.TLS != nil || c.r.Header.Get("X-Forwarded-Proto") == "https",
+		Secure: c.R.TLS != nil || c.R.Header.Get("X-Forwarded-Proto") == "https",
 	})
 }
 
 // away sends the browser to the provider.
 func (h *Handler) away(c *call, a attempt) error {
-	to, begun, err := h.Provider.Client.Begin(c.ctx())
+	to, begun, err := h.Provider.Client.Begin(c.Ctx())
 	if err != nil {
 		return h.providerFault(c, err)
 	}
@@ -85,14 +85,14 @@ func (h *Handler) away(c *call, a attempt) error {
 		return err
 	}
 	setProviderCookie(c, text)
-	c.w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(c.w, c.r, to, http.StatusSeeOther)
+	c.W.Header().Set("Cache-Control", "no-store")
+	http.Redirect(c.W, c.R, to, http.StatusSeeOther)
 	return nil
 }
 
-func (h *Handler) toProvider(c *call) error { return h.away(c, attempt{Next: c.next()}) }
+func (h *Handler) toProvider(c *call) error { return h.away(c, attempt{Next: c.Next()}) }
 
-func (h *Handler) toLink(c *call) error { return h.away(c, attempt{Session: c.session.ID}) }
+func (h *Handler) toLink(c *call) error { return h.away(c, attempt{Session: c.Session.ID}) }
 
 type providerFaultView struct {
 	Text string
@@ -102,63 +102,59 @@ type providerFaultView struct {
 // providerFault is the page that says why signing in at the provider failed.
 func (h *Handler) providerFault(c *call, err error) error {
 	v, status := &providerFaultView{}, http.StatusBadGateway
-	name := h.Provider.Name(c.lang)
+	name := h.Provider.Name(c.Lang)
 	refused, isRefused := errors.AsType[*oidc.RefusedError](err)
 	switch {
 	case errs.Is(err, errs.NotFound):
-		v.Text, v.Link, status = c.l.T("err.provider.unknown", "name", name), true, http.StatusForbidden
+		v.Text, v.Link, status = c.L.T("err.provider.unknown", "name", name), true, http.StatusForbidden
 	case errs.Is(err, errs.Unauthenticated):
-		v.Text, status = c.l.T("err.provider.closed"), http.StatusForbidden
+		v.Text, status = c.L.T("err.provider.closed"), http.StatusForbidden
 	case isRefused && refused.Code == "access_denied":
-		v.Text, status = c.l.T("err.provider.cancelled", "name", name), http.StatusForbidden
+		v.Text, status = c.L.T("err.provider.cancelled", "name", name), http.StatusForbidden
 	case isRefused:
-		v.Text = c.l.T("err.provider.refused", "name", name, "code", refused.Code)
+		v.Text = c.L.T("err.provider.refused", "name", name, "code", refused.Code)
 	case errors.Is(err, oidc.ErrNotOurs):
-		v.Text, status = c.l.T("err.provider.over", "name", name), http.StatusBadRequest
+		v.Text, status = c.L.T("err.provider.over", "name", name), http.StatusBadRequest
 	case errors.Is(err, oidc.ErrToken):
-		v.Text = c.l.T("err.provider.token", "name", name)
+		v.Text = c.L.T("err.provider.token", "name", name)
 	case errors.Is(err, oidc.ErrUnreachable):
-		v.Text = c.l.T("err.provider.unreachable", "name", name)
+		v.Text = c.L.T("err.provider.unreachable", "name", name)
 	default:
 		return err
 	}
 	if status == http.StatusBadGateway && h.Logger != nil { // the operator's to put right
-		h.Logger.WarnContext(c.ctx(), "signing in at the identity provider failed", slog.Any("error", err))
+		h.Logger.WarnContext(c.Ctx(), "signing in at the identity provider failed", slog.Any("error", err))
 	}
-	p := &web.Page{Title: c.l.T("provider.fault_title", "name", name), Private: true, Data: v}
-	return h.render(c, status, "provider_fault.html", p)
+	p := &web.Page{Title: c.L.T("provider.fault_title", "name", name), Private: true, Data: v}
+	return c.Render(status, "provider_fault.html", p)
 }
 
 // fromProvider takes the answer that the browser brought back.
 func (h *Handler) fromProvider(c *call) error {
 	var a attempt
-	cookie, err := c.r.Cookie(providerCookie)
+	cookie, err := c.R.Cookie(providerCookie)
 	if err != nil || !h.Auth.Kept(providerCookie, cookie.Value, &a) {
 		return h.providerFault(c, oidc.ErrNotOurs)
 	}
 	setProviderCookie(c, "") // an attempt has one answer
-	if a.Session != c.session.ID && a.Session != "" {
+	if a.Session != c.Session.ID && a.Session != "" {
 		return h.providerFault(c, oidc.ErrNotOurs)
 	}
-	who, err := h.Provider.Client.Finish(c.ctx(), a.Attempt, c.r.URL.Query())
+	who, err := h.Provider.Client.Finish(c.Ctx(), a.Attempt, c.R.URL.Query())
 	if err != nil {
 		return h.providerFault(c, err)
 	}
 	if a.Session != "" {
 		return h.linkPageOf(c, who, nil)
 	}
-	secret, _, err := h.Auth.SignInIdentity(c.ctx(), who, c.from)
+	secret, _, err := h.Auth.SignInIdentity(c.Ctx(), who, c.from)
 	if err != nil {
 		return h.providerFault(c, err)
 	}
-	if err := h.Auth.Enter(c.w, c.r, secret); err != nil {
+	if err := h.Auth.Enter(c.W, c.R, secret); err != nil {
 		return err
 	}
-	if to := web.Local(a.Next); to != "" {
-		http.Redirect(c.w, c.r, to, http.StatusSeeOther)
-		return nil
-	}
-	return c.see("/")
+	return c.Return(a.Next, "/")
 }
 
 type linkProviderView struct {
@@ -170,38 +166,38 @@ type linkProviderView struct {
 // linkPageOf asks whether it is really this identity: somebody else could have
 // brought the browser to the provider, signed in as themselves.
 func (h *Handler) linkPageOf(c *call, who oidc.Identity, wrong error) error {
-	kept, err := h.Auth.Keep("link "+c.session.ID, who)
+	kept, err := h.Auth.Keep("link "+c.Session.ID, who)
 	if err != nil {
 		return err
 	}
-	v := &linkProviderView{Tabs: c.tabs("provider"), Name: h.Provider.Name(c.lang), Label: who.Label, Kept: kept}
-	p := &web.Page{Title: c.l.T("provider.link_title", "name", v.Name), Crumbs: c.crumbs(), Private: true, Data: v}
+	v := &linkProviderView{Tabs: c.tabs("provider"), Name: h.Provider.Name(c.Lang), Label: who.Label, Kept: kept}
+	p := &web.Page{Title: c.L.T("provider.link_title", "name", v.Name), Crumbs: c.crumbs(), Private: true, Data: v}
 	status := http.StatusOK
 	if e, ok := errors.AsType[*errs.Error](wrong); ok {
-		v.Error, status = c.l.T(e.Key, "name", v.Name), http.StatusConflict
+		v.Error, status = c.L.T(e.Key, "name", v.Name), http.StatusConflict
 		p.Errors = []web.FieldError{{Text: v.Error}}
 	}
-	return h.render(c, status, "provider_link.html", p)
+	return c.Render(status, "provider_link.html", p)
 }
 
 func (h *Handler) linkProvider(c *call) error {
 	var who oidc.Identity
-	if !h.Auth.Kept("link "+c.session.ID, c.form("kept"), &who) {
+	if !h.Auth.Kept("link "+c.Session.ID, c.form("kept"), &who) {
 		return h.providerFault(c, oidc.ErrNotOurs)
 	}
-	if err := h.Auth.LinkIdentity(c.ctx(), c.who, who); errs.Is(err, errs.Conflict) {
+	if err := h.Auth.LinkIdentity(c.Ctx(), c.Who, who); errs.Is(err, errs.Conflict) {
 		return h.linkPageOf(c, who, err)
 	} else if err != nil {
 		return err
 	}
-	return c.done("/account/provider", "identity_linked")
+	return c.Done("/account/provider", "identity_linked")
 }
 
 func (h *Handler) unlinkProvider(c *call) error {
-	if err := h.Auth.UnlinkIdentity(c.ctx(), c.who, c.form("id")); err != nil && !errs.Is(err, errs.NotFound) {
+	if err := h.Auth.UnlinkIdentity(c.Ctx(), c.Who, c.form("id")); err != nil && !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	return c.done("/account/provider", "identity_unlinked")
+	return c.Done("/account/provider", "identity_unlinked")
 }
 
 type providerRow struct {
@@ -217,16 +213,16 @@ type providerView struct {
 }
 
 func (h *Handler) providerPage(c *call) error {
-	list, err := h.Auth.Identities(c.ctx(), c.who.ID)
+	list, err := h.Auth.Identities(c.Ctx(), c.Who.ID)
 	if err != nil {
 		return err
 	}
-	v := &providerView{Tabs: c.tabs("provider"), Name: h.Provider.Name(c.lang)}
+	v := &providerView{Tabs: c.tabs("provider"), Name: h.Provider.Name(c.Lang)}
 	for _, i := range list {
 		here := i.Issuer == h.Provider.Issuer
 		v.Rows, v.Linked = append(v.Rows, providerRow{i, here}), v.Linked || here
 	}
-	return h.render(c, http.StatusOK, "account_provider.html", &web.Page{Title: c.l.T("provider.title"), Crumbs: c.crumbs(), Data: v})
+	return c.Render(http.StatusOK, "account_provider.html", &web.Page{Title: c.L.T("provider.title"), Crumbs: c.crumbs(), Data: v})
 }
 
 // Ways are the further ways to sign in, for the sign-in page.

@@ -51,10 +51,10 @@ type sight struct {
 // sight tells what of the record is shown: what is personal to those whose post it
 // is, to others for the check they have open.
 func (h *Handler) sight(c *call) (s sight, err error) {
-	if access.Default().Opens(c.who.Grants(), "platform.named") {
+	if c.Holds("platform.named") {
 		return sight{named: true}, nil
 	}
-	s.check, err = audit.OpenCheck(c.ctx(), h.DB, c.who.ID, c.now)
+	s.check, err = audit.OpenCheck(c.Ctx(), h.DB, c.Who.ID, c.Now)
 	s.named = s.check.ID != ""
 	return s, err
 }
@@ -62,7 +62,7 @@ func (h *Handler) sight(c *call) (s sight, err error) {
 // lookEntry is the entry of a look at people in the record, for the check that is
 // open, if one is.
 func (c *call) lookEntry(s sight, act, ref string, seen ...string) audit.Entry {
-	e := c.who.Entry(c.now, "platform", act, "audit_entry", ref)
+	e := c.Who.Entry(c.Now, "platform", act, "audit_entry", ref)
 	e.Subjects = seen
 	if s.check.ID != "" {
 		e.Detail = s.check.Detail()
@@ -96,7 +96,7 @@ func day(s string) (time.Time, error) {
 // recordFilter reads the filter of an address. By whom and about what it was
 // counts only for who may see that: else it would tell.
 func (c *call) recordFilter(s sight) (f audit.Filter, err error) {
-	q := c.r.URL.Query()
+	q := c.R.URL.Query()
 	var bad errs.Checks
 	var err1, err2 error
 	f.From, err1 = day(q.Get("from"))
@@ -142,7 +142,7 @@ func Did(l *i18n.Localizer, act string) string {
 	return act
 }
 
-func (c *call) did(act string) string { return Did(c.l, act) }
+func (c *call) did(act string) string { return Did(c.L, act) }
 
 func (h *Handler) record(c *call) error { return h.recordPage(c, nil) }
 
@@ -152,18 +152,18 @@ func (h *Handler) recordPage(c *call, wrong error) error {
 		return err
 	}
 	f, bad := c.recordFilter(s)
-	q := c.r.URL.Query()
-	v := &recordView{Path: c.path("/audit"), Named: s.named, Check: s.check, ForCheck: !access.Default().Opens(c.who.Grants(), "platform.named")}
+	q := c.R.URL.Query()
+	v := &recordView{Path: c.Path("/audit"), Named: s.named, Check: s.check, ForCheck: !c.Holds("platform.named")}
 	text := func(name, width string) web.Field {
-		return web.Field{Name: name, Label: c.l.T("record.filter_" + name), Value: q.Get(name), Width: width}
+		return web.Field{Name: name, Label: c.L.T("record.filter_" + name), Value: q.Get(name), Width: width}
 	}
 	v.Fields = []web.Field{text("from", "short"), text("to", "short"), text("act", "medium"), text("kind", "short"), text("system", "short")}
 	if s.named {
 		v.Fields = append(v.Fields, text("ref", "medium"), text("who", "medium"), text("subject", "medium"))
 	}
-	v.Why = web.Field{Name: "why", Kind: "textarea", Rows: 3, Label: c.l.T("record.why"), Hint: c.l.T("record.why_hint"), Value: c.form("why")}
-	v.Reference = web.Field{Name: "reference", Label: c.l.T("record.reference"), Hint: c.l.T("record.reference_hint"), Width: "medium", Value: c.form("reference")}
-	p := &web.Page{Title: c.l.T("record.title"), Wide: true, Crumbs: c.crumbs(), Data: v}
+	v.Why = web.Field{Name: "why", Kind: "textarea", Rows: 3, Label: c.L.T("record.why"), Hint: c.L.T("record.why_hint"), Value: c.form("why")}
+	v.Reference = web.Field{Name: "reference", Label: c.L.T("record.reference"), Hint: c.L.T("record.reference_hint"), Width: "medium", Value: c.form("reference")}
+	p := &web.Page{Title: c.L.T("record.title"), Wide: true, Crumbs: c.crumbs(), Data: v}
 	fields := []*web.Field{&v.Why, &v.Reference}
 	for i := range v.Fields {
 		v.Any = v.Any || v.Fields[i].Value != ""
@@ -181,7 +181,7 @@ func (h *Handler) recordPage(c *call, wrong error) error {
 			return err
 		}
 	}
-	return h.render(c, status, "record.html", p)
+	return c.Render(status, "record.html", p)
 }
 
 // recordRows reads a page of entries and records the look at their people.
@@ -194,17 +194,17 @@ func (h *Handler) recordRows(c *call, s sight, f audit.Filter, v *recordView, q 
 	}
 	to := func(path string) string {
 		if len(q) == 0 {
-			return c.path(path)
+			return c.Path(path)
 		}
-		return c.path(path) + "?" + q.Encode()
+		return c.Path(path) + "?" + q.Encode()
 	}
 	v.CSV, v.JSON = to("/audit.csv"), to("/audit.json")
-	if at, ok := audit.ParseCursor(c.r.URL.Query().Get("before")); ok {
+	if at, ok := audit.ParseCursor(c.R.URL.Query().Get("before")); ok {
 		f.Before, v.Newest = at, to("/audit")
 	}
 	f.Most = recordPage + 1
 	seen := map[string]bool{}
-	err := audit.List(c.ctx(), h.DB, f, func(e *audit.Entry) bool {
+	err := audit.List(c.Ctx(), h.DB, f, func(e *audit.Entry) bool {
 		if len(v.Rows) == recordPage {
 			q.Set("before", v.Rows[recordPage-1].Cursor().String())
 			v.Older = to("/audit")
@@ -214,13 +214,13 @@ func (h *Handler) recordRows(c *call, s sight, f audit.Filter, v *recordView, q 
 			seen[id] = true
 		}
 		s.blind(e)
-		v.Rows = append(v.Rows, recordRow{*e, c.did(e.Act), c.path(fmt.Sprintf("/audit/entries/%s/%d", e.Chain, e.Seq))})
+		v.Rows = append(v.Rows, recordRow{*e, c.did(e.Act), c.Path(fmt.Sprintf("/audit/entries/%s/%d", e.Chain, e.Seq))})
 		return true
 	})
 	if err != nil || !s.named {
 		return err
 	}
-	return audit.Look(c.ctx(), h.DB, c.lookEntry(s, "record.list", "", slices.Collect(maps.Keys(seen))...))
+	return audit.Look(c.Ctx(), h.DB, c.lookEntry(s, "record.list", "", slices.Collect(maps.Keys(seen))...))
 }
 
 // export gives all entries of the filter to fn, in one state of the database,
@@ -235,10 +235,10 @@ func (h *Handler) export(c *call, fn func(e *audit.Entry) error) error {
 		return err
 	}
 	if s.named {
-		return audit.Read(c.ctx(), h.DB, f, c.lookEntry(s, "record.export", ""), fn)
+		return audit.Read(c.Ctx(), h.DB, f, c.lookEntry(s, "record.export", ""), fn)
 	}
 	var broken error
-	err = audit.List(c.ctx(), h.DB, f, func(e *audit.Entry) bool {
+	err = audit.List(c.Ctx(), h.DB, f, func(e *audit.Entry) bool {
 		s.blind(e)
 		broken = fn(e)
 		return broken == nil
@@ -247,32 +247,22 @@ func (h *Handler) export(c *call, fn func(e *audit.Entry) error) error {
 }
 
 func (h *Handler) recordCSV(c *call) error {
-	var b bytes.Buffer
-	b.WriteString("\ufeff") // as spreadsheet programs want it
-	w := csv.NewWriter(&b)
 	codes := []string{"entry", "at", "who", "post", "on_behalf_of", "address", "system", "act", "kind", "ref", "subjects", "detail", "erased", "hash"}
 	words := make([]string, len(codes))
 	for i, code := range codes {
-		words[i] = c.l.T("record.column_" + code)
+		words[i] = c.L.T("record.column_" + code)
 	}
 	rows := [][]string{codes, words}
 	if err := h.export(c, func(e *audit.Entry) error {
-		line := []string{
+		rows = append(rows, []string{
 			fmt.Sprintf("%s/%d", e.Chain, e.Seq), e.At.In(i18n.Zone).Format(time.RFC3339), e.Who, e.Post, e.OnBehalfOf, e.Address, e.System, e.Act, e.Kind, e.Ref,
 			strings.Join(e.Subjects, " "), e.Detail, strconv.FormatBool(e.Erased), e.Hash,
-		}
-		for i := range line {
-			line[i] = csvcell.Safe(line[i])
-		}
-		rows = append(rows, line)
+		})
 		return nil
 	}); err != nil {
 		return err
 	}
-	if err := w.WriteAll(rows); err != nil {
-		return err
-	}
-	return c.file("audit", "csv", "text/csv; charset=utf-8", b.Bytes())
+	return c.table("audit", rows)
 }
 
 // recordEntry is an entry in JSON, as plateau audit list prints it.
@@ -314,14 +304,29 @@ func (h *Handler) recordJSON(c *call) error {
 	return c.file("audit", "json", "application/json", body)
 }
 
+// table answers with a CSV file of rows, the head among them.
+func (c *call) table(name string, rows [][]string) error {
+	var b bytes.Buffer
+	b.WriteString("\ufeff") // as spreadsheet programs want it
+	for _, line := range rows {
+		for i := range line {
+			line[i] = csvcell.Safe(line[i])
+		}
+	}
+	if err := csv.NewWriter(&b).WriteAll(rows); err != nil {
+		return err
+	}
+	return c.file(name, "csv", "text/csv; charset=utf-8", b.Bytes())
+}
+
 // file answers with a file to be kept.
 func (c *call) file(name, format, kind string, body []byte) error {
-	head := c.w.Header()
+	head := c.W.Header()
 	head.Set("Content-Type", kind)
 	head.Set("Cache-Control", "no-store")
-	head.Set("Content-Disposition", `attachment; filename="`+name+"-"+c.now.In(i18n.Zone).Format("20060102-1504")+"."+format+`"`)
-	c.w.WriteHeader(http.StatusOK)
-	_, _ = c.w.Write(body) // the reader went away: nothing to do about it
+	head.Set("Content-Disposition", `attachment; filename="`+name+"-"+c.Now.In(i18n.Zone).Format("20060102-1504")+"."+format+`"`)
+	c.W.WriteHeader(http.StatusOK)
+	_, _ = c.W.Write(body) // the reader went away: nothing to do about it
 	return nil
 }
 
@@ -336,15 +341,15 @@ func (h *Handler) chains(c *call) error {
 		return errs.New(errs.Busy, "err.busy")
 	}
 	defer h.proving.Unlock()
-	r, err := audit.Verify(c.ctx(), h.DB)
+	r, err := audit.Verify(c.Ctx(), h.DB)
 	if err != nil {
 		return err
 	}
 	p := &web.Page{
-		Title: c.l.T("record.chains"), Wide: true, Data: &chainsView{Report: r, Took: c.l.Duration(h.Now().Sub(c.now).Round(time.Second))},
-		Crumbs: append(c.crumbs(), web.Crumb{Text: c.l.T("record.title"), Path: "/audit"}),
+		Title: c.L.T("record.chains"), Wide: true, Data: &chainsView{Report: r, Took: c.L.Duration(h.Now().Sub(c.Now).Round(time.Second))},
+		Crumbs: c.crumbs("record.title", "/audit"),
 	}
-	return h.render(c, http.StatusOK, "record_chains.html", p)
+	return c.Render(http.StatusOK, "record_chains.html", p)
 }
 
 type entryView struct {
@@ -361,23 +366,23 @@ func (h *Handler) entry(c *call) error {
 	if err != nil {
 		return err
 	}
-	seq, err := strconv.ParseInt(c.r.PathValue("seq"), 10, 64)
+	seq, err := strconv.ParseInt(c.R.PathValue("seq"), 10, 64)
 	if err != nil {
 		return errs.New(errs.NotFound, "err.not_found")
 	}
-	e, err := audit.Find(c.ctx(), h.DB, c.r.PathValue("chain"), seq)
+	e, err := audit.Find(c.Ctx(), h.DB, c.R.PathValue("chain"), seq)
 	if err != nil {
 		return err
 	}
 	if s.named {
-		if err := audit.Look(c.ctx(), h.DB, c.lookEntry(s, "record.view", fmt.Sprintf("%s/%d", e.Chain, e.Seq), e.Persons()...)); err != nil {
+		if err := audit.Look(c.Ctx(), h.DB, c.lookEntry(s, "record.view", fmt.Sprintf("%s/%d", e.Chain, e.Seq), e.Persons()...)); err != nil {
 			return err
 		}
 	}
 	v := &entryView{Did: c.did(e.Act), Named: s.named}
 	if strings.HasPrefix(e.Act, "registry.") && h.Changes != nil {
-		if v.Closed = !access.Default().Scope(c.who.Grants(), "telemetry.registry", nil).All(); !v.Closed {
-			if v.Changes, err = h.Changes(c.ctx(), e.Detail); err != nil {
+		if v.Closed = !access.Default().Scope(c.Who.Grants(), "telemetry.registry", nil).All(); !v.Closed {
+			if v.Changes, err = h.Changes(c.Ctx(), e.Detail); err != nil {
 				return err
 			}
 		}
@@ -385,10 +390,10 @@ func (h *Handler) entry(c *call) error {
 	s.blind(&e)
 	v.Entry, v.Detail = e, details(e.Detail)
 	p := &web.Page{
-		Title: c.l.T("record.entry_title", "seq", e.Seq), Data: v,
-		Crumbs: append(c.crumbs(), web.Crumb{Text: c.l.T("record.title"), Path: "/audit"}),
+		Title: c.L.T("record.entry_title", "seq", e.Seq), Data: v,
+		Crumbs: c.crumbs("record.title", "/audit"),
 	}
-	return h.render(c, http.StatusOK, "record_entry.html", p)
+	return c.Render(http.StatusOK, "record_entry.html", p)
 }
 
 // details reads the detail of an entry as names and values.
@@ -415,21 +420,21 @@ func details(text string) (out [][2]string) {
 // beginCheck opens a named check. What it is for is kept, and shown to each whose
 // data is looked at.
 func (h *Handler) beginCheck(c *call) error {
-	_, err := audit.BeginCheck(c.ctx(), h.DB, c.form("why"), c.form("reference"), c.who.Entry(c.now, "", "", "", ""))
+	_, err := audit.BeginCheck(c.Ctx(), h.DB, c.form("why"), c.form("reference"), c.Who.Entry(c.Now, "", "", "", ""))
 	if err != nil {
 		if errs.Is(err, errs.Invalid) {
 			return h.recordPage(c, err)
 		}
 		return err
 	}
-	return c.done("/audit", "check_open")
+	return c.Done("/audit", "check_open")
 }
 
 func (h *Handler) endCheck(c *call) error {
-	if err := audit.EndCheck(c.ctx(), h.DB, c.who.Entry(c.now, "", "", "", "")); err != nil {
+	if err := audit.EndCheck(c.Ctx(), h.DB, c.Who.Entry(c.Now, "", "", "", "")); err != nil {
 		return err
 	}
-	return c.done("/audit", "check_ended")
+	return c.Done("/audit", "check_ended")
 }
 
 // changesFunc reads what an act of a module did, from the detail of its entry.

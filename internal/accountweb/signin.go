@@ -17,16 +17,16 @@ type codeView struct {
 }
 
 func (h *Handler) codeForm(c *call) error {
-	if !h.Auth.StepOpen(auth.StepSecret(c.r)) { // no password was given in this browser, or too long ago
-		return c.see("/login?" + url.Values{"next": {c.next()}}.Encode())
+	if !h.Auth.StepOpen(auth.StepSecret(c.R)) { // no password was given in this browser, or too long ago
+		return c.See("/login?" + url.Values{"next": {c.Next()}}.Encode())
 	}
 	return h.codePage(c, nil)
 }
 
 func (h *Handler) codePage(c *call, wrong error) error {
-	v := &codeView{Code: c.codeField(), Next: c.next()}
+	v := &codeView{Code: c.codeField(), Next: c.Next()}
 	var err error
-	if v.Factor, err = h.Auth.StepFactor(c.ctx(), auth.StepSecret(c.r)); err != nil {
+	if v.Factor, err = h.Auth.StepFactor(c.Ctx(), auth.StepSecret(c.R)); err != nil {
 		return err
 	}
 	if v.Factor.Passkeys > 0 {
@@ -34,17 +34,17 @@ func (h *Handler) codePage(c *call, wrong error) error {
 			return err
 		}
 	}
-	p := &web.Page{Title: c.l.T("account.code_title"), Private: true, Scripts: v.Passkey.scripts(), Data: v}
+	p := &web.Page{Title: c.L.T("account.code_title"), Private: true, Scripts: v.Passkey.scripts(), Data: v}
 	status, err := c.faults(wrong, p, v.Code, v.Passkey.field())
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "login_code.html", p)
+	return c.Render(status, "login_code.html", p)
 }
 
 // code is the second step of a sign-in, in the browser in which the first was.
 func (h *Handler) code(c *call) error {
-	secret, _, err := h.Auth.SignInCode(c.ctx(), auth.StepSecret(c.r), c.form("code"), c.from)
+	secret, _, err := h.Auth.SignInCode(c.Ctx(), auth.StepSecret(c.R), c.form("code"), c.from)
 	return h.stepDone(c, secret, err)
 }
 
@@ -58,19 +58,19 @@ func (h *Handler) linkForm(c *call) error { return h.linkPage(c, nil) }
 // linkPage shows the form of a link that sets a password. Looking at it spends
 // nothing: programs look at links too.
 func (h *Handler) linkPage(c *call, wrong error) error {
-	key := c.r.FormValue("key")
-	u, err := h.Auth.LinkUser(c.ctx(), key)
+	key := c.R.FormValue("key")
+	u, err := h.Auth.LinkUser(c.Ctx(), key)
 	if err != nil {
 		return err
 	}
 	v := &linkView{Key: key, Login: u.Login}
 	v.Fresh, v.Again = c.freshFields()
-	p := &web.Page{Title: c.l.T("account.link_title"), Private: true, Data: v}
+	p := &web.Page{Title: c.L.T("account.link_title"), Private: true, Data: v}
 	status, err := c.faults(wrong, p, &v.Fresh, &v.Again)
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "account_link.html", p)
+	return c.Render(status, "account_link.html", p)
 }
 
 // link sets the password; signing in with it comes next, and with the code of a
@@ -78,7 +78,7 @@ func (h *Handler) linkPage(c *call, wrong error) error {
 func (h *Handler) link(c *call) error {
 	err := error(errs.InvalidField("again", "err.auth.not_the_same"))
 	if c.form("fresh") == c.form("again") {
-		err = h.Auth.SpendLink(c.ctx(), c.form("key"), c.form("fresh"))
+		err = h.Auth.SpendLink(c.Ctx(), c.form("key"), c.form("fresh"))
 	}
 	if errs.Is(err, errs.Invalid) {
 		return h.linkPage(c, err)
@@ -86,5 +86,5 @@ func (h *Handler) link(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.done("/login", "password_set")
+	return c.Done("/login", "password_set")
 }

@@ -45,7 +45,7 @@ func (c *call) held() (out []access.Permission) {
 	p := access.Default()
 	for _, sys := range p.Systems() {
 		for _, perm := range p.Permissions(sys) {
-			if perm != "platform.account" && !p.Scope(c.who.Grants(), perm, nil).None() {
+			if perm != "platform.account" && !p.Scope(c.Who.Grants(), perm, nil).None() {
 				out = append(out, perm)
 			}
 		}
@@ -58,11 +58,11 @@ func (c *call) words(only access.Only) (out []string) {
 	for w := range strings.FieldsSeq(string(only)) {
 		switch {
 		case w == access.Reading:
-			out = append(out, c.l.T("account.token_read"))
+			out = append(out, c.L.T("account.token_read"))
 		case strings.Contains(w, "."):
-			out = append(out, c.l.T("permission."+w))
+			out = append(out, c.L.T("permission."+w))
 		default:
-			out = append(out, c.l.T("account.token_system", "system", w))
+			out = append(out, c.L.T("account.token_system", "system", w))
 		}
 	}
 	return out
@@ -71,15 +71,15 @@ func (c *call) words(only access.Only) (out []string) {
 func (h *Handler) tokens(c *call) error { return h.tokensPage(c, "", nil) }
 
 func (h *Handler) tokensPage(c *call, made string, wrong error) error {
-	list, err := h.Auth.Tokens(c.ctx(), c.who.ID)
+	list, err := h.Auth.Tokens(c.Ctx(), c.Who.ID)
 	if err != nil {
 		return err
 	}
 	v := &tokensView{
 		Tabs: c.tabs("tokens"), Made: made,
-		Label: web.Field{Name: "label", Label: c.l.T("account.token_label"), Hint: c.l.T("account.token_label_hint"), Width: "medium"},
-		Days:  web.Field{Name: "days", Kind: "select", Label: c.l.T("account.token_days"), Width: "medium"},
-		Reach: web.Field{Name: "reach", Kind: "select", Label: c.l.T("account.token_only"), Hint: c.l.T("account.token_only_hint"), Width: "medium"},
+		Label: web.Field{Name: "label", Label: c.L.T("account.token_label"), Hint: c.L.T("account.token_label_hint"), Width: "medium"},
+		Days:  web.Field{Name: "days", Kind: "select", Label: c.L.T("account.token_days"), Width: "medium"},
+		Reach: web.Field{Name: "reach", Kind: "select", Label: c.L.T("account.token_only"), Hint: c.L.T("account.token_only_hint"), Width: "medium"},
 	}
 	for _, t := range list {
 		v.Rows = append(v.Rows, tokenRow{t, c.words(t.Only)})
@@ -89,23 +89,23 @@ func (h *Handler) tokensPage(c *call, made string, wrong error) error {
 		v.Label.Value, reach = c.form("label"), c.form("reach")
 	}
 	for _, name := range []string{forReading, forChosen, forAll} {
-		v.Reach.Options = append(v.Reach.Options, web.Option{Value: name, Text: c.l.T("account.token_" + name), Selected: name == reach})
+		v.Reach.Options = append(v.Reach.Options, web.Option{Value: name, Text: c.L.T("account.token_" + name), Selected: name == reach})
 	}
 	for _, perm := range c.held() {
 		name := mayField + string(perm)
-		v.May = append(v.May, web.Field{Name: name, Kind: "checkbox", Label: c.l.T("permission." + string(perm)), Checked: wrong != nil && c.form(name) != ""})
+		v.May = append(v.May, web.Field{Name: name, Kind: "checkbox", Label: c.L.T("permission." + string(perm)), Checked: wrong != nil && c.form(name) != ""})
 	}
 	for _, n := range tokenDays {
 		if life := time.Duration(n) * 24 * time.Hour; life <= h.Auth.TokenLife() {
-			v.Days.Options = append(v.Days.Options, web.Option{Value: strconv.Itoa(n), Text: c.l.Duration(life), Selected: n == 90})
+			v.Days.Options = append(v.Days.Options, web.Option{Value: strconv.Itoa(n), Text: c.L.Duration(life), Selected: n == 90})
 		}
 	}
-	p := &web.Page{Title: c.l.T("account.tokens_title"), Crumbs: c.crumbs(), Private: made != "", Data: v}
+	p := &web.Page{Title: c.L.T("account.tokens_title"), Crumbs: c.crumbs(), Private: made != "", Data: v}
 	status, err := c.faults(wrong, p, &v.Label, &v.Days, &v.Reach)
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "account_tokens.html", p)
+	return c.Render(status, "account_tokens.html", p)
 }
 
 // only is what was chosen for a new token; errs.Invalid about "reach" when that
@@ -146,7 +146,7 @@ func (h *Handler) makeToken(c *call) error {
 	if err != nil {
 		return h.tokensPage(c, "", err)
 	}
-	token, _, err := h.Auth.CreateToken(c.ctx(), c.who.ID, label, only, c.now.Add(time.Duration(days)*24*time.Hour))
+	token, _, err := h.Auth.CreateToken(c.Ctx(), c.Who.ID, label, only, c.Now.Add(time.Duration(days)*24*time.Hour))
 	if err != nil {
 		return h.tokensPage(c, "", err)
 	}
@@ -154,8 +154,8 @@ func (h *Handler) makeToken(c *call) error {
 }
 
 func (h *Handler) revokeToken(c *call) error {
-	if err := h.Auth.RevokeOwnToken(c.ctx(), c.who.ID, c.form("id")); err != nil && !errs.Is(err, errs.NotFound) {
+	if err := h.Auth.RevokeOwnToken(c.Ctx(), c.Who.ID, c.form("id")); err != nil && !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	return c.done("/account/tokens", "token_revoked")
+	return c.Done("/account/tokens", "token_revoked")
 }

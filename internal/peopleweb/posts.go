@@ -12,6 +12,7 @@ import (
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/people"
 	"plateau/internal/web"
+	"plateau/internal/web/kit"
 )
 
 // holder is a line of who holds or held a post.
@@ -46,7 +47,7 @@ func (h *Handler) look(c *call, act, post string, lists ...[]people.Holding) err
 		}
 	}
 	slices.Sort(seen)
-	return h.Auth.Look(c.ctx(), act, "post", post, slices.Compact(seen), "")
+	return h.Auth.Look(c.Ctx(), act, "post", post, slices.Compact(seen), "")
 }
 
 type postsView struct {
@@ -62,16 +63,16 @@ func (h *Handler) holder(c *call, x *people.Holding) holder {
 	var deputies []string
 	for i := range x.Deputies {
 		d := &x.Deputies[i]
-		deputies = append(deputies, c.l.T("people.deputies", "login", d.Login, "until", c.lastDay(d.Ends())))
+		deputies = append(deputies, c.L.T("people.deputies", "login", d.Login, "until", i18n.LastDay(d.Ends())))
 	}
 	return holder{
-		Deputies: deputies, ID: x.ID, Title: c.in(x.Of.Title), Area: h.area(c, x.Of.Area), Href: c.path("/posts/" + x.Of.ID), Login: x.Login,
-		From: i18n.Stamp(x.From), To: c.lastDay(x.To), By: x.ByPost,
+		Deputies: deputies, ID: x.ID, Title: c.in(x.Of.Title), Area: h.area(c, x.Of.Area), Href: c.Path("/posts/" + x.Of.ID), Login: x.Login,
+		From: i18n.Stamp(x.From), To: cmp.Or(i18n.LastDay(x.To), c.L.T("people.open")), By: x.ByPost,
 	}
 }
 
 func (h *Handler) organisationNames(c *call) (map[string]word, error) {
-	list, err := h.People.Organisations(c.ctx())
+	list, err := h.People.Organisations(c.Ctx())
 	out := make(map[string]word, len(list))
 	for _, o := range list {
 		out[o.ID] = c.in(o.Name)
@@ -81,7 +82,7 @@ func (h *Handler) organisationNames(c *call) (map[string]word, error) {
 
 // posts answers who held what on a day, and lists the posts.
 func (h *Handler) posts(c *call) error {
-	list, err := h.People.Posts(c.ctx())
+	list, err := h.People.Posts(c.Ctx())
 	if err != nil {
 		return err
 	}
@@ -89,32 +90,32 @@ func (h *Handler) posts(c *call) error {
 	if err != nil {
 		return err
 	}
-	day, area, post := dayOf(c.query("day")), c.query("area"), c.query("post")
+	day, area, post := dayOf(c.Query("day")), c.Query("area"), c.Query("post")
 	asked := day != "" || area != "" || post != ""
-	today := i18n.Short(c.now)
-	choices := []web.Option{{Text: c.l.T("people.any_post")}}
+	today := i18n.Short(c.Now)
+	choices := []web.Option{{Text: c.L.T("people.any_post")}}
 	for i := range list {
 		choices = append(choices, web.Option{Value: list[i].ID, Text: c.in(list[i].Title).Text + " · " + of[list[i].Organisation].Text})
 	}
-	v := &postsView{Tabs: c.tabs("posts"), New: len(access.Default().Appoints(string(c.who.Role))) > 0 && c.holds(people.Manage)}
-	v.Ask = []web.Field{c.field("day", cmp.Or(day, today), false), c.choose("area", area, h.areaOptions(c, c.l.T("people.any_area"), area)...), c.choose("post", post, choices...)}
-	p := &web.Page{Title: c.l.T("people.title"), Wide: true, Data: v}
+	v := &postsView{Tabs: c.tabs("posts"), New: len(access.Default().Appoints(string(c.Who.Role))) > 0 && c.Holds(people.Manage)}
+	v.Ask = []web.Field{c.Field("day", cmp.Or(day, today), false), c.Choose("area", area, h.areaOptions(c, c.L.T("people.any_area"), area)...), c.Choose("post", post, choices...)}
+	p := &web.Page{Title: c.L.T("people.title"), Wide: true, Data: v}
 	question, wrong := people.Question{Post: post, Area: area}.OnDay(cmp.Or(day, today))
-	status, err := c.faults(wrong, p, pointers(v.Ask)...)
+	status, err := c.Faults(wrong, p, kit.Pointers(v.Ask)...)
 	if err != nil {
 		return err
 	}
 	var held []people.Holding
 	if asked && wrong == nil {
-		if held, err = h.People.On(c.ctx(), question); err != nil {
+		if held, err = h.People.On(c.Ctx(), question); err != nil {
 			return err
 		}
-		v.Asked = c.l.T("people.asked", "day", i18n.Short(question.From))
+		v.Asked = c.L.T("people.asked", "day", i18n.Short(question.From))
 		for i := range held {
 			v.Holders = append(v.Holders, h.holder(c, &held[i]))
 		}
 	}
-	now, err := h.People.On(c.ctx(), people.Question{From: c.now, To: c.now.Add(time.Microsecond)})
+	now, err := h.People.On(c.Ctx(), people.Question{From: c.Now, To: c.Now.Add(time.Microsecond)})
 	if err != nil {
 		return err
 	}
@@ -131,11 +132,11 @@ func (h *Handler) posts(c *call) error {
 			continue
 		}
 		v.Posts = append(v.Posts, postLine{
-			Title: c.in(x.Title), Organisation: of[x.Organisation], Area: h.area(c, x.Area), Href: c.path("/posts/" + x.ID), Kind: x.Kind, Phone: x.Phone, To: x.To,
+			Title: c.in(x.Title), Organisation: of[x.Organisation], Area: h.area(c, x.Area), Href: c.Path("/posts/" + x.ID), Kind: x.Kind, Phone: x.Phone, To: x.To,
 			Holders: holders[x.ID],
 		})
 	}
-	return h.render(c, status, "posts.html", p)
+	return c.Render(status, "posts.html", p)
 }
 
 type postView struct {
@@ -156,15 +157,15 @@ func (h *Handler) post(c *call) error { return h.postPage(c, "", nil) }
 // postPage shows a post with its history; form is the one that was sent, with what
 // was wrong in it.
 func (h *Handler) postPage(c *call, form string, wrong error) error {
-	x, err := h.People.Post(c.ctx(), c.r.PathValue("id"))
+	x, err := h.People.Post(c.Ctx(), c.R.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	o, err := h.People.Organisation(c.ctx(), x.Organisation)
+	o, err := h.People.Organisation(c.Ctx(), x.Organisation)
 	if err != nil {
 		return err
 	}
-	held, err := h.People.On(c.ctx(), people.Question{Post: x.ID})
+	held, err := h.People.On(c.Ctx(), people.Question{Post: x.ID})
 	if err != nil {
 		return err
 	}
@@ -173,101 +174,104 @@ func (h *Handler) postPage(c *call, form string, wrong error) error {
 	}
 	base := "/posts/" + x.ID
 	v := &postView{
-		Tabs: c.tabs("posts"), Title: c.in(x.Title), Organisation: c.in(o.Name), OrganisationHref: c.path("/organisations/" + o.ID), Area: h.area(c, x.Area), Kind: x.Kind, Phone: x.Phone,
-		From: c.begins(x.From), To: cmp.Or(x.To, c.l.T("people.open")), Several: x.Several, May: h.People.MayAppoint(c.who, x), PostID: x.ID,
-		AppointAction: c.path(base + "/appoint"), ChangeAction: c.path(base), EndAction: c.path(base + "/end"), EndAppointment: c.path(base + "/end-appointment"),
+		Tabs: c.tabs("posts"), Title: c.in(x.Title), Organisation: c.in(o.Name), OrganisationHref: c.Path("/organisations/" + o.ID), Area: h.area(c, x.Area), Kind: x.Kind, Phone: x.Phone,
+		From: cmp.Or(x.From, c.L.T("people.ever")), To: cmp.Or(x.To, c.L.T("people.open")), Several: x.Several, May: h.People.MayAppoint(c.Who, x), PostID: x.ID,
+		AppointAction: c.Path(base + "/appoint"), ChangeAction: c.Path(base), EndAction: c.Path(base + "/end"), EndAppointment: c.Path(base + "/end-appointment"),
 	}
 	if x.Enterprise != "" {
-		v.Enterprise = word{x.Enterprise, string(c.lang)}
+		v.Enterprise = word{x.Enterprise, string(c.Lang)}
 		if n, ok := h.Names.EnterpriseName(x.Enterprise); ok {
 			v.Enterprise = c.in(n)
 		}
 	}
 	for i := range slices.Backward(held) {
 		line := h.holder(c, &held[i])
-		line.End = v.May && (held[i].To.IsZero() || held[i].To.After(c.now))
+		line.End = v.May && (held[i].To.IsZero() || held[i].To.After(c.Now))
 		v.Holders = append(v.Holders, line)
 	}
-	v.Appoint = []web.Field{c.field("account", "", false), c.field("from", "", true), c.field("to", "", true)}
-	v.Change = append(c.names("title", x.Title), c.field("phone", x.Phone, true))
-	several := c.field("several", "", true)
+	v.Appoint = []web.Field{c.Field("account", "", false), c.Field("from", "", true), c.Field("to", "", true)}
+	v.Change = append(c.names("title", x.Title), c.Field("phone", x.Phone, true))
+	several := c.Field("several", "", true)
 	several.Kind, several.Checked = "checkbox", x.Several
 	v.Change = append(v.Change, several)
-	v.EndDay = c.field("end_to", i18n.Short(c.now), false)
-	p := &web.Page{Title: c.l.T("people.post_title", "title", v.Title.Text, "organisation", v.Organisation.Text), Crumbs: []web.Crumb{{Text: c.l.T("people.title"), Path: "/posts"}}, Data: v}
+	v.EndDay = c.Field("end_to", i18n.Short(c.Now), false)
+	p := &web.Page{Title: c.L.T("people.post_title", "title", v.Title.Text, "organisation", v.Organisation.Text), Crumbs: c.Crumbs("people.title", "/posts"), Data: v}
 	var fields []*web.Field
 	switch form {
 	case "appoint":
-		fields = pointers(v.Appoint)
+		fields = kit.Pointers(v.Appoint)
 	case "change":
-		fields = pointers(v.Change)
+		fields = kit.Pointers(v.Change)
 	case "end":
 		fields = []*web.Field{&v.EndDay}
 	}
 	for _, f := range fields {
-		f.Value, f.Checked = c.form(f.Name), c.form(f.Name) != ""
+		f.Value, f.Checked = c.Form(f.Name), c.Form(f.Name) != ""
 	}
-	status, err := c.faults(wrong, p, fields...)
+	status, err := c.Faults(wrong, p, fields...)
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "post.html", p)
+	return c.Render(status, "post.html", p)
 }
 
 func (h *Handler) appoint(c *call) error {
-	a := people.Appointment{Post: c.r.PathValue("id")}
+	a := people.Appointment{Post: c.R.PathValue("id")}
 	err := func() (err error) {
-		if a.From, err = from("from", c.form("from")); err != nil {
+		if a.From, err = from("from", c.Form("from")); err != nil {
 			return err
 		}
-		if a.To, err = until("to", c.form("to")); err != nil {
+		if a.To, err = until("to", c.Form("to")); err != nil {
 			return err
 		}
-		u, err := h.Auth.UserByLogin(c.ctx(), c.form("account"))
+		u, err := h.Auth.UserByLogin(c.Ctx(), c.Form("account"))
 		if err != nil && !errs.Is(err, errs.NotFound) {
 			return err
 		}
 		a.Account = u.ID // "" is refused in the order of the other checks
-		_, err = h.People.Appoint(c.ctx(), a, c.who)
+		_, err = h.People.Appoint(c.Ctx(), a, c.Who)
 		return err
 	}()
 	if err != nil {
 		return h.postPage(c, "appoint", err)
 	}
-	return c.done("/posts/"+a.Post, "appointed")
+	return c.Done("/posts/"+a.Post, "appointed")
 }
 
 // endAppointment ends one of the post in the address, now.
 func (h *Handler) endAppointment(c *call) error {
-	held, err := h.People.On(c.ctx(), people.Question{Post: c.r.PathValue("id")})
+	held, err := h.People.On(c.Ctx(), people.Question{Post: c.R.PathValue("id")})
 	if err != nil {
 		return err
 	}
-	id := c.form("id")
+	id := c.Form("id")
 	if !slices.ContainsFunc(held, func(x people.Holding) bool { return x.ID == id }) {
 		return errs.New(errs.NotFound, "err.not_found")
 	}
 	// One that has ended meanwhile is what was asked for.
-	if err := h.People.End(c.ctx(), id, time.Time{}, c.who); err != nil && !errs.Is(err, errs.Conflict) {
+	if err := h.People.End(c.Ctx(), id, time.Time{}, c.Who); err != nil && !errs.Is(err, errs.Conflict) {
 		return err
 	}
-	return c.done("/posts/"+c.r.PathValue("id"), "appointment_ended")
+	return c.Done("/posts/"+c.R.PathValue("id"), "appointment_ended")
 }
 
 func (h *Handler) changePost(c *call) error {
-	id := c.r.PathValue("id")
-	if err := h.People.ChangePost(c.ctx(), id, c.named("title"), c.form("phone"), c.form("several") != "", c.who); err != nil {
+	id := c.R.PathValue("id")
+	if err := h.People.ChangePost(c.Ctx(), id, c.named("title"), c.Form("phone"), c.Form("several") != "", c.Who); err != nil {
 		return h.postPage(c, "change", err)
 	}
-	return c.done("/posts/"+id, "post_changed")
+	return c.Done("/posts/"+id, "post_changed")
 }
 
 func (h *Handler) endPost(c *call) error {
-	id := c.r.PathValue("id")
-	if err := h.People.EndPost(c.ctx(), id, dayOf(c.form("end_to")), c.who); err != nil {
+	id := c.R.PathValue("id")
+	if err := h.People.EndPost(c.Ctx(), id, dayOf(c.Form("end_to")), c.Who); err != nil {
+		if c.Form("end_to") != "" {
+			err = errs.Renamed(err, func(name string) string { return "end_" + name }) // the form to appoint has a "to", too
+		}
 		return h.postPage(c, "end", err)
 	}
-	return c.done("/posts/"+id, "post_ended")
+	return c.Done("/posts/"+id, "post_ended")
 }
 
 type formView struct {
@@ -282,11 +286,11 @@ type formView struct {
 }
 
 func (h *Handler) newPost(c *call) error {
-	return h.postForm(c, people.Post{Organisation: c.query("organisation"), Area: c.who.Area}, nil)
+	return h.postForm(c, people.Post{Organisation: c.Query("organisation"), Area: c.Who.Area}, nil)
 }
 
 func (h *Handler) postForm(c *call, x people.Post, wrong error) error {
-	list, err := h.People.Organisations(c.ctx())
+	list, err := h.People.Organisations(c.Ctx())
 	if err != nil {
 		return err
 	}
@@ -294,42 +298,42 @@ func (h *Handler) postForm(c *call, x people.Post, wrong error) error {
 	for _, o := range list {
 		of = append(of, web.Option{Value: o.ID, Text: c.in(o.Name).Text})
 	}
-	for _, k := range access.Default().Appoints(string(c.who.Role)) {
+	for _, k := range access.Default().Appoints(string(c.Who.Role)) {
 		var roles []string
 		for _, g := range access.Default().Account(k, "", "") {
 			if g.Role != "platform.person" && g.Role != "platform.staff" {
-				roles = append(roles, c.l.T("role."+g.Role))
+				roles = append(roles, c.L.T("role."+g.Role))
 			}
 		}
 		kinds = append(kinds, web.Option{Value: k, Text: k + " · " + strings.Join(roles, " + ")})
 	}
-	several := c.field("several", "", true)
+	several := c.Field("several", "", true)
 	several.Kind, several.Checked = "checkbox", x.Several
-	v := &formView{Tabs: c.tabs("posts"), Action: c.path("/posts/new"), Button: c.l.T("people.post_add"), Cancel: c.path("/posts"), May: true}
-	v.Fields = slices.Concat([]web.Field{c.choose("organisation", x.Organisation, of...), c.choose("kind", x.Kind, kinds...), c.field("area", x.Area, true), c.field("enterprise", x.Enterprise, true)},
-		c.names("title", x.Title), []web.Field{c.field("phone", x.Phone, true), several, c.field("from", x.From, true), c.field("to", x.To, true)})
-	v.Fields[2].Hint = c.l.T("people.hint_area_code")
-	p := &web.Page{Title: c.l.T("people.post_new"), Crumbs: []web.Crumb{{Text: c.l.T("people.title"), Path: "/posts"}}, Data: v}
+	v := &formView{Tabs: c.tabs("posts"), Action: c.Path("/posts/new"), Button: c.L.T("people.post_add"), Cancel: c.Path("/posts"), May: true}
+	v.Fields = slices.Concat([]web.Field{c.Choose("organisation", x.Organisation, of...), c.Choose("kind", x.Kind, kinds...), c.Field("area", x.Area, true), c.Field("enterprise", x.Enterprise, true)},
+		c.names("title", x.Title), []web.Field{c.Field("phone", x.Phone, true), several, c.Field("from", x.From, true), c.Field("to", x.To, true)})
+	v.Fields[2].Hint = c.L.T("people.hint_area_code")
+	p := &web.Page{Title: c.L.T("people.post_new"), Crumbs: c.Crumbs("people.title", "/posts"), Data: v}
 	if len(of) == 0 {
-		p.Notices = append(p.Notices, web.Notice{Kind: "warn", Text: c.l.T("people.first_organisation")})
+		p.Notices = append(p.Notices, web.Notice{Kind: "warn", Text: c.L.T("people.first_organisation")})
 	}
-	status, err := c.faults(wrong, p, pointers(v.Fields)...)
+	status, err := c.Faults(wrong, p, kit.Pointers(v.Fields)...)
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "people_form.html", p)
+	return c.Render(status, "people_form.html", p)
 }
 
 func (h *Handler) addPost(c *call) error {
 	x := people.Post{
-		Organisation: c.form("organisation"), Kind: c.form("kind"), Area: i18n.Digits(c.form("area")), Enterprise: c.form("enterprise"), Title: c.named("title"),
-		Phone: i18n.Digits(c.form("phone")), Several: c.form("several") != "", From: dayOf(c.form("from")), To: dayOf(c.form("to")),
+		Organisation: c.Form("organisation"), Kind: c.Form("kind"), Area: i18n.Digits(c.Form("area")), Enterprise: c.Form("enterprise"), Title: c.named("title"),
+		Phone: i18n.Digits(c.Form("phone")), Several: c.Form("several") != "", From: dayOf(c.Form("from")), To: dayOf(c.Form("to")),
 	}
-	made, err := h.People.AddPost(c.ctx(), x, c.who)
+	made, err := h.People.AddPost(c.Ctx(), x, c.Who)
 	if err != nil {
 		return h.postForm(c, x, err)
 	}
-	return c.done("/posts/"+made.ID, "post_added")
+	return c.Done("/posts/"+made.ID, "post_added")
 }
 
 type organisationLine struct {
@@ -345,24 +349,24 @@ type organisationsView struct {
 }
 
 func (h *Handler) organisations(c *call) error {
-	list, err := h.People.Organisations(c.ctx())
+	list, err := h.People.Organisations(c.Ctx())
 	if err != nil {
 		return err
 	}
-	v := &organisationsView{Tabs: c.tabs("organisations"), New: c.holds(people.Manage)}
+	v := &organisationsView{Tabs: c.tabs("organisations"), New: c.Holds(people.Manage)}
 	for i := range list {
 		o := &list[i]
-		v.Rows = append(v.Rows, organisationLine{Name: c.in(o.Name), Area: h.area(c, o.Area), Href: c.path("/organisations/" + o.ID), Kind: c.l.T("people.kind_" + o.Kind), Code: o.Code, From: o.From, To: o.To})
+		v.Rows = append(v.Rows, organisationLine{Name: c.in(o.Name), Area: h.area(c, o.Area), Href: c.Path("/organisations/" + o.ID), Kind: c.L.T("people.kind_" + o.Kind), Code: o.Code, From: o.From, To: o.To})
 	}
-	return h.render(c, http.StatusOK, "organisations.html", &web.Page{Title: c.l.T("people.organisations"), Wide: true, Data: v})
+	return c.Render(http.StatusOK, "organisations.html", &web.Page{Title: c.L.T("people.organisations"), Wide: true, Data: v})
 }
 
 // organisation shows one with its posts, or the form of a new one.
 func (h *Handler) organisation(c *call) error {
-	o := people.Organisation{Kind: people.Kinds[0], Area: c.who.Area}
-	if id := c.r.PathValue("id"); id != "" {
+	o := people.Organisation{Kind: people.Kinds[0], Area: c.Who.Area}
+	if id := c.R.PathValue("id"); id != "" {
 		var err error
-		if o, err = h.People.Organisation(c.ctx(), id); err != nil {
+		if o, err = h.People.Organisation(c.Ctx(), id); err != nil {
 			return err
 		}
 	}
@@ -370,47 +374,47 @@ func (h *Handler) organisation(c *call) error {
 }
 
 func (h *Handler) organisationPage(c *call, o people.Organisation, wrong error) error {
-	v := &formView{Tabs: c.tabs("organisations"), Cancel: c.path("/organisations"), Button: c.l.T("people.organisation_add"), Action: c.path("/organisations/new")}
-	title := c.l.T("people.organisation_new")
+	v := &formView{Tabs: c.tabs("organisations"), Cancel: c.Path("/organisations"), Button: c.L.T("people.organisation_add"), Action: c.Path("/organisations/new")}
+	title := c.L.T("people.organisation_new")
 	if o.ID != "" {
-		title, v.Button, v.Action = c.in(o.Name).Text, c.l.T("people.save"), c.path("/organisations/"+o.ID)
-		all, err := h.People.Posts(c.ctx())
+		title, v.Button, v.Action = c.in(o.Name).Text, c.L.T("people.save"), c.Path("/organisations/"+o.ID)
+		all, err := h.People.Posts(c.Ctx())
 		if err != nil {
 			return err
 		}
 		for i := range all {
 			if x := &all[i]; x.Organisation == o.ID {
-				v.Posts = append(v.Posts, postLine{Title: c.in(x.Title), Area: h.area(c, x.Area), Href: c.path("/posts/" + x.ID), Kind: x.Kind, Phone: x.Phone, To: x.To})
+				v.Posts = append(v.Posts, postLine{Title: c.in(x.Title), Area: h.area(c, x.Area), Href: c.Path("/posts/" + x.ID), Kind: x.Kind, Phone: x.Phone, To: x.To})
 			}
 		}
 	}
-	v.May = h.People.MayKeep(c.who, o.Area)
+	v.May = h.People.MayKeep(c.Who, o.Area)
 	if v.May && o.ID != "" {
-		v.Of = c.path("/posts/new") + "?organisation=" + o.ID
+		v.Of = c.Path("/posts/new") + "?organisation=" + o.ID
 	}
 	var kinds []web.Option
 	for _, k := range people.Kinds {
-		kinds = append(kinds, web.Option{Value: k, Text: c.l.T("people.kind_" + k)})
+		kinds = append(kinds, web.Option{Value: k, Text: c.L.T("people.kind_" + k)})
 	}
-	v.Fields = slices.Concat([]web.Field{c.choose("kind", o.Kind, kinds...)}, c.names("name", o.Name),
-		[]web.Field{c.field("code", o.Code, true), c.field("area", o.Area, true), c.field("from", o.From, true), c.field("to", o.To, true)})
-	v.Fields[5].Hint = c.l.T("people.hint_area_code")
-	p := &web.Page{Title: title, Crumbs: []web.Crumb{{Text: c.l.T("people.organisations"), Path: "/organisations"}}, Data: v}
-	status, err := c.faults(wrong, p, pointers(v.Fields)...)
+	v.Fields = slices.Concat([]web.Field{c.Choose("kind", o.Kind, kinds...)}, c.names("name", o.Name),
+		[]web.Field{c.Field("code", o.Code, true), c.Field("area", o.Area, true), c.Field("from", o.From, true), c.Field("to", o.To, true)})
+	v.Fields[5].Hint = c.L.T("people.hint_area_code")
+	p := &web.Page{Title: title, Crumbs: c.Crumbs("people.organisations", "/organisations"), Data: v}
+	status, err := c.Faults(wrong, p, kit.Pointers(v.Fields)...)
 	if err != nil {
 		return err
 	}
-	return h.render(c, status, "people_form.html", p)
+	return c.Render(status, "people_form.html", p)
 }
 
 func (h *Handler) putOrganisation(c *call) error {
 	o := people.Organisation{
-		ID: c.r.PathValue("id"), Kind: c.form("kind"), Code: i18n.Digits(c.form("code")), Name: c.named("name"), Area: i18n.Digits(c.form("area")),
-		From: dayOf(c.form("from")), To: dayOf(c.form("to")),
+		ID: c.R.PathValue("id"), Kind: c.Form("kind"), Code: i18n.Digits(c.Form("code")), Name: c.named("name"), Area: i18n.Digits(c.Form("area")),
+		From: dayOf(c.Form("from")), To: dayOf(c.Form("to")),
 	}
-	saved, err := h.People.PutOrganisation(c.ctx(), o, c.who)
+	saved, err := h.People.PutOrganisation(c.Ctx(), o, c.Who)
 	if err != nil {
 		return h.organisationPage(c, o, err)
 	}
-	return c.done("/organisations/"+saved.ID, "organisation_saved")
+	return c.Done("/organisations/"+saved.ID, "organisation_saved")
 }

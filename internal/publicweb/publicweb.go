@@ -29,13 +29,7 @@ import (
 var templates embed.FS
 
 // Templates returns the page templates for web.Options.
-func Templates() fs.FS {
-	sub, err := fs.Sub(templates, "templates")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+func Templates() fs.FS { return web.Sub(templates, "templates") }
 
 // Home is the address of the first page, below the language.
 const Home = "/public"

@@ -23,13 +23,7 @@ import (
 var templates embed.FS
 
 // Templates returns the page templates for web.Options.
-func Templates() fs.FS {
-	sub, err := fs.Sub(templates, "templates")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+func Templates() fs.FS { return web.Sub(templates, "templates") }
 
 // Links returns the module links of the top bar.
 func Links() []web.Link {

@@ -37,11 +37,7 @@ type asset struct {
 
 // LoadAssets reads the embedded files; ErrNotBuilt when there are none.
 func LoadAssets() (*Assets, error) {
-	sub, err := fs.Sub(dist, "dist")
-	if err != nil {
-		return nil, fmt.Errorf("open assets: %w", err)
-	}
-	return loadAssets(sub)
+	return loadAssets(Sub(dist, "dist"))
 }
 
 func loadAssets(fsys fs.FS) (*Assets, error) {

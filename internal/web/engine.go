@@ -63,7 +63,7 @@ func New(o Options) (*Engine, error) {
 	if o.Catalogue == nil {
 		o.Catalogue = i18n.Default()
 	}
-	shared, pages, err := collect(append([]fs.FS{mustSub(shell, "templates")}, o.Templates...))
+	shared, pages, err := collect(append([]fs.FS{Sub(shell, "templates")}, o.Templates...))
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,8 @@ func collect(systems []fs.FS) (shared []source, pages map[string]string, err err
 	return shared, pages, nil
 }
 
-func mustSub(fsys fs.FS, dir string) fs.FS {
+// Sub is a folder of an embedded file system, such as the templates of a module.
+func Sub(fsys embed.FS, dir string) fs.FS {
 	sub, err := fs.Sub(fsys, dir)
 	if err != nil {
 		panic(err) // the folder is embedded

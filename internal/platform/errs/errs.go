@@ -3,6 +3,7 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -108,6 +109,21 @@ func KindOf(err error) Kind {
 
 // Is reports whether err is of kind k; a nil err is of none.
 func Is(err error, k Kind) bool { return err != nil && KindOf(err) == k }
+
+// Renamed is err with other names for the fields it is about, as they stand on a page
+// where a name would come twice. An error about no field stays as it is.
+func Renamed(err error, name func(string) string) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || len(e.Fields) == 0 {
+		return err
+	}
+	out := *e
+	out.Fields = slices.Clone(e.Fields)
+	for i := range out.Fields {
+		out.Fields[i].Name = name(out.Fields[i].Name)
+	}
+	return &out
+}
 
 // Checks collects faulty fields, so that a form tells all of them at once.
 // The zero value is ready.

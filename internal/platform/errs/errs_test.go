@@ -3,6 +3,7 @@ package errs_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"plateau/internal/platform/errs"
@@ -58,5 +59,20 @@ func TestChecksTellEveryField(t *testing.T) {
 	want := "invalid err.invalid: lon err.field.between lo=-180 hi=180, name err.field.required"
 	if err.Error() != want {
 		t.Errorf("got  %s\nwant %s", err, want)
+	}
+}
+
+func TestRenamed(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("save: %w", errs.InvalidField("to", "err.field.date"))
+	got, ok := errors.AsType[*errs.Error](errs.Renamed(err, func(name string) string { return "end_" + name }))
+	if !ok || got.Fields[0].Name != "end_to" || got.Fields[0].Key != "err.field.date" {
+		t.Errorf("got %v", got)
+	}
+	if was, _ := errors.AsType[*errs.Error](err); was.Fields[0].Name != "to" {
+		t.Error("the error itself was changed")
+	}
+	if cause := errors.New("disk on fire"); !errors.Is(errs.Renamed(cause, strings.ToUpper), cause) || errs.Renamed(nil, strings.ToUpper) != nil {
+		t.Error("an error about no field did not stay")
 	}
 }

@@ -94,6 +94,21 @@ func TestParseNumber(t *testing.T) {
 	}
 }
 
+func TestLastDay(t *testing.T) {
+	t.Parallel()
+	for want, end := range map[string]time.Time{
+		"":                 {},
+		"2026-12-31":       time.Date(2027, 1, 1, 0, 0, 0, 0, Zone),
+		"2026-11-23":       time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC),
+		"2027-01-01 00:00": time.Date(2027, 1, 1, 0, 0, 0, 1000, Zone),
+		"2026-11-23 08:30": time.Date(2026, 11, 23, 8, 30, 0, 0, Zone),
+	} {
+		if got := LastDay(end); got != want {
+			t.Errorf("%s ends %q, want %q", end, got, want)
+		}
+	}
+}
+
 func TestParseStamp(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{

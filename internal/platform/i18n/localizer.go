@@ -119,6 +119,18 @@ func Seconds(t time.Time) string { return t.In(Zone).Format("15:04:05") }
 // Stamp returns 2026-11-23 08:30.
 func Stamp(t time.Time) string { return t.In(Zone).Format("2006-01-02 15:04") }
 
+// LastDay is an end in words: its last day where it falls on midnight, else the
+// instant; "" for the zero time, which is no end.
+func LastDay(t time.Time) string {
+	switch at := t.In(Zone); {
+	case t.IsZero():
+		return ""
+	case at.Equal(time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, Zone)):
+		return Short(t.Add(-time.Microsecond))
+	}
+	return Stamp(t)
+}
+
 // stampMarks are what else stands between the parts of a time.
 var stampMarks = strings.NewReplacer("/", "-", "／", "-", "年", "-", "月", "-", "日", " ", "T", " ", "：", ":")
 
