@@ -202,6 +202,7 @@ func TestPages(t *testing.T) {
 			r.refused("operator", 422, "/en/posts/"+post+"/appoint", `value="nobody"`, "account", "nobody", "from", "2027-06-01")
 			r.refused("operator", 422, "/en/posts/"+post+"/appoint", "Enter a date", "account", "officer", "from", "soon")
 			r.refused("operator", 422, "/en/posts/"+post+"/end", "what was stays as it was", "end_to", "2026-01-01")
+			r.refused("operator", 422, "/en/posts/"+post+"/end", `id="end_to-error"`, "end_to", "")
 			r.refused("operator", 422, "/en/posts/"+post, "Enter a phone number", "title_zh", "x", "phone", "none")
 			r.refused("operator", 422, "/en/posts/new", "is not in the registry", "organisation", organisation, "kind", "officer", "title_zh", "x", "area", "999999")
 			r.refused("operator", 422, "/en/organisations/new", "Enter a value", "kind", "authority")

@@ -266,10 +266,8 @@ func (h *Handler) changePost(c *call) error {
 func (h *Handler) endPost(c *call) error {
 	id := c.R.PathValue("id")
 	if err := h.People.EndPost(c.Ctx(), id, dayOf(c.Form("end_to")), c.Who); err != nil {
-		if c.Form("end_to") != "" {
-			err = errs.Renamed(err, func(name string) string { return "end_" + name }) // the form to appoint has a "to", too
-		}
-		return h.postPage(c, "end", err)
+		// The form to appoint has a "to", too.
+		return h.postPage(c, "end", errs.Renamed(err, func(name string) string { return "end_" + name }))
 	}
 	return c.Done("/posts/"+id, "post_ended")
 }
