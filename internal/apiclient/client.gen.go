@@ -940,8 +940,15 @@ type Factors struct {
 
 // FieldError defines model for FieldError.
 type FieldError struct {
+	// Code what is wrong, in every language the same, such as required
+	Code string `json:"code"`
+
+	// Detail the same as message
 	Detail string `json:"detail"`
 	Field  string `json:"field"`
+
+	// Message what to do, in the language of the request
+	Message string `json:"message"`
 }
 
 // Frame defines model for Frame.

@@ -13,6 +13,7 @@ import (
 
 	"plateau/internal/apiclient"
 	"plateau/internal/platform/httpd"
+	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 )
 
@@ -183,6 +184,15 @@ func TestGeneratedClientErrors(t *testing.T) {
 		if status != want || p == nil || p.Status != int64(want) || p.Detail == "" {
 			t.Errorf("%d: %d %+v", want, status, p)
 		}
+	}
+
+	w, err := generated(t, r, "operator").AddWebhookWithResponse(t.Context(), apiclient.WebhookInput{URL: new("http://example.org")})
+	if err != nil || w.StatusCode() != 422 || w.ApplicationProblemJSONDefault == nil || w.ApplicationProblemJSONDefault.Errors == nil {
+		t.Fatalf("a field to mend: %v, %d %s", err, w.StatusCode(), w.Body)
+	}
+	words := i18n.Default().For(i18n.Zh).T("webhook.err.https")
+	if d := cmp.Diff([]apiclient.FieldError{{Field: "url", Code: "https", Message: words, Detail: words}}, *w.ApplicationProblemJSONDefault.Errors); d != "" {
+		t.Error(d)
 	}
 }
 

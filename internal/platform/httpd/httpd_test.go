@@ -100,7 +100,7 @@ func TestProblem(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &details); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]httpd.FieldError{{Field: "lon", Detail: "err.field.between"}}, details.Errors); d != "" {
+	if d := cmp.Diff([]httpd.FieldError{{Field: "lon", Code: "between", Message: "err.field.between", Detail: "err.field.between"}}, details.Errors); d != "" {
 		t.Error(d)
 	}
 	r = httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/x", nil)

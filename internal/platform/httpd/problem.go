@@ -43,8 +43,10 @@ type Details struct {
 
 // FieldError tells what to do about one field.
 type FieldError struct {
-	Field  string `json:"field"`
-	Detail string `json:"detail"`
+	Field   string `json:"field"`
+	Code    string `json:"code" doc:"what is wrong, in every language the same, such as required"`
+	Message string `json:"message" doc:"what to do, in the language of the request"`
+	Detail  string `json:"detail" doc:"the same as message"`
 }
 
 // Status returns the HTTP status of an error: by its kind, 413 for a body that
@@ -140,7 +142,8 @@ func describe(r *http.Request, err error, status int) Details {
 		d.Detail = say(e.Key, e.Args...)
 		d.Code = e.Key[strings.LastIndexByte(e.Key, '.')+1:]
 		for _, f := range e.Fields {
-			d.Errors = append(d.Errors, FieldError{f.Name, say(f.Key, f.Args...)})
+			text := say(f.Key, f.Args...)
+			d.Errors = append(d.Errors, FieldError{f.Name, f.Key[strings.LastIndexByte(f.Key, '.')+1:], text, text})
 		}
 	}
 	return d
