@@ -8,6 +8,8 @@
 //
 // # Writing a page
 //
+// What a module of pages needs beside its templates is in package kit.
+//
 // A module gives the engine a file system of templates. Every *.html file is a
 // page of that name, except files that start with "_", whose blocks all pages
 // share (embed them with all:, go:embed leaves such files out otherwise). A page defines "content" and any fragments it updates by itself:

@@ -57,8 +57,11 @@ func (n *notes) add(c *noteCall) error {
 	if err := bad.Err(); err != nil {
 		return n.page(c, err)
 	}
-	if day == "gone" {
+	switch day {
+	case "gone":
 		return n.page(c, errs.New(errs.NotFound, "err.not_found"))
+	case "taken":
+		return n.page(c, &errs.Error{Kind: errs.Conflict, Fields: []errs.Field{{Name: "day", Key: "err.field.date"}}})
 	}
 	n.kept = append(n.kept, day)
 	return c.Done("/notes", "delegated")
@@ -291,11 +294,16 @@ func TestForm(t *testing.T) {
 			t.Errorf("wrong: the page does not have %q: %s", want, w.Body)
 		}
 	}
-	if w.Code != http.StatusUnprocessableEntity || strings.Contains(w.Body.String(), `id="elsewhere-error"`) {
+	if w.Code != http.StatusUnprocessableEntity || strings.Contains(w.Body.String(), `id="elsewhere-error"`) || strings.Contains(w.Body.String(), `id="post-error"`) {
 		t.Errorf("wrong: %d: %s", w.Code, w.Body)
 	}
-	if w := r.ask(auditor, "POST", "/en/notes", url.Values{"day": {"gone"}, "post": {"b"}}); w.Code != http.StatusNotFound {
-		t.Errorf("about no field: %d", w.Code)
+	if w := r.ask(auditor, "POST", "/en/notes", url.Values{"post": {"b"}}); !strings.Contains(w.Body.String(), `<option value="b" selected>`) {
+		t.Errorf("what was chosen is lost: %s", w.Body)
+	}
+	for day, want := range map[string]int{"gone": http.StatusNotFound, "taken": http.StatusConflict} {
+		if w := r.ask(auditor, "POST", "/en/notes", url.Values{"day": {day}, "post": {"b"}}); w.Code != want {
+			t.Errorf("nothing to mend in the form: %d, want %d", w.Code, want)
+		}
 	}
 
 	if w := r.ask(auditor, "POST", "/en/notes", url.Values{"day": {strings.Repeat("x", maxBody-20)}, "post": {"a"}}); w.Code != http.StatusSeeOther {
