@@ -22,6 +22,7 @@ import (
 
 	"plateau/hj212"
 	"plateau/internal/accountweb"
+	"plateau/internal/caseweb"
 	"plateau/internal/peopleweb"
 	"plateau/internal/publicweb"
 	"plateau/internal/telemetryweb"
@@ -34,7 +35,7 @@ type traffic struct {
 	urls    []string
 	ids     []network.RequestID
 	cached  map[network.RequestID]bool // answered by the browser itself, which may ask itself twice
-	bytes   float64 // as they came over the wire, headers included
+	bytes   float64                    // as they came over the wire, headers included
 	foreign []string
 	failed  []string
 }
@@ -174,7 +175,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	edited := []string{"enterprises", "outlets", "factors", "limits", "setups", "stops"}
 	open(ctx, t, "/zh/public")
 	county := below(follow(ctx, t, "main .places", `^/zh/public/counties/\d+`))
-	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages(), peopleweb.Pages()) {
+	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages(), peopleweb.Pages(), caseweb.Pages()) {
 		switch {
 		case p == "/{$}":
 			out = append(out, "/")

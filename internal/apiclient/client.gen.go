@@ -333,6 +333,39 @@ func (e ListAlarmsParamsAcked) Valid() bool {
 	}
 }
 
+// Defines values for ListCasesParamsOpen.
+const (
+	ListCasesParamsOpenFalse ListCasesParamsOpen = "false"
+	ListCasesParamsOpenTrue  ListCasesParamsOpen = "true"
+)
+
+// Valid indicates whether the value is a known member of the ListCasesParamsOpen enum.
+func (e ListCasesParamsOpen) Valid() bool {
+	switch e {
+	case ListCasesParamsOpenFalse:
+		return true
+	case ListCasesParamsOpenTrue:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListCasesParamsOverdue.
+const (
+	ListCasesParamsOverdueTrue ListCasesParamsOverdue = "true"
+)
+
+// Valid indicates whether the value is a known member of the ListCasesParamsOverdue enum.
+func (e ListCasesParamsOverdue) Valid() bool {
+	switch e {
+	case ListCasesParamsOverdueTrue:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StreamDaysParamsMedium.
 const (
 	StreamDaysParamsMediumGas     StreamDaysParamsMedium = "gas"
@@ -594,6 +627,13 @@ func (e ListStatesParamsState) Valid() bool {
 	}
 }
 
+// Act defines model for Act.
+type Act struct {
+	Attachments *[]string          `json:"attachments,omitempty"`
+	OccurredAt  *time.Time         `json:"occurred_at,omitempty"`
+	Payload     *map[string]string `json:"payload,omitempty"`
+}
+
 // Alarm defines model for Alarm.
 type Alarm struct {
 	Acknowledged *time.Time `json:"acknowledged"`
@@ -677,6 +717,72 @@ type Ask struct {
 	To       *time.Time `json:"to"`
 }
 
+// Case defines model for Case.
+type Case struct {
+	AllowedActions  []string          `json:"allowed_actions"`
+	AssigneePost    string            `json:"assignee_post"`
+	Category        string            `json:"category"`
+	CoUnits         []string          `json:"co_units"`
+	CreatedAt       time.Time         `json:"created_at"`
+	Data            map[string]string `json:"data"`
+	Deadline        []Deadline        `json:"deadline"`
+	Description     string            `json:"description"`
+	EscalationLevel int64             `json:"escalation_level"`
+	ID              string            `json:"id"`
+	Kind            string            `json:"kind"`
+	KindVersion     int64             `json:"kind_version"`
+	Lang            string            `json:"lang"`
+	Link            *string           `json:"link,omitempty"`
+	Location        Location          `json:"location"`
+	MergedInto      *string           `json:"merged_into,omitempty"`
+	OwnerUnit       string            `json:"owner_unit"`
+	Parent          *string           `json:"parent,omitempty"`
+	PausedUntil     *string           `json:"paused_until,omitempty"`
+	Pin             *string           `json:"pin,omitempty"`
+	Public          Public            `json:"public"`
+	ReporterID      *string           `json:"reporter_id,omitempty"`
+	Severity        int64             `json:"severity"`
+	Source          string            `json:"source"`
+	State           string            `json:"state"`
+	StateSince      time.Time         `json:"state_since"`
+	Subject         *Subject          `json:"subject,omitempty"`
+	SuperviseLevel  int64             `json:"supervise_level"`
+	System          string            `json:"system"`
+	Title           string            `json:"title"`
+	TrackingNo      string            `json:"tracking_no"`
+	UpdatedAt       time.Time         `json:"updated_at"`
+	Version         int64             `json:"version"`
+}
+
+// CaseEvent defines model for CaseEvent.
+type CaseEvent struct {
+	Action      string             `json:"action"`
+	Actor       *string            `json:"actor,omitempty"`
+	At          time.Time          `json:"at"`
+	Attachments *[]string          `json:"attachments,omitempty"`
+	From        string             `json:"from"`
+	Hash        string             `json:"hash"`
+	OccurredAt  time.Time          `json:"occurred_at"`
+	OnBehalfOf  *string            `json:"on_behalf_of,omitempty"`
+	Payload     *map[string]string `json:"payload,omitempty"`
+	Post        *string            `json:"post,omitempty"`
+	PrevHash    string             `json:"prev_hash"`
+	Seq         int64              `json:"seq"`
+	To          string             `json:"to"`
+	Visibility  string             `json:"visibility"`
+}
+
+// CaseEvents defines model for CaseEvents.
+type CaseEvents struct {
+	Events []CaseEvent `json:"events"`
+}
+
+// Cases defines model for Cases.
+type Cases struct {
+	Cases []Case  `json:"cases"`
+	Next  *string `json:"next,omitempty"`
+}
+
 // Column defines model for Column.
 type Column struct {
 	Name string `json:"name"`
@@ -711,6 +817,19 @@ type Day struct {
 type Days struct {
 	Known *time.Time `json:"known,omitempty"`
 	Rows  []Day      `json:"rows"`
+}
+
+// Deadline defines model for Deadline.
+type Deadline struct {
+	Clock       string     `json:"clock"`
+	Due         time.Time  `json:"due"`
+	MetAt       *time.Time `json:"met_at,omitempty"`
+	OriginalDue time.Time  `json:"original_due"`
+	OverdueWd   int64      `json:"overdue_wd"`
+	Provisional *bool      `json:"provisional,omitempty"`
+	RemainingWd int64      `json:"remaining_wd"`
+	StartedAt   time.Time  `json:"started_at"`
+	State       string     `json:"state"`
 }
 
 // Deliveries defines model for Deliveries.
@@ -1094,6 +1213,15 @@ type Limits struct {
 	Next   *string `json:"next,omitempty"`
 }
 
+// Location defines model for Location.
+type Location struct {
+	Accuracy    *float64 `json:"accuracy,omitempty"`
+	AddressText *string  `json:"address_text,omitempty"`
+	Area        string   `json:"area"`
+	Point       *Point   `json:"point,omitempty"`
+	Reach       *string  `json:"reach,omitempty"`
+}
+
 // Name defines model for Name.
 type Name struct {
 	Bo *string `json:"bo,omitempty"`
@@ -1104,6 +1232,24 @@ type Name struct {
 // Note defines model for Note.
 type Note struct {
 	Note *string `json:"note,omitempty"`
+}
+
+// Opening defines model for Opening.
+type Opening struct {
+	Action      *string            `json:"action,omitempty"`
+	Attachments *[]string          `json:"attachments,omitempty"`
+	Category    *string            `json:"category,omitempty"`
+	Description *string            `json:"description,omitempty"`
+	Kind        string             `json:"kind"`
+	Lang        *string            `json:"lang,omitempty"`
+	Location    Location           `json:"location"`
+	OccurredAt  *time.Time         `json:"occurred_at,omitempty"`
+	Parent      *string            `json:"parent,omitempty"`
+	Payload     *map[string]string `json:"payload,omitempty"`
+	Severity    *int64             `json:"severity,omitempty"`
+	Source      string             `json:"source"`
+	Subject     *Subject           `json:"subject,omitempty"`
+	Title       string             `json:"title"`
 }
 
 // Order defines model for Order.
@@ -1250,6 +1396,20 @@ type PeriodFactor struct {
 	TotalKg       *float64 `json:"total_kg"`
 	Unit          string   `json:"unit"`
 	Valid         bool     `json:"valid"`
+}
+
+// Point defines model for Point.
+type Point struct {
+	Lat  float64 `json:"lat"`
+	Long float64 `json:"long"`
+}
+
+// Public defines model for Public.
+type Public struct {
+	Photos       []string `json:"photos"`
+	PointRounded *Point   `json:"point_rounded,omitempty"`
+	State        string   `json:"state"`
+	Summary      Text     `json:"summary"`
 }
 
 // Record defines model for Record.
@@ -1410,6 +1570,19 @@ type Stop struct {
 	To     *time.Time `json:"to"`
 }
 
+// Subject defines model for Subject.
+type Subject struct {
+	ID   string `json:"id"`
+	Kind string `json:"kind"`
+}
+
+// Text defines model for Text.
+type Text struct {
+	Bo string `json:"bo"`
+	En string `json:"en"`
+	Zh string `json:"zh"`
+}
+
 // Webhook defines model for Webhook.
 type Webhook struct {
 	// Areas codes, with all below them; empty = everywhere
@@ -1565,6 +1738,69 @@ type ListAreasParams struct {
 
 	// IfNoneMatch ETag of what the client has: 304 when it is still right
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// ListCasesParams defines parameters for ListCases.
+type ListCasesParams struct {
+	// System such as rivers
+	System *string `form:"system,omitempty" json:"system,omitempty"`
+
+	// Kind case type
+	Kind *string `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// State of the type
+	State *string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Open both without it
+	Open *ListCasesParamsOpen `form:"open,omitempty" json:"open,omitempty"`
+
+	// Overdue only what is late
+	Overdue *ListCasesParamsOverdue `form:"overdue,omitempty" json:"overdue,omitempty"`
+
+	// OwnerUnit organisation that must act
+	OwnerUnit *string `form:"owner_unit,omitempty" json:"owner_unit,omitempty"`
+
+	// Area division, with all below it
+	Area *string `form:"area,omitempty" json:"area,omitempty"`
+
+	// SubjectKind what they are about
+	SubjectKind *string `form:"subject_kind,omitempty" json:"subject_kind,omitempty"`
+
+	// SubjectID which one
+	SubjectID *string `form:"subject_id,omitempty" json:"subject_id,omitempty"`
+
+	// Limit how many at most: 50 without it, 500 at most
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// After next of the page before
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// ListCasesParamsOpen defines parameters for ListCases.
+type ListCasesParamsOpen string
+
+// ListCasesParamsOverdue defines parameters for ListCases.
+type ListCasesParamsOverdue string
+
+// OpenCaseParams defines parameters for OpenCase.
+type OpenCaseParams struct {
+	// IdempotencyKey makes a repetition harmless: the same key and body give the same case
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// GetCaseParams defines parameters for GetCase.
+type GetCaseParams struct {
+	// IfNoneMatch ETag of what the client has: 304 when it is still right
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// ActOnCaseParams defines parameters for ActOnCase.
+type ActOnCaseParams struct {
+	// IdempotencyKey makes a repetition harmless: the same key and body give the same case
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch ETag of what is to be changed: 412 when it is another one by now
+	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // StreamDaysParams defines parameters for StreamDays.
@@ -2137,6 +2373,12 @@ type AcknowledgeAlarmJSONRequestBody = Note
 // CallAlarmFalseJSONRequestBody defines body for CallAlarmFalse for application/json ContentType.
 type CallAlarmFalseJSONRequestBody = Note
 
+// OpenCaseJSONRequestBody defines body for OpenCase for application/json ContentType.
+type OpenCaseJSONRequestBody = Opening
+
+// ActOnCaseJSONRequestBody defines body for ActOnCase for application/json ContentType.
+type ActOnCaseJSONRequestBody = Act
+
 // SendCommandJSONRequestBody defines body for SendCommand for application/json ContentType.
 type SendCommandJSONRequestBody = Order
 
@@ -2284,6 +2526,57 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/areas (the `ListAreas` operationId).
 	ListAreas(ctx context.Context, params *ListAreasParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCases Cases one has to do with, the last changed first
+	//
+	// Corresponds with GET /api/v1/cases (the `ListCases` operationId).
+	ListCases(ctx context.Context, params *ListCasesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpenCaseWithBody Open a case
+	//
+	// 200 with the same case when it is a repetition.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/cases (the `OpenCase` operationId).
+	OpenCaseWithBody(ctx context.Context, params *OpenCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpenCase Open a case
+	//
+	// 200 with the same case when it is a repetition.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/cases (the `OpenCase` operationId).
+	OpenCase(ctx context.Context, params *OpenCaseParams, body OpenCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCase One case
+	//
+	// Corresponds with GET /api/v1/cases/{id} (the `GetCase` operationId).
+	GetCase(ctx context.Context, id string, params *GetCaseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ActOnCaseWithBody Act on a case
+	//
+	// If-Match must name the version that was seen; 428 without it
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/cases/{id}/actions/{action} (the `ActOnCase` operationId).
+	ActOnCaseWithBody(ctx context.Context, id string, action string, params *ActOnCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ActOnCase Act on a case
+	//
+	// If-Match must name the version that was seen; 428 without it
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/cases/{id}/actions/{action} (the `ActOnCase` operationId).
+	ActOnCase(ctx context.Context, id string, action string, params *ActOnCaseParams, body ActOnCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCaseEvents What was done on a case, with the hash of each
+	//
+	// Corresponds with GET /api/v1/cases/{id}/events (the `ListCaseEvents` operationId).
+	ListCaseEvents(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StreamDays Judged days of many outlets, one a line, at most a year
 	//
@@ -2632,6 +2925,127 @@ func (c *Client) CallAlarmFalse(ctx context.Context, id string, params *CallAlar
 // Corresponds with GET /api/v1/areas (the `ListAreas` operationId).
 func (c *Client) ListAreas(ctx context.Context, params *ListAreasParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAreasRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCases Cases one has to do with, the last changed first
+//
+// Corresponds with GET /api/v1/cases (the `ListCases` operationId).
+func (c *Client) ListCases(ctx context.Context, params *ListCasesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCasesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpenCaseWithBody Open a case
+//
+// 200 with the same case when it is a repetition.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/cases (the `OpenCase` operationId).
+func (c *Client) OpenCaseWithBody(ctx context.Context, params *OpenCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpenCaseRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpenCase Open a case
+//
+// 200 with the same case when it is a repetition.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/cases (the `OpenCase` operationId).
+func (c *Client) OpenCase(ctx context.Context, params *OpenCaseParams, body OpenCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpenCaseRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCase One case
+//
+// Corresponds with GET /api/v1/cases/{id} (the `GetCase` operationId).
+func (c *Client) GetCase(ctx context.Context, id string, params *GetCaseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCaseRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ActOnCaseWithBody Act on a case
+//
+// If-Match must name the version that was seen; 428 without it
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/cases/{id}/actions/{action} (the `ActOnCase` operationId).
+func (c *Client) ActOnCaseWithBody(ctx context.Context, id string, action string, params *ActOnCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActOnCaseRequestWithBody(c.Server, id, action, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ActOnCase Act on a case
+//
+// If-Match must name the version that was seen; 428 without it
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/cases/{id}/actions/{action} (the `ActOnCase` operationId).
+func (c *Client) ActOnCase(ctx context.Context, id string, action string, params *ActOnCaseParams, body ActOnCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActOnCaseRequest(c.Server, id, action, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCaseEvents What was done on a case, with the hash of each
+//
+// Corresponds with GET /api/v1/cases/{id}/events (the `ListCaseEvents` operationId).
+func (c *Client) ListCaseEvents(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCaseEventsRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -3812,6 +4226,398 @@ func NewListAreasRequest(server string, params *ListAreasParams) (*http.Request,
 			req.Header.Set("If-None-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListCasesRequest constructs an http.Request for the ListCases method
+func NewListCasesRequest(server string, params *ListCasesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/cases")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.System != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "system", *params.System, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Open != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "open", *params.Open, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Overdue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "overdue", *params.Overdue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.OwnerUnit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "owner_unit", *params.OwnerUnit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Area != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "area", *params.Area, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubjectKind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject_kind", *params.SubjectKind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubjectID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject_id", *params.SubjectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOpenCaseRequest calls the generic OpenCase builder with application/json body
+func NewOpenCaseRequest(server string, params *OpenCaseParams, body OpenCaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOpenCaseRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewOpenCaseRequestWithBody constructs an http.Request for the OpenCase method, with any body, and a specified content type
+func NewOpenCaseRequestWithBody(server string, params *OpenCaseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/cases")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetCaseRequest constructs an http.Request for the GetCase method
+func NewGetCaseRequest(server string, id string, params *GetCaseParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/cases/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewActOnCaseRequest calls the generic ActOnCase builder with application/json body
+func NewActOnCaseRequest(server string, id string, action string, params *ActOnCaseParams, body ActOnCaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewActOnCaseRequestWithBody(server, id, action, params, "application/json", bodyReader)
+}
+
+// NewActOnCaseRequestWithBody constructs an http.Request for the ActOnCase method, with any body, and a specified content type
+func NewActOnCaseRequestWithBody(server string, id string, action string, params *ActOnCaseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "action", action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/cases/%s/actions/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListCaseEventsRequest constructs an http.Request for the ListCaseEvents method
+func NewListCaseEventsRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/cases/%s/events", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -7302,6 +8108,63 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/areas (the `ListAreas` operationId).
 	ListAreasWithResponse(ctx context.Context, params *ListAreasParams, reqEditors ...RequestEditorFn) (*ListAreasResponse, error)
 
+	// ListCasesWithResponse Cases one has to do with, the last changed first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/cases (the `ListCases` operationId).
+	ListCasesWithResponse(ctx context.Context, params *ListCasesParams, reqEditors ...RequestEditorFn) (*ListCasesResponse, error)
+
+	// OpenCaseWithBodyWithResponse Open a case
+	//
+	// 200 with the same case when it is a repetition.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/cases (the `OpenCase` operationId).
+	OpenCaseWithBodyWithResponse(ctx context.Context, params *OpenCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OpenCaseResponse, error)
+
+	// OpenCaseWithResponse Open a case
+	//
+	// 200 with the same case when it is a repetition.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/cases (the `OpenCase` operationId).
+	OpenCaseWithResponse(ctx context.Context, params *OpenCaseParams, body OpenCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*OpenCaseResponse, error)
+
+	// GetCaseWithResponse One case
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/cases/{id} (the `GetCase` operationId).
+	GetCaseWithResponse(ctx context.Context, id string, params *GetCaseParams, reqEditors ...RequestEditorFn) (*GetCaseResponse, error)
+
+	// ActOnCaseWithBodyWithResponse Act on a case
+	//
+	// If-Match must name the version that was seen; 428 without it
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/cases/{id}/actions/{action} (the `ActOnCase` operationId).
+	ActOnCaseWithBodyWithResponse(ctx context.Context, id string, action string, params *ActOnCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ActOnCaseResponse, error)
+
+	// ActOnCaseWithResponse Act on a case
+	//
+	// If-Match must name the version that was seen; 428 without it
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/cases/{id}/actions/{action} (the `ActOnCase` operationId).
+	ActOnCaseWithResponse(ctx context.Context, id string, action string, params *ActOnCaseParams, body ActOnCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*ActOnCaseResponse, error)
+
+	// ListCaseEventsWithResponse What was done on a case, with the hash of each
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/cases/{id}/events (the `ListCaseEvents` operationId).
+	ListCaseEventsWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*ListCaseEventsResponse, error)
+
 	// StreamDaysWithResponse Judged days of many outlets, one a line, at most a year
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7917,6 +8780,260 @@ func (r ListAreasResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListAreasResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListCasesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Cases
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCasesResponse) GetJSON200() *Cases {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListCasesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCasesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCasesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCasesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCasesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OpenCaseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Case
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Case
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OpenCaseResponse) GetJSON200() *Case {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r OpenCaseResponse) GetJSON201() *Case {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OpenCaseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OpenCaseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OpenCaseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OpenCaseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetCaseResponse200Headers the declared response headers of an HTTP 200 response for GetCase
+type GetCaseResponse200Headers struct {
+	ETag *string
+}
+
+type GetCaseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Case
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetCaseResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCaseResponse) GetJSON200() *Case {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetCaseResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCaseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCaseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCaseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCaseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ActOnCaseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Case
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ActOnCaseResponse) GetJSON200() *Case {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ActOnCaseResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ActOnCaseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ActOnCaseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ActOnCaseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ActOnCaseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListCaseEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CaseEvents
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCaseEventsResponse) GetJSON200() *CaseEvents {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListCaseEventsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCaseEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCaseEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCaseEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCaseEventsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9845,6 +10962,105 @@ func (c *ClientWithResponses) ListAreasWithResponse(ctx context.Context, params 
 	return ParseListAreasResponse(rsp)
 }
 
+// ListCasesWithResponse Cases one has to do with, the last changed first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/cases (the `ListCases` operationId).
+func (c *ClientWithResponses) ListCasesWithResponse(ctx context.Context, params *ListCasesParams, reqEditors ...RequestEditorFn) (*ListCasesResponse, error) {
+	rsp, err := c.ListCases(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCasesResponse(rsp)
+}
+
+// OpenCaseWithBodyWithResponse Open a case
+//
+// 200 with the same case when it is a repetition.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/cases (the `OpenCase` operationId).
+func (c *ClientWithResponses) OpenCaseWithBodyWithResponse(ctx context.Context, params *OpenCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OpenCaseResponse, error) {
+	rsp, err := c.OpenCaseWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpenCaseResponse(rsp)
+}
+
+// OpenCaseWithResponse Open a case
+//
+// 200 with the same case when it is a repetition.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/cases (the `OpenCase` operationId).
+func (c *ClientWithResponses) OpenCaseWithResponse(ctx context.Context, params *OpenCaseParams, body OpenCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*OpenCaseResponse, error) {
+	rsp, err := c.OpenCase(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpenCaseResponse(rsp)
+}
+
+// GetCaseWithResponse One case
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/cases/{id} (the `GetCase` operationId).
+func (c *ClientWithResponses) GetCaseWithResponse(ctx context.Context, id string, params *GetCaseParams, reqEditors ...RequestEditorFn) (*GetCaseResponse, error) {
+	rsp, err := c.GetCase(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCaseResponse(rsp)
+}
+
+// ActOnCaseWithBodyWithResponse Act on a case
+//
+// If-Match must name the version that was seen; 428 without it
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/cases/{id}/actions/{action} (the `ActOnCase` operationId).
+func (c *ClientWithResponses) ActOnCaseWithBodyWithResponse(ctx context.Context, id string, action string, params *ActOnCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ActOnCaseResponse, error) {
+	rsp, err := c.ActOnCaseWithBody(ctx, id, action, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActOnCaseResponse(rsp)
+}
+
+// ActOnCaseWithResponse Act on a case
+//
+// If-Match must name the version that was seen; 428 without it
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/cases/{id}/actions/{action} (the `ActOnCase` operationId).
+func (c *ClientWithResponses) ActOnCaseWithResponse(ctx context.Context, id string, action string, params *ActOnCaseParams, body ActOnCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*ActOnCaseResponse, error) {
+	rsp, err := c.ActOnCase(ctx, id, action, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActOnCaseResponse(rsp)
+}
+
+// ListCaseEventsWithResponse What was done on a case, with the hash of each
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/cases/{id}/events (the `ListCaseEvents` operationId).
+func (c *ClientWithResponses) ListCaseEventsWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*ListCaseEventsResponse, error) {
+	rsp, err := c.ListCaseEvents(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCaseEventsResponse(rsp)
+}
+
 // StreamDaysWithResponse Judged days of many outlets, one a line, at most a year
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10610,6 +11826,194 @@ func ParseListAreasResponse(rsp *http.Response) (*ListAreasResponse, error) {
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListCasesResponse parses an HTTP response from a ListCasesWithResponse call
+func ParseListCasesResponse(rsp *http.Response) (*ListCasesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCasesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Cases
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOpenCaseResponse parses an HTTP response from a OpenCaseWithResponse call
+func ParseOpenCaseResponse(rsp *http.Response) (*OpenCaseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OpenCaseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Case
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Case
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetCaseResponse parses an HTTP response from a GetCaseWithResponse call
+func ParseGetCaseResponse(rsp *http.Response) (*GetCaseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCaseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Case
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetCaseResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseActOnCaseResponse parses an HTTP response from a ActOnCaseWithResponse call
+func ParseActOnCaseResponse(rsp *http.Response) (*ActOnCaseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ActOnCaseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Case
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListCaseEventsResponse parses an HTTP response from a ListCaseEventsWithResponse call
+func ParseListCaseEventsResponse(rsp *http.Response) (*ListCaseEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCaseEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CaseEvents
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil

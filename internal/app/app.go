@@ -446,7 +446,7 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	catalogue := i18n.Default()
 	engine, err := web.New(web.Options{
-		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates(), peopleweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
+		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates(), peopleweb.Templates(), caseweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
 		Version: a.o.Version, Adopt: a.c.HJ212.AdoptUnknown, Unread: a.unread,
 	})
 	if err != nil {
@@ -472,6 +472,7 @@ func (a *App) handler() (http.Handler, error) {
 	})
 	deps.SignInWays = accounts.Ways
 	deps.Dialogues, deps.Keeping, deps.Things, deps.Addresses = a.asks, a.keeping, a.entities, Routes()
+	deps.Operations = caseweb.Operations()
 	if a.gaps != nil {
 		deps.Gaps = a.gaps
 	}
@@ -506,7 +507,9 @@ func (a *App) handler() (http.Handler, error) {
 	accounts.Links = a.pages.LinksFor
 	accounts.Register(mux)
 	peopleweb.New(peopleweb.Deps{Engine: engine, People: a.people, Auth: a.auth, Names: registryPlaces{a.registry}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
-	caseweb.New(caseweb.Deps{Cases: a.cases, Limiter: deps.Limiter, Now: a.now}).Register(mux)
+	caseweb.New(caseweb.Deps{
+		Engine: engine, Cases: a.cases, Limiter: deps.Limiter, UnitName: a.unitName, From: func(r *http.Request) string { return a.auth.Client(r).Address }, Links: a.pages.LinksFor, Now: a.now,
+	}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
 		Version: a.o.Version, Now: a.now, Logger: a.log,

@@ -100,3 +100,12 @@ func (a *App) sweepCases(ctx context.Context) error {
 		}
 	}
 }
+
+// unitName is an organisation that acts on cases, in words.
+func (a *App) unitName(id string) (casework.Text, bool) {
+	if e := a.registry.Snapshot().Enterprises[id]; e != nil {
+		return casework.Text(e.Name), true
+	}
+	o, err := a.people.Organisation(context.Background(), id)
+	return casework.Text(o.Name), err == nil
+}

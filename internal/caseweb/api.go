@@ -17,6 +17,9 @@ import (
 	"plateau/internal/platform/casework"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
+	"plateau/internal/platform/openapi"
+	"plateau/internal/web"
+	"plateau/internal/web/kit"
 )
 
 // Open is the permission to work with cases: which ones, the case decides.
@@ -24,45 +27,82 @@ const Open = access.Permission("platform.cases")
 
 // Deps are what the handlers stand on.
 type Deps struct {
-	Cases   *casework.Service
-	Limiter *httpd.Limiter // of the interface, shared with others; nil: no limit
-	Now     func() time.Time
+	Engine   *web.Engine // made with Templates() among its templates
+	Cases    *casework.Service
+	Limiter  *httpd.Limiter                        // of the interface, shared with others; nil: no limit
+	UnitName func(id string) (casework.Text, bool) // an organisation in words; nil: none are shown
+	From     func(r *http.Request) string          // address a request comes from
+	Links    func(r *http.Request) []web.Link      // modules that who asks may open; nil: none
+	Now      func() time.Time
 }
 
-// Handler serves the interface.
-type Handler struct{ Deps }
+// Handler serves the interface and the pages.
+type Handler struct {
+	Deps
+	looked tries
+}
 
 // New returns the handler.
-func New(d Deps) *Handler { return &Handler{d} }
+func New(d Deps) *Handler { return &Handler{Deps: d} }
 
+// route is one operation: what is served, and what the document says of it.
 type route struct {
-	method, path string
-	serve        func(*Handler, http.ResponseWriter, *http.Request, auth.Principal) error
+	openapi.Op
+	serve func(*Handler, http.ResponseWriter, *http.Request, auth.Principal) error
 }
 
 func routes() []route {
+	id := openapi.Param{Name: "id", In: "path", Text: "ID of the case"}
+	once := openapi.Param{Name: "Idempotency-Key", In: "header", Text: "makes a repetition harmless: the same key and body give the same case"}
+	op := func(method, path, name, text string, body, answer any, params ...openapi.Param) openapi.Op {
+		return openapi.Op{Method: method, Path: "/api/v1/cases" + path, ID: name, Tag: "cases", Summary: text, Body: body, Answer: answer, Params: params}
+	}
+	opening := op(http.MethodPost, "", "openCase", "Open a case", apiOpening{}, apiCase{}, once)
+	opening.Status = http.StatusCreated
+	opening.Also = map[int]any{http.StatusOK: apiCase{}}
+	opening.Text = "200 with the same case when it is a repetition"
+	get := op(http.MethodGet, "/{id}", "getCase", "One case", nil, apiCase{}, id)
+	get.Tagged = true
+	act := op(http.MethodPost, "/{id}/actions/{action}", "actOnCase", "Act on a case", apiAct{}, apiCase{}, id,
+		openapi.Param{Name: "action", In: "path", Text: "one of allowed_actions"}, once)
+	act.Match = true
+	act.Text = "If-Match must name the version that was seen; 428 without it"
 	return []route{
-		{http.MethodGet, "/api/v1/cases", (*Handler).list},
-		{http.MethodPost, "/api/v1/cases", (*Handler).open},
-		{http.MethodGet, "/api/v1/cases/{id}", (*Handler).get},
-		{http.MethodGet, "/api/v1/cases/{id}/events", (*Handler).events},
-		{http.MethodPost, "/api/v1/cases/{id}/actions/{action}", (*Handler).act},
+		{op(http.MethodGet, "", "listCases", "Cases one has to do with, the last changed first", nil, apiCases{},
+			openapi.Param{Name: "system", Text: "such as rivers"}, openapi.Param{Name: "kind", Text: "case type"}, openapi.Param{Name: "state", Text: "of the type"},
+			openapi.Param{Name: "open", Enum: []string{"true", "false"}, Text: "both without it"}, openapi.Param{Name: "overdue", Enum: []string{"true"}, Text: "only what is late"},
+			openapi.Param{Name: "owner_unit", Text: "organisation that must act"}, openapi.Param{Name: "area", Text: "division, with all below it"},
+			openapi.Param{Name: "subject_kind", Text: "what they are about"}, openapi.Param{Name: "subject_id", Text: "which one"},
+			openapi.Param{Name: "limit", Type: "integer", Text: "how many at most: 50 without it, 500 at most"}, openapi.Param{Name: "after", Text: "next of the page before"}), (*Handler).list},
+		{opening, (*Handler).open},
+		{get, (*Handler).get},
+		{op(http.MethodGet, "/{id}/events", "listCaseEvents", "What was done on a case, with the hash of each", nil, apiCaseEvents{}, id), (*Handler).events},
+		{act, (*Handler).act},
 	}
 }
 
 // Routes lists the addresses with what opens them.
 func Routes() (out []access.Route) {
 	for _, rt := range routes() {
-		out = append(out, access.Route{Method: rt.method, Path: rt.path, May: Open})
+		out = append(out, access.Route{Method: rt.Method, Path: rt.Path, May: Open})
+	}
+	return append(out, kit.Declared(pages())...)
+}
+
+// Operations are those of the interface, for its document.
+func Operations() (out []openapi.Op) {
+	for _, rt := range routes() {
+		out = append(out, rt.Op)
 	}
 	return out
 }
 
 // Register adds all routes.
 func (h *Handler) Register(mux *http.ServeMux) {
+	kit.Register(mux, kit.Module{Engine: h.Engine, Words: "case", Links: h.Links, Now: h.Now}, h, pages(), func(c *kit.Call) *call { return &call{c} })
 	for _, rt := range routes() {
-		access.Default().Declared(rt.method, rt.path, Open)
-		mux.Handle(rt.method+" "+rt.path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		access.Default().Declared(rt.Method, rt.Path, Open)
+		mux.Handle(rt.Method+" "+rt.Path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Add("Vary", "Authorization, Accept-Language")
 			if err := h.serve(rt, w, r); err != nil {
 				problem(w, r, err)
@@ -299,13 +339,13 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request, p auth.Principa
 	if err != nil {
 		return err
 	}
-	out := apiEvents{Events: []apiEvent{}}
+	out := apiCaseEvents{Events: []apiCaseEvent{}}
 	for i := range list {
 		e := &list[i]
 		if !a.Reads(c, e) {
 			e.Actor, e.Post, e.Body.Form, e.Body.Opens = "", "", nil, nil
 		}
-		out.Events = append(out.Events, apiEvent{
+		out.Events = append(out.Events, apiCaseEvent{
 			Seq: e.Seq, At: e.At, Occurred: e.Occurred, Actor: e.Actor, Post: e.Post, OnBehalfOf: e.OnBehalfOf, Action: e.Action, From: e.From, To: e.To,
 			Payload: e.Body.Form, Attachments: e.Body.Attachments, Visibility: string(e.Visibility), Prev: e.Prev, Hash: e.Hash,
 		})

@@ -1,3 +1,3 @@
-// Package caseweb is the interface of cases for programs: opening one, reading it,
-// acting on it.
+// Package caseweb is the interface of cases for programs (opening one, reading it,
+// acting on it), and the public page of a tracking number.
 package caseweb

@@ -38,7 +38,6 @@ type apiOpening struct {
 	Source      string            `json:"source"`
 	Subject     *apiSubject       `json:"subject,omitempty"`
 	Parent      string            `json:"parent,omitempty"`
-	Data        map[string]string `json:"data,omitempty"`
 	Payload     map[string]string `json:"payload,omitempty"` // form of the action that opens it
 	Attachments []string          `json:"attachments,omitempty"`
 	Occurred    time.Time         `json:"occurred_at,omitzero"`
@@ -46,7 +45,7 @@ type apiOpening struct {
 
 func (in *apiOpening) opening() casework.Opening {
 	o := casework.Opening{
-		Kind: in.Kind, Action: in.Action, Severity: in.Severity, Category: in.Category, Title: in.Title, Text: in.Description, Lang: in.Lang, Source: in.Source, Parent: in.Parent, Data: in.Data,
+		Kind: in.Kind, Action: in.Action, Severity: in.Severity, Category: in.Category, Title: in.Title, Text: in.Description, Lang: in.Lang, Source: in.Source, Parent: in.Parent,
 		Location: casework.Location{Area: in.Location.Area, AccuracyM: in.Location.Accuracy, Address: in.Location.Address, Reach: in.Location.Reach},
 	}
 	if p := in.Location.Point; p != nil {
@@ -132,7 +131,7 @@ type apiCases struct {
 	Next  string    `json:"next,omitempty"`
 }
 
-type apiEvent struct {
+type apiCaseEvent struct {
 	Seq         int               `json:"seq"`
 	At          time.Time         `json:"at"`
 	Occurred    time.Time         `json:"occurred_at"`
@@ -149,8 +148,8 @@ type apiEvent struct {
 	Hash        string            `json:"hash"`
 }
 
-type apiEvents struct {
-	Events []apiEvent `json:"events"`
+type apiCaseEvents struct {
+	Events []apiCaseEvent `json:"events"`
 }
 
 // view is a case as an actor may see it.

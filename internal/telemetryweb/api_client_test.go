@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"testing"
 	"time"
 
@@ -33,18 +32,6 @@ func generated(t *testing.T, r *rig, role string) *apiclient.ClientWithResponses
 		t.Fatal(err)
 	}
 	return c
-}
-
-// TestClientIsOfThisDocument: "make generate" was run.
-func TestClientIsOfThisDocument(t *testing.T) {
-	t.Parallel()
-	have, err := os.ReadFile("../apiclient/openapi.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(have), string(Document())); d != "" {
-		t.Errorf("the generated client is of another document; run make generate:\n%s", d)
-	}
 }
 
 func TestGeneratedClientPages(t *testing.T) {

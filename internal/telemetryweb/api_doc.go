@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/openapi"
@@ -14,9 +13,9 @@ import (
 )
 
 // tagOrder are the groups of operations.
-var tagOrder = []string{"about", "registry", "values", "alarms", "events", "rules", "loggers"}
+var tagOrder = []string{"about", "registry", "values", "alarms", "events", "rules", "loggers", "cases"}
 
-const about = `Outlets, judged values, alarms, events and loggers for programs.
+const about = `Outlets, judged values, alarms, events, loggers and cases for programs.
 
 Send the token as "Authorization: Bearer TOKEN". Instants are RFC 3339; answers give them in UTC+8, the time of the
 judgement. Errors are application/problem+json (RFC 9457). Lists come in pages: next in the body, and the header Link,
@@ -26,16 +25,18 @@ whole list (frames come in pages all the same); hours and days are read in parts
 {"error": …} tells that it broke off. Answers have an ETag; send it as If-None-Match. RateLimit and RateLimit-Policy tell what is
 left; 429 has Retry-After. Members and kinds may be added: leave out what you do not know.`
 
-func describe(strict bool) []byte {
+func describe(strict bool, more ...openapi.Op) []byte {
 	var ops []openapi.Op
 	for _, o := range operations() {
 		ops = append(ops, o.Op)
 	}
+	ops = append(ops, more...)
 	return openapi.Build(openapi.Info{
 		Title: "Plateau", Version: "1", Text: about, Problem: httpd.Details{}, TagOrder: tagOrder, Strict: strict,
 		Tags: map[string]string{
 			"about": "the interface itself", "registry": "divisions, enterprises, outlets", "values": "what was measured and judged", "alarms": "episodes and what people did with them",
 			"events": "what happened, in order, and who is told", "rules": "dated rules, limits, code tables", "loggers": "loggers, frames, dialogues, gaps",
+			"cases": "what must end in a person's answer",
 		},
 		Raw: map[reflect.Type]openapi.Raw{
 			reflect.TypeFor[apiEvent]():     {Name: "Event", Schema: events.Schema},
@@ -44,17 +45,9 @@ func describe(strict bool) []byte {
 	}, ops)
 }
 
-// Document is the OpenAPI 3.1 document of the interface.
-func Document() []byte {
-	documentOnce.Do(func() { document = describe(false) })
-	return document
-}
-
-// No sync.OnceValue: one of the operations serves the document.
-var (
-	documentOnce sync.Once
-	document     []byte
-)
+// Document is the OpenAPI 3.1 document of the interface, with the operations of
+// other modules.
+func Document(more ...openapi.Op) []byte { return describe(false, more...) }
 
 func apiDocRoutes() []route { return []route{{"GET", "/api", Open, (*Handler).apiPage}} }
 
@@ -82,7 +75,11 @@ type docParam struct {
 func (h *Handler) apiPage(c *call) error {
 	groups := map[string]*docGroup{}
 	var out []docGroup
-	for _, o := range operations() {
+	all := operations()
+	for _, o := range h.Operations {
+		all = append(all, op{Op: o})
+	}
+	for _, o := range all {
 		g := groups[o.Tag]
 		if g == nil {
 			g = &docGroup{ID: o.Tag, Title: c.l.T("api_doc.tag_" + o.Tag)}
@@ -99,7 +96,7 @@ func (h *Handler) apiPage(c *call) error {
 }
 
 // sampleValues stand for parameters of the path in examples.
-var sampleValues = strings.NewReplacer("/outlets/{id}", "/outlets/1", "/enterprises/{id}", "/enterprises/ENTERPRISE", "/rules/{id}", "/rules/cems.hour_mean", "{mn}", "MN", "{period}", "2026-11", "{id}", "ID")
+var sampleValues = strings.NewReplacer("/outlets/{id}", "/outlets/1", "/enterprises/{id}", "/enterprises/ENTERPRISE", "/rules/{id}", "/rules/cems.hour_mean", "{action}", "hand_out", "{mn}", "MN", "{period}", "2026-11", "{id}", "ID")
 
 func (c *call) docOp(o *op) docOp {
 	d := docOp{
@@ -133,5 +130,6 @@ func (c *call) docOp(o *op) docOp {
 // sampleBodies are bodies of examples, by operation.
 var sampleBodies = map[string]string{
 	"acknowledgeAlarm": `{"note": "on the way"}`, "callAlarmFalse": `{"note": "calibration gas"}`, "sendCommand": `{"act": "get_clock"}`,
+	"openCase": `{"kind": "river_case", "category": "litter", "title": "岸边垃圾", "source": "patrol", "location": {"area": "540102"}}`, "actOnCase": `{"payload": {"unit": "ORGANISATION"}}`,
 	"addWebhook": `{"url": "https://example.org/hook", "kinds": ["alarm.raised"]}`, "changeWebhook": `{"paused": true}`,
 }

@@ -310,7 +310,7 @@ func (h *Handler) apiLimits(c *call) error {
 func (h *Handler) apiDocument(c *call) error {
 	c.r.URL.RawQuery = ""                                // whole, whatever fields are asked for
 	c.w.Header().Set("Access-Control-Allow-Origin", "*") // no secret: tools in browsers may read it
-	return c.json(Document())
+	return c.json(h.document())
 }
 
 // outletIDs are all outlets by number.

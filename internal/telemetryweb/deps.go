@@ -11,6 +11,7 @@ import (
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
+	"plateau/internal/platform/openapi"
 	"plateau/internal/sensorthings"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/dialogue"
@@ -37,16 +38,18 @@ type Deps struct {
 	Gaps      Gaps      // nil: gaps are not looked for
 	Dialogues Dialogues // nil: nothing can be asked of loggers
 	Sessions  Sessions
-	Rules     *rules.Set     // nil: the embedded ones
-	WhatIf    WhatIfer       // nil: pages do not tell what a rule would change
-	Jobs      Jobs           // nil: every report is made while the reader waits
-	Handover  Handovers      // nil: shifts are shown, nothing is signed
-	Commands  Commands       // nil: the record of a shift goes without them
-	Keeping   Keeping        // nil: there is no page of what is kept
-	Webhooks  Webhooks       // nil: nobody is told of events
-	Events    Events         // nil: there is no log of events
-	BaseURL   string         // of the installation, for links in events; "" = they are paths
-	Limiter   *httpd.Limiter // of the interface; nil: programs may ask as often as they like
+	// Operations are those of other modules in the interface, for its document.
+	Operations []openapi.Op
+	Rules      *rules.Set     // nil: the embedded ones
+	WhatIf     WhatIfer       // nil: pages do not tell what a rule would change
+	Jobs       Jobs           // nil: every report is made while the reader waits
+	Handover   Handovers      // nil: shifts are shown, nothing is signed
+	Commands   Commands       // nil: the record of a shift goes without them
+	Keeping    Keeping        // nil: there is no page of what is kept
+	Webhooks   Webhooks       // nil: nobody is told of events
+	Events     Events         // nil: there is no log of events
+	BaseURL    string         // of the installation, for links in events; "" = they are paths
+	Limiter    *httpd.Limiter // of the interface; nil: programs may ask as often as they like
 	// Things reads what clients of SensorThings made; nil: there are no pages of it.
 	Things sensorthings.Reader
 	// Addresses are all of the program with what opens them, for the page of who
@@ -212,6 +215,8 @@ type SampleUser struct {
 type Handler struct {
 	Deps
 
+	document func() []byte // of the interface, made when it is first asked for
+
 	mu         sync.Mutex
 	effects    []*effectRun // the last ones, oldest first
 	effectTurn sync.Mutex   // held by the one that computes
@@ -230,6 +235,7 @@ func New(d Deps) *Handler {
 		d.Logger = slog.Default()
 	}
 	h := &Handler{Deps: d}
+	h.document = sync.OnceValue(func() []byte { return Document(d.Operations...) })
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	return h
 }

@@ -1,6 +1,8 @@
 package casework
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +85,14 @@ func (t *Type) ActionIn(name, state string) *Action {
 // hasAction reports whether there is an action of a name in any state.
 func (t *Type) hasAction(name string) bool {
 	return slices.ContainsFunc(t.Actions, func(x *Action) bool { return x.Name == name })
+}
+
+// Opens is the action of a name that opens a case; nil when there is none.
+func (t *Type) Opens(name string) *Action {
+	if i := slices.IndexFunc(t.Actions, func(x *Action) bool { return x.Name == name && len(x.From) == 0 }); i >= 0 {
+		return t.Actions[i]
+	}
+	return nil
 }
 
 // Clock is the clock of a name; nil when there is none.
@@ -202,8 +212,16 @@ func (s *step) form() error {
 			f.Fields[i].check(&checks, s.in.Form[f.Fields[i].Name])
 		}
 	}
+	checks.Require(len(s.in.Attachments) <= maxAttachments, "attachments", "err.case.attachments", "max", maxAttachments)
+	for _, a := range s.in.Attachments {
+		sum, err := hex.DecodeString(a)
+		checks.Require(err == nil && len(sum) == sha256.Size, "attachments", "err.case.attachment")
+	}
 	return checks.Err()
 }
+
+// maxAttachments bounds what comes with one act.
+const maxAttachments = 20
 
 // maxText bounds a text where its field does not.
 const maxText = 4000

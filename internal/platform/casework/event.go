@@ -44,6 +44,7 @@ type Body struct {
 	Opens       *Opening          `json:"opens,omitempty"`
 	Form        map[string]string `json:"form,omitempty"`
 	Attachments []string          `json:"attachments,omitempty"` // SHA-256 of what is attached
+	Tell        []string          `json:"tell,omitempty"`        // who is to be told, in the words of the type
 	Changes     Changes           `json:"changes"`
 }
 

@@ -3,6 +3,7 @@ package casework
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,11 +52,7 @@ func (o *Opening) check(t *Type, areas interface{ HasArea(code string) bool }) e
 		o.Lang = "zh"
 	}
 	c.Require(o.Lang == "zh" || o.Lang == "bo" || o.Lang == "en", "lang", "err.field.choice", "choices", "zh, bo, en")
-	known := false
-	for _, s := range Sources {
-		known = known || s == o.Source
-	}
-	c.Require(known, "source", "err.field.choice", "choices", strings.Join(Sources, ", "))
+	c.Require(slices.Contains(Sources, o.Source), "source", "err.field.choice", "choices", strings.Join(Sources, ", "))
 	c.Require(o.Location.Area != "" && areas.HasArea(o.Location.Area), "location.area", "err.field.area_code")
 	l := &o.Location
 	l.HasPoint = l.HasPoint || l.Lat != 0 || l.Lon != 0
@@ -81,15 +78,15 @@ func (o *Opening) check(t *Type, areas interface{ HasArea(code string) bool }) e
 	if o.Severity == 0 {
 		o.Severity = category.Severity
 	}
-	levels, last := []string{}, 0
+	var levels []string
 	for _, s := range t.Severities {
-		levels, last = append(levels, string(rune('0'+s.Level))), s.Level
+		levels = append(levels, strconv.Itoa(s.Level))
 	}
-	if o.Severity == 0 {
-		o.Severity = last
-	}
-	if len(levels) > 0 {
-		c.Require(strings.Contains(strings.Join(levels, " "), string(rune('0'+o.Severity))), "severity", "err.field.choice", "choices", strings.Join(levels, ", "))
+	if n := len(levels); n > 0 {
+		if o.Severity == 0 {
+			o.Severity = t.Severities[n-1].Level
+		}
+		c.Require(slices.Contains(levels, strconv.Itoa(o.Severity)), "severity", "err.field.choice", "choices", strings.Join(levels, ", "))
 	}
 	o.System, o.Version = t.System, t.Version
 	return c.Err()
@@ -146,6 +143,6 @@ func (t *Type) begin(o Opening, x *Action, a *Actor, in Input, now time.Time, en
 		s.start(st.Clock)
 	}
 	s.effects()
-	e.Body.Changes = s.out
+	e.Body.Changes, e.Body.Tell = s.out, s.told
 	return c, e, nil
 }

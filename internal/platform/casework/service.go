@@ -157,6 +157,9 @@ func (s *Service) Open(ctx context.Context, o Opening, in Input, by auth.Princip
 
 // OpenIn is Open in a transaction of the caller.
 func (s *Service) OpenIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by auth.Principal, r Request) (c *Case, again bool, err error) {
+	if !by.Known() {
+		r.Key = "" // strangers cannot be told apart, so neither can their repetitions
+	}
 	actor := actorOf(by)
 	if c, err = s.repeated(ctx, tx, actor, r, ""); c != nil || err != nil {
 		return c, c != nil, err
@@ -168,6 +171,13 @@ func (s *Service) OpenIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by
 	}
 	if err := o.check(t, s.Places); err != nil {
 		return nil, false, err
+	}
+	if o.Parent != "" {
+		if _, _, err := s.Get(ctx, o.Parent, by); errs.Is(err, errs.NotFound) {
+			return nil, false, errs.InvalidField("parent", "err.case.no_parent")
+		} else if err != nil {
+			return nil, false, err
+		}
 	}
 	if o.Reporter == "" && by.Known() && by.ID != auth.System.ID {
 		o.Reporter = by.ID
@@ -278,7 +288,7 @@ func (s *Service) actIn(ctx context.Context, tx *db.Tx, id, action string, in In
 	if err != nil {
 		return nil, false, err
 	}
-	e := Event{Case: c.ID, Seq: c.Events + 1, Action: action, From: c.State, To: to, Visibility: t.visibility(action, c.State, a), Body: Body{Salt: salt(), Form: in.Form, Attachments: in.Attachments, Changes: ch}}
+	e := Event{Case: c.ID, Seq: c.Events + 1, Action: action, From: c.State, To: to, Visibility: t.visibility(action, c.State, a), Body: Body{Salt: salt(), Form: in.Form, Attachments: in.Attachments, Tell: told, Changes: ch}}
 	s.from(&e, by, r, now)
 	var prev string
 	if err := tx.QueryRow(ctx, `SELECT hash FROM case_events WHERE case_id = $1 AND seq = $2`, c.ID, c.Events).Scan(&prev); err != nil {
@@ -291,7 +301,6 @@ func (s *Service) actIn(ctx context.Context, tx *db.Tx, id, action string, in In
 	if err := s.update(ctx, tx, t, c); err != nil {
 		return nil, false, err
 	}
-	_ = told // who is told of it comes with notifications of cases
 	return c, false, s.add(ctx, tx, &e, r, by)
 }
 

@@ -168,7 +168,7 @@ func (s *Service) climb(ctx context.Context, tx *db.Tx, t *Type, c *Case, step *
 	if step.Level > 0 {
 		ch.Supervise = &level
 	}
-	e := Event{Case: c.ID, Seq: c.Events + 1, Action: Escalation, From: c.State, To: c.State, Visibility: Staff, Body: Body{Salt: salt(), Form: map[string]string{"clock": clock, "tell": step.Tell}, Changes: ch}}
+	e := Event{Case: c.ID, Seq: c.Events + 1, Action: Escalation, From: c.State, To: c.State, Visibility: Staff, Body: Body{Salt: salt(), Form: map[string]string{"clock": clock}, Tell: []string{step.Tell}, Changes: ch}}
 	s.from(&e, auth.System, Request{}, now)
 	var prev string
 	if err := tx.QueryRow(ctx, `SELECT hash FROM case_events WHERE case_id = $1 AND seq = $2`, c.ID, c.Events).Scan(&prev); err != nil {

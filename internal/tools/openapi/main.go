@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 
+	"plateau/internal/caseweb"
 	"plateau/internal/telemetryweb"
 )
 
@@ -13,7 +14,7 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: openapi FILE")
 	}
-	if err := os.WriteFile(os.Args[1], telemetryweb.Document(), 0o600); err != nil {
+	if err := os.WriteFile(os.Args[1], telemetryweb.Document(caseweb.Operations()...), 0o600); err != nil {
 		log.Fatal(err)
 	}
 }
