@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"html"
 	"io"
 	"math/big"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"plateau/internal/platform/auth"
 	"plateau/internal/platform/errs"
 	"plateau/internal/testkit"
 )
@@ -81,7 +83,7 @@ func TestServices(t *testing.T) {
 		return ask(t, client, http.MethodGet, base+path, "", header...).status
 	}
 
-	if got := ask(t, client, http.MethodGet, base+"/api/v1/outlets", ""); got.status != http.StatusUnauthorized || !strings.Contains(got.body, "SHA-256") && !strings.Contains(got.body, "=") {
+	if got := ask(t, client, http.MethodGet, base+"/api/v1/outlets", ""); got.status != http.StatusUnauthorized || !strings.Contains(got.body, `"code":"key"`) || !strings.Contains(got.body, "=") {
 		t.Errorf("an unknown key: %d %s", got.status, got.body)
 	}
 	id := order(AccountsOrder{Act: "add-key", Login: "province", Label: "key of 2026", Key: text}).ID
@@ -94,6 +96,25 @@ func TestServices(t *testing.T) {
 	}
 	if got := ask(t, client, http.MethodPost, base+"/sta/v1.1/Things", `{"name":"x","description":"x"}`, "Content-Type", "application/json").status; got != http.StatusForbidden {
 		t.Errorf("writing is %d", got)
+	}
+
+	// Who keeps accounts sees its keys, and nothing that only a person has.
+	if err := a.auth.SpendLink(t.Context(), a.firstKey, samplePassword); err != nil {
+		t.Fatal(err)
+	}
+	people := trusting(t, cert)
+	session := signedIn(t, people, "https://"+a.httpAddr).cookies[0]
+	u, err := a.auth.UserByLogin(t.Context(), "province")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := auth.ParseKey([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := ask(t, people, http.MethodGet, "https://"+a.httpAddr+"/en/accounts/"+u.ID, "", "Cookie", session.Name+"="+session.Value)
+	if page.status != http.StatusOK || !strings.Contains(page.body, html.EscapeString(parsed.Fingerprint)) || !strings.Contains(page.body, "key of 2026") || strings.Contains(page.body, "/link\"") || strings.Contains(page.body, "second factor</dt>") {
+		t.Errorf("the account's page: %d\n%s", page.status, page.body)
 	}
 
 	token, err := a.operatorToken(t.Context())
