@@ -113,7 +113,7 @@ func TestServices(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := ask(t, people, http.MethodGet, "https://"+a.httpAddr+"/en/accounts/"+u.ID, "", "Cookie", session.Name+"="+session.Value)
-	if page.status != http.StatusOK || !strings.Contains(page.body, html.EscapeString(parsed.Fingerprint)) || !strings.Contains(page.body, "key of 2026") || strings.Contains(page.body, "/link\"") || strings.Contains(page.body, "second factor</dt>") {
+	if page.status != http.StatusOK || !strings.Contains(html.UnescapeString(page.body), parsed.Fingerprint) || !strings.Contains(page.body, "key of 2026") || strings.Contains(page.body, "/link\"") || strings.Contains(page.body, "second factor</dt>") {
 		t.Errorf("the account's page: %d\n%s", page.status, page.body)
 	}
 
