@@ -171,7 +171,7 @@ func (h *Handler) trackPage(c *call, found *tracked, wrong error) error {
 		entered = found.Number
 	}
 	v := &trackView{Number: c.Field("number", entered, false), PIN: c.Field("pin", "", true), Found: found}
-	v.PIN.Auto, v.PIN.Width, v.Number.Auto = "off", "short", "off"
+	v.PIN.Auto, v.Number.Auto = "off", "off"
 	p := &web.Page{Title: c.L.T("case.track_title"), Private: found != nil && found.Own, Data: v}
 	status, err := c.Faults(wrong, p, &v.Number, &v.PIN)
 	if err != nil {
