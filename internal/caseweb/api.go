@@ -170,35 +170,31 @@ func answer(w http.ResponseWriter, status int, v any) error {
 // maxInput bounds a request; evidence is uploaded by itself.
 const maxInput = 256 << 10
 
-// read reads a JSON body and returns the SHA-256 of its bytes.
-func read(w http.ResponseWriter, r *http.Request, into any) (sum string, err error) {
+// maxKey bounds an Idempotency-Key.
+const maxKey = 200
+
+// read reads a JSON body, and how it was sent: its key and the SHA-256 of its bytes.
+func read(w http.ResponseWriter, r *http.Request, into any) (req casework.Request, err error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxInput))
 	if err != nil {
 		if _, big := errors.AsType[*http.MaxBytesError](err); big {
-			return "", errs.Wrap(err, errs.TooLarge, "")
+			return req, errs.Wrap(err, errs.TooLarge, "")
 		}
-		return "", errs.Wrap(err, errs.Malformed, "")
+		return req, errs.Wrap(err, errs.Malformed, "")
 	}
 	if len(bytes.TrimSpace(raw)) > 0 {
 		dec := json.NewDecoder(bytes.NewReader(raw))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(into); err != nil {
-			return "", errs.Wrap(err, errs.Malformed, "api.body", "fault", err.Error())
+			return req, errs.Wrap(err, errs.Malformed, "api.body", "fault", err.Error())
 		}
 	}
-	h := sha256.Sum256(append([]byte(r.Method+" "+r.URL.Path+"\n"), raw...))
-	return hex.EncodeToString(h[:]), nil
-}
-
-// maxKey bounds an Idempotency-Key.
-const maxKey = 200
-
-func key(r *http.Request) (string, error) {
-	k := r.Header.Get("Idempotency-Key")
-	if len(k) > maxKey {
-		return "", errs.InvalidField("Idempotency-Key", "err.field.long", "max", maxKey)
+	if req.Key = r.Header.Get("Idempotency-Key"); len(req.Key) > maxKey {
+		return req, errs.InvalidField("Idempotency-Key", "err.field.long", "max", maxKey)
 	}
-	return k, nil
+	h := sha256.Sum256(append([]byte(r.Method+" "+r.URL.Path+"\n"), raw...))
+	req.Sum = hex.EncodeToString(h[:])
+	return req, nil
 }
 
 // version reads If-Match, which an act must bring: 428 without it.
@@ -225,16 +221,13 @@ func tag(w http.ResponseWriter, c *casework.Case) {
 
 func (h *Handler) open(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
 	var in apiOpening
-	sum, err := read(w, r, &in)
+	req, err := read(w, r, &in)
 	if err != nil {
 		return err
 	}
-	k, err := key(r)
-	if err != nil {
-		return err
-	}
+	req.Occurred = in.Occurred
 	o := in.opening()
-	c, again, err := h.Cases.Open(r.Context(), o, casework.Input{Form: in.Payload, Attachments: in.Attachments}, p, casework.Request{Key: k, Sum: sum, Occurred: in.Occurred})
+	c, again, err := h.Cases.Open(r.Context(), o, casework.Input{Form: in.Payload, Attachments: in.Attachments}, p, req)
 	if err != nil {
 		return err
 	}
@@ -268,20 +261,15 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, p auth.Principal) 
 
 func (h *Handler) act(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
 	var in apiAct
-	sum, err := read(w, r, &in)
+	req, err := read(w, r, &in)
 	if err != nil {
 		return err
 	}
-	k, err := key(r)
-	if err != nil {
+	req.Occurred = in.Occurred
+	if req.Version, err = version(r); err != nil {
 		return err
 	}
-	v, err := version(r)
-	if err != nil {
-		return err
-	}
-	c, _, err := h.Cases.Act(r.Context(), r.PathValue("id"), r.PathValue("action"), casework.Input{Form: in.Payload, Attachments: in.Attachments}, p,
-		casework.Request{Key: k, Sum: sum, Occurred: in.Occurred, Version: v})
+	c, _, err := h.Cases.Act(r.Context(), r.PathValue("id"), r.PathValue("action"), casework.Input{Form: in.Payload, Attachments: in.Attachments}, p, req)
 	if err != nil {
 		return err
 	}
@@ -319,12 +307,8 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, p auth.Principal)
 		return err
 	}
 	out := apiCases{Cases: []apiCase{}, Next: next}
-	for _, c := range list {
-		a, err := h.Cases.Actor(r.Context(), p, c)
-		if err != nil {
-			return err
-		}
-		out.Cases = append(out.Cases, h.view(c, a))
+	for _, x := range list {
+		out.Cases = append(out.Cases, h.view(x.Case, x.Actor))
 	}
 	w.Header().Set("Cache-Control", "private, no-cache")
 	return answer(w, http.StatusOK, out)

@@ -1,10 +1,6 @@
 package casework
 
-import (
-	"maps"
-	"slices"
-	"time"
-)
+import "time"
 
 // Case is what the events of a case make of it.
 type Case struct {
@@ -97,14 +93,6 @@ func (c *Case) Deadline(clock string) *Deadline {
 		}
 	}
 	return nil
-}
-
-// clone is a copy that shares nothing.
-func (c *Case) clone() *Case {
-	d := *c
-	d.CoUnits, d.Deadlines = slices.Clone(c.CoUnits), slices.Clone(c.Deadlines)
-	d.Counts, d.Data = maps.Clone(c.Counts), maps.Clone(c.Data)
-	return &d
 }
 
 // Changes are what an event does to a case. Together with the state they lead to

@@ -1,7 +1,6 @@
 package casework
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,20 +13,19 @@ import (
 
 // Opening is a case that is to be opened.
 type Opening struct {
-	Kind     string            `json:"kind"`
-	Action   string            `json:"action"`             // by which it is opened; "" = the first that who asks may take
-	Severity int               `json:"severity,omitempty"` // 0 = that of the category, else the least urgent
-	Category string            `json:"category,omitempty"`
-	Title    string            `json:"title"`
-	Text     string            `json:"description,omitempty"`
-	Lang     string            `json:"lang,omitempty"`
-	Location Location          `json:"location"`
-	Source   string            `json:"source"`
-	Subject  Subject           `json:"subject,omitzero"`
-	Parent   string            `json:"parent,omitempty"`
-	Unit     string            `json:"owner_unit,omitempty"`
-	Reporter string            `json:"reporter_id,omitempty"` // account
-	Data     map[string]string `json:"data,omitempty"`
+	Kind     string   `json:"kind"`
+	Action   string   `json:"action"`             // by which it is opened; "" = the first that who asks may take
+	Severity int      `json:"severity,omitempty"` // 0 = that of the category, else the least urgent
+	Category string   `json:"category,omitempty"`
+	Title    string   `json:"title"`
+	Text     string   `json:"description,omitempty"`
+	Lang     string   `json:"lang,omitempty"`
+	Location Location `json:"location"`
+	Source   string   `json:"source"`
+	Subject  Subject  `json:"subject,omitzero"`
+	Parent   string   `json:"parent,omitempty"`
+	Unit     string   `json:"owner_unit,omitempty"`
+	Reporter string   `json:"reporter_id,omitempty"` // account
 
 	// Worked out when it is opened.
 	Tracking string `json:"tracking_no"`
@@ -97,7 +95,7 @@ func (o *Opening) open(e *Event) *Case {
 	return &Case{
 		ID: e.Case, TrackingNo: o.Tracking, System: o.System, Kind: o.Kind, Version: o.Version, StateSince: e.At,
 		Severity: o.Severity, Category: o.Category, Title: o.Title, Text: o.Text, Lang: o.Lang, Location: o.Location,
-		Source: o.Source, Subject: o.Subject, Reporter: o.Reporter, OwnerUnit: o.Unit, Parent: o.Parent, Data: maps.Clone(o.Data), Created: e.At,
+		Source: o.Source, Subject: o.Subject, Reporter: o.Reporter, OwnerUnit: o.Unit, Parent: o.Parent, Created: e.At,
 	}
 }
 

@@ -98,10 +98,10 @@ func (s *Service) Link(c *Case) string {
 	return base64.RawURLEncoding.EncodeToString(s.mac("link", c.ID)[:18])
 }
 
-// IsPIN and IsLink compare in constant time.
+// IsPIN reports whether six digits are those of a case, in constant time.
 func (s *Service) IsPIN(c *Case, pin string) bool { return equal(s.PIN(c), pin) }
 
-// IsLink reports whether a secret is that of a case's address.
+// IsLink reports whether a secret is that of a case's address, in constant time.
 func (s *Service) IsLink(c *Case, link string) bool { return equal(s.Link(c), link) }
 
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
@@ -149,14 +149,13 @@ func (e *StaleError) Error() string {
 // not.
 func (s *Service) Open(ctx context.Context, o Opening, in Input, by auth.Principal, r Request) (c *Case, again bool, err error) {
 	err = s.DB.Tx(ctx, func(tx *db.Tx) error {
-		c, again, err = s.OpenIn(ctx, tx, o, in, by, r)
+		c, again, err = s.openIn(ctx, tx, o, in, by, r)
 		return err
 	})
 	return c, again, err
 }
 
-// OpenIn is Open in a transaction of the caller.
-func (s *Service) OpenIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by auth.Principal, r Request) (c *Case, again bool, err error) {
+func (s *Service) openIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by auth.Principal, r Request) (c *Case, again bool, err error) {
 	if !by.Known() {
 		r.Key = "" // strangers cannot be told apart, so neither can their repetitions
 	}
@@ -289,19 +288,24 @@ func (s *Service) actIn(ctx context.Context, tx *db.Tx, id, action string, in In
 		return nil, false, err
 	}
 	e := Event{Case: c.ID, Seq: c.Events + 1, Action: action, From: c.State, To: to, Visibility: t.visibility(action, c.State, a), Body: Body{Salt: salt(), Form: in.Form, Attachments: in.Attachments, Tell: told, Changes: ch}}
-	s.from(&e, by, r, now)
+	return c, false, s.follow(ctx, tx, t, c, &e, by, r, now)
+}
+
+// follow adds an event to those of a case and makes of the case what comes of it.
+func (s *Service) follow(ctx context.Context, tx *db.Tx, t *Type, c *Case, e *Event, by auth.Principal, r Request, now time.Time) error {
+	s.from(e, by, r, now)
 	var prev string
 	if err := tx.QueryRow(ctx, `SELECT hash FROM case_events WHERE case_id = $1 AND seq = $2`, c.ID, c.Events).Scan(&prev); err != nil {
-		return nil, false, fmt.Errorf("last event of case %s: %w", c.ID, err)
+		return fmt.Errorf("last event of case %s: %w", c.ID, err)
 	}
-	c.apply(&e)
+	c.apply(e)
 	if err := e.seal(prev); err != nil {
-		return nil, false, err
+		return err
 	}
 	if err := s.update(ctx, tx, t, c); err != nil {
-		return nil, false, err
+		return err
 	}
-	return c, false, s.add(ctx, tx, &e, r, by)
+	return s.add(ctx, tx, e, r, by)
 }
 
 // env is what an action on a case in an area is worked out in.
@@ -315,7 +319,7 @@ func (s *Service) env(ctx context.Context, tx *db.Tx, area string, a *Actor) Env
 			}
 			return x
 		},
-		Unit: func(id string) (string, bool) { return s.Places.Unit(id) },
+		Unit: s.Places.Unit,
 	}
 }
 
@@ -373,12 +377,12 @@ func (t *Type) look(c *Case, cal Calendar) sql.NullInt64 {
 	}
 	var next time.Time
 	if st.Open && !st.Paused {
-		if step, at := t.rung(c, cal); step != nil {
+		if step, _, at := t.rung(c, cal); step != nil {
 			next = at
 		}
 	}
 	if x := t.timer(c.State); x != nil {
-		if at := t.timerAt(c, st, cal); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+		if at := t.timerAt(c, st); !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
@@ -534,17 +538,22 @@ type Filter struct {
 	System, Kind, State  string
 	Open                 *bool
 	Overdue              bool // the deadline that ends first has passed
-	DueBy                time.Time
-	Unit, Reporter       string
+	Unit                 string
 	Area                 string // and all below it
 	SubjectKind, Subject string
 	After                string // cursor of the page before
 	N                    int    // at most; 0 = 50, at most 500
 }
 
+// Listed is a case of a list, and how who asked stands to it.
+type Listed struct {
+	*Case
+	Actor *Actor
+}
+
 // List returns the cases that who asks may see, the last changed first, and the
 // cursor of the next page, "" on the last.
-func (s *Service) List(ctx context.Context, f Filter, by auth.Principal) (list []*Case, next string, err error) {
+func (s *Service) List(ctx context.Context, f Filter, by auth.Principal) (list []Listed, next string, err error) {
 	if f.N <= 0 {
 		f.N = 50
 	}
@@ -555,7 +564,7 @@ func (s *Service) List(ctx context.Context, f Filter, by auth.Principal) (list [
 		where = append(where, strings.ReplaceAll(text, "?", fmt.Sprintf("$%d", len(args))))
 	}
 	for _, x := range []struct{ column, v string }{
-		{"system", f.System}, {"kind", f.Kind}, {"state", f.State}, {"owner_unit", f.Unit}, {"reporter_id", f.Reporter}, {"subject_kind", f.SubjectKind}, {"subject_ref", f.Subject},
+		{"system", f.System}, {"kind", f.Kind}, {"state", f.State}, {"owner_unit", f.Unit}, {"subject_kind", f.SubjectKind}, {"subject_ref", f.Subject},
 	} {
 		if x.v != "" {
 			add(x.column+" = ?", x.v)
@@ -567,9 +576,6 @@ func (s *Service) List(ctx context.Context, f Filter, by auth.Principal) (list [
 	if f.Overdue {
 		add("due_at < ?", db.Micros(s.Now()))
 	}
-	if !f.DueBy.IsZero() {
-		add("due_at <= ?", db.Micros(f.DueBy))
-	}
 	if !by.Known() {
 		return nil, "", nil
 	}
@@ -577,7 +583,6 @@ func (s *Service) List(ctx context.Context, f Filter, by auth.Principal) (list [
 	if err != nil {
 		return nil, "", err
 	}
-	order := "updated_at DESC, id DESC"
 	at, after, err := cursor(f.After)
 	if err != nil {
 		return nil, "", err
@@ -590,8 +595,9 @@ func (s *Service) List(ctx context.Context, f Filter, by auth.Principal) (list [
 			xs = append(xs, at, after)
 			w = append(w, fmt.Sprintf("(updated_at < $%d OR updated_at = $%d AND id < $%d)", len(xs)-1, len(xs)-1, len(xs)))
 		}
-		n, err := s.page(ctx, `SELECT id, updated_at, body FROM cases WHERE `+strings.Join(w, " AND ")+` ORDER BY `+order+fmt.Sprintf(" LIMIT %d", 2*f.N+1), xs, func(id string, updated int64, c *Case) (bool, error) {
-			if !s.actor(by, units, c).sees(c) || f.Area != "" && !s.Places.Within(c.Location.Area, f.Area) {
+		n, err := s.page(ctx, `SELECT id, updated_at, body FROM cases WHERE `+strings.Join(w, " AND ")+fmt.Sprintf(" ORDER BY updated_at DESC, id DESC LIMIT %d", 2*f.N+1), xs, func(id string, updated int64, c *Case) (bool, error) {
+			a := s.actor(by, units, c)
+			if !a.sees(c) || f.Area != "" && !s.Places.Within(c.Location.Area, f.Area) {
 				at, after = updated, id
 				return true, nil
 			}
@@ -599,7 +605,7 @@ func (s *Service) List(ctx context.Context, f Filter, by auth.Principal) (list [
 				next = fmt.Sprintf("%d.%s", at, after)
 				return false, nil
 			}
-			list = append(list, c)
+			list = append(list, Listed{c, a})
 			at, after = updated, id
 			return true, nil
 		})

@@ -11,13 +11,15 @@ func (s Span) String() string { return strconv.Itoa(s.N) + string(s.Unit) }
 
 // ParseSpan reads a span such as 2h, 4wh, 15wd or 30d.
 func ParseSpan(s string) (Span, error) {
-	digits := strings.TrimRight(s, "hwd")
-	n, err := strconv.Atoi(digits)
-	unit := Unit(s[len(digits):])
-	if err != nil || n < 1 || n > maxSpan || unit != Hours && unit != WorkingHours && unit != WorkingDays && unit != Days {
+	m := spanForm.FindStringSubmatch(s)
+	n := 0
+	if m != nil {
+		n, _ = strconv.Atoi(m[1]) // five digits
+	}
+	if n < 1 || n > maxSpan {
 		return Span{}, fmt.Errorf("%q is no span; write a number from 1 to %d and h (hours), wh (working hours), wd (working days) or d (days), such as 15wd", s, maxSpan)
 	}
-	return Span{N: n, Unit: unit}, nil
+	return Span{N: n, Unit: Unit(m[2])}, nil
 }
 
 func isNumber(s string) bool {

@@ -20,12 +20,7 @@ func reached(clock string) string { return "rung." + clock }
 
 // rung is the next step of the ladder for a case, its clock and when it is reached;
 // nil when none is left.
-func (t *Type) rung(c *Case, cal Calendar) (next *Step, at time.Time) {
-	step, _, at := t.nextRung(c, cal)
-	return step, at
-}
-
-func (t *Type) nextRung(c *Case, cal Calendar) (next *Step, clock string, at time.Time) {
+func (t *Type) rung(c *Case, cal Calendar) (next *Step, clock string, at time.Time) {
 	for i := range c.Deadlines {
 		d := &c.Deadlines[i]
 		k := c.Counts[reached(d.Clock)]
@@ -61,7 +56,7 @@ func (t *Type) timer(state string) *Action {
 
 // timerAt is when the program takes it: when the clock of the state is over, or on
 // the day until which the case is paused. Zero is never.
-func (t *Type) timerAt(c *Case, st *State, _ Calendar) time.Time {
+func (t *Type) timerAt(c *Case, st *State) time.Time {
 	if st.Paused && c.PausedTo != "" {
 		day, err := time.ParseInLocation(time.DateOnly, c.PausedTo, zone)
 		if err != nil {
@@ -140,7 +135,7 @@ func (s *Service) sweepOne(ctx context.Context, tx *db.Tx, id string, now time.T
 		cal := s.Calendars(c.Location.Area)
 		st := t.State(c.State)
 		if x := t.timer(c.State); x != nil && st != nil {
-			if at := t.timerAt(c, st, cal); !at.IsZero() && !at.After(now) {
+			if at := t.timerAt(c, st); !at.IsZero() && !at.After(now) {
 				if _, _, err := s.actIn(ctx, tx, id, x.Name, Input{}, auth.System, Request{}, &Actor{ID: auth.System.ID, Timer: true}); err != nil {
 					return n, err
 				}
@@ -148,7 +143,7 @@ func (s *Service) sweepOne(ctx context.Context, tx *db.Tx, id string, now time.T
 				continue
 			}
 		}
-		step, clock, at := t.nextRung(c, cal)
+		step, clock, at := t.rung(c, cal)
 		if st == nil || !st.Open || st.Paused || step == nil || at.After(now) {
 			return n, s.update(ctx, tx, t, c) // what is next may have changed with the type
 		}
@@ -169,17 +164,5 @@ func (s *Service) climb(ctx context.Context, tx *db.Tx, t *Type, c *Case, step *
 		ch.Supervise = &level
 	}
 	e := Event{Case: c.ID, Seq: c.Events + 1, Action: Escalation, From: c.State, To: c.State, Visibility: Staff, Body: Body{Salt: salt(), Form: map[string]string{"clock": clock}, Tell: []string{step.Tell}, Changes: ch}}
-	s.from(&e, auth.System, Request{}, now)
-	var prev string
-	if err := tx.QueryRow(ctx, `SELECT hash FROM case_events WHERE case_id = $1 AND seq = $2`, c.ID, c.Events).Scan(&prev); err != nil {
-		return err
-	}
-	c.apply(&e)
-	if err := e.seal(prev); err != nil {
-		return err
-	}
-	if err := s.update(ctx, tx, t, c); err != nil {
-		return err
-	}
-	return s.add(ctx, tx, &e, Request{}, auth.System)
+	return s.follow(ctx, tx, t, c, &e, auth.System, Request{}, now)
 }

@@ -130,7 +130,7 @@ func walk(rt *rapid.T, typ *Type, taken map[string]bool) {
 			a.Roles, a.Areas = append(a.Roles, rapid.SampledFrom(x.Roles).Draw(rt, "its role")), append(a.Areas, "540100")
 		}
 		in := fill(rt, typ, x)
-		before := *c.clone()
+		before := *c // its state and units; the next step changes maps, not these
 		to, ch, _, err := typ.Next(c, a, x.Name, in, now, env)
 		if err != nil {
 			if k := errs.KindOf(err); k == errs.Internal {

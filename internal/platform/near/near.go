@@ -6,15 +6,15 @@ package near
 func Of(word string, known []string) string {
 	best, least := "", len(word)/2+1
 	for _, k := range known {
-		if d := distance(word, k); d < least {
+		if d := Distance(word, k); d < least {
 			best, least = k, d
 		}
 	}
 	return best
 }
 
-// distance is the number of letters to add, drop or change (Levenshtein).
-func distance(a, b string) int {
+// Distance is the number of letters (bytes) to add, drop or change (Levenshtein).
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

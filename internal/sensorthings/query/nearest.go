@@ -3,6 +3,7 @@ package query
 import (
 	"strings"
 
+	"plateau/internal/platform/near"
 	"plateau/internal/sensorthings"
 )
 
@@ -49,20 +50,5 @@ func distance(a, b string) int {
 	if len(a) > 40 || len(b) > 40 {
 		return 99
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return near.Distance(a, b)
 }
