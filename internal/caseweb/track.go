@@ -1,8 +1,6 @@
 package caseweb
 
 import (
-	"embed"
-	"io/fs"
 	"net/http"
 	"sync"
 	"time"
@@ -15,24 +13,13 @@ import (
 	"plateau/internal/web/kit"
 )
 
-//go:embed all:templates
-var templates embed.FS
-
-// Templates returns the page templates for web.Options.
-func Templates() fs.FS { return web.Sub(templates, "templates") }
-
-type call struct{ *kit.Call }
-
-// pages are for everybody: whoever has a number may ask how the case stands.
-func pages() []kit.Route[*Handler, *call] {
+// trackPages are for everybody: whoever has a number may ask how the case stands.
+func trackPages() []kit.Route[*Handler, *call] {
 	return []kit.Route[*Handler, *call]{
 		kit.Get("/track", access.Open, (*Handler).track),
 		kit.Post("/track", access.Open, (*Handler).trackWithPIN),
 	}
 }
-
-// Pages lists the patterns that answer GET with a page, below the language.
-func Pages() []string { return kit.Pages(pages()) }
 
 // Bounds of guessing. A number is one of ten thousand million, a PIN of a million.
 const (
