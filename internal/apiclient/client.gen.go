@@ -366,6 +366,42 @@ func (e ListCasesParamsOverdue) Valid() bool {
 	}
 }
 
+// Defines values for ListCasesParamsQueue.
+const (
+	ListCasesParamsQueueMine       ListCasesParamsQueue = "mine"
+	ListCasesParamsQueueOpen       ListCasesParamsQueue = "open"
+	ListCasesParamsQueueOverdue    ListCasesParamsQueue = "overdue"
+	ListCasesParamsQueueReturned   ListCasesParamsQueue = "returned"
+	ListCasesParamsQueueSoon       ListCasesParamsQueue = "soon"
+	ListCasesParamsQueueSupervised ListCasesParamsQueue = "supervised"
+	ListCasesParamsQueueUnit       ListCasesParamsQueue = "unit"
+	ListCasesParamsQueueVerify     ListCasesParamsQueue = "verify"
+)
+
+// Valid indicates whether the value is a known member of the ListCasesParamsQueue enum.
+func (e ListCasesParamsQueue) Valid() bool {
+	switch e {
+	case ListCasesParamsQueueMine:
+		return true
+	case ListCasesParamsQueueOpen:
+		return true
+	case ListCasesParamsQueueOverdue:
+		return true
+	case ListCasesParamsQueueReturned:
+		return true
+	case ListCasesParamsQueueSoon:
+		return true
+	case ListCasesParamsQueueSupervised:
+		return true
+	case ListCasesParamsQueueUnit:
+		return true
+	case ListCasesParamsQueueVerify:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StreamDaysParamsMedium.
 const (
 	StreamDaysParamsMediumGas     StreamDaysParamsMedium = "gas"
@@ -1763,6 +1799,12 @@ type ListCasesParams struct {
 	// Area division, with all below it
 	Area *string `form:"area,omitempty" json:"area,omitempty"`
 
+	// Queue of open cases: those that wait for one, of one's organisations, late, due soon, taken up by a level above, to be looked at by one who did not handle them, come back, all
+	Queue *ListCasesParamsQueue `form:"queue,omitempty" json:"queue,omitempty"`
+
+	// Q words that all stand in a case, or its number; those opened last come first
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
 	// SubjectKind what they are about
 	SubjectKind *string `form:"subject_kind,omitempty" json:"subject_kind,omitempty"`
 
@@ -1781,6 +1823,9 @@ type ListCasesParamsOpen string
 
 // ListCasesParamsOverdue defines parameters for ListCases.
 type ListCasesParamsOverdue string
+
+// ListCasesParamsQueue defines parameters for ListCases.
+type ListCasesParamsQueue string
 
 // OpenCaseParams defines parameters for OpenCase.
 type OpenCaseParams struct {
@@ -4334,6 +4379,30 @@ func NewListCasesRequest(server string, params *ListCasesParams) (*http.Request,
 		if params.Area != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "area", *params.Area, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Queue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "queue", *params.Queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"plateau/internal/platform/auth"
@@ -21,6 +23,11 @@ type casePlaces struct {
 // HasArea implements casework.Places.
 func (p casePlaces) HasArea(code string) bool { return p.registry.Snapshot().Areas[code] != nil }
 
+// Codes implements casework.Places.
+func (p casePlaces) Codes() []string {
+	return slices.Collect(maps.Keys(p.registry.Snapshot().Areas))
+}
+
 // Unit implements casework.Places.
 func (p casePlaces) Unit(id string) (area string, exists bool) {
 	if e := p.registry.Snapshot().Enterprises[id]; e != nil {
@@ -34,7 +41,7 @@ func (p casePlaces) Unit(id string) (area string, exists bool) {
 func (a *App) openCases(ctx context.Context) (err error) {
 	places := casePlaces{registryPlaces{a.registry}, a}
 	a.cases, err = casework.New(ctx, casework.Options{
-		DB: a.db, Types: casework.Default(), Places: places, Now: a.now, Units: a.unitsOf,
+		DB: a.db, Types: casework.Default(), Places: places, Now: a.now, Units: a.unitsOf, Posts: a.postsOf,
 		Calendars: func(area string) casework.Calendar {
 			c, _ := a.workdays.For(area, func(code string) (string, bool) {
 				x := a.registry.Snapshot().Areas[code]
@@ -60,6 +67,15 @@ func (a *App) unitsOf(ctx context.Context, p auth.Principal) (out []string, err 
 		out = append(out, o)
 	}
 	return out, err
+}
+
+// postsOf is the post in which somebody acts.
+func (a *App) postsOf(ctx context.Context, p auth.Principal) ([]string, error) {
+	id, err := a.people.PostOf(ctx, p.Acting)
+	if err != nil || id == "" {
+		return nil, err
+	}
+	return []string{id}, nil
 }
 
 // countIn counts the spans of case types in a calendar.

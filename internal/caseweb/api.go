@@ -72,6 +72,8 @@ func routes() []route {
 			openapi.Param{Name: "system", Text: "such as rivers"}, openapi.Param{Name: "kind", Text: "case type"}, openapi.Param{Name: "state", Text: "of the type"},
 			openapi.Param{Name: "open", Enum: []string{"true", "false"}, Text: "both without it"}, openapi.Param{Name: "overdue", Enum: []string{"true"}, Text: "only what is late"},
 			openapi.Param{Name: "owner_unit", Text: "organisation that must act"}, openapi.Param{Name: "area", Text: "division, with all below it"},
+			openapi.Param{Name: "queue", Enum: queues(), Text: "of open cases: those that wait for one, of one's organisations, late, due soon, taken up by a level above, to be looked at by one who did not handle them, come back, all"},
+			openapi.Param{Name: "q", Text: "words that all stand in a case, or its number; those opened last come first"},
 			openapi.Param{Name: "subject_kind", Text: "what they are about"}, openapi.Param{Name: "subject_id", Text: "which one"},
 			openapi.Param{Name: "limit", Type: "integer", Text: "how many at most: 50 without it, 500 at most"}, openapi.Param{Name: "after", Text: "next of the page before"}), (*Handler).list},
 		{opening, (*Handler).open},
@@ -79,6 +81,13 @@ func routes() []route {
 		{op(http.MethodGet, "/{id}/events", "listCaseEvents", "What was done on a case, with the hash of each", nil, apiCaseEvents{}, id), (*Handler).events},
 		{act, (*Handler).act},
 	}
+}
+
+func queues() (out []string) {
+	for _, q := range casework.Queues() {
+		out = append(out, string(q))
+	}
+	return out
 }
 
 // Routes lists the addresses with what opens them.
@@ -286,6 +295,7 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, p auth.Principal)
 	f := casework.Filter{
 		System: q.Get("system"), Kind: q.Get("kind"), State: q.Get("state"), Unit: q.Get("owner_unit"), Area: q.Get("area"),
 		SubjectKind: q.Get("subject_kind"), Subject: q.Get("subject_id"), After: q.Get("after"), Overdue: q.Get("overdue") == "true",
+		Queue: casework.Queue(q.Get("queue")), Query: q.Get("q"),
 	}
 	switch q.Get("open") {
 	case "true", "false":

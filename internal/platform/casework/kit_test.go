@@ -69,6 +69,8 @@ func (places) Unit(id string) (string, bool) {
 	return area, ok
 }
 
+func (places) Codes() []string { return []string{"540000", "540100", "540121", "540200"} }
+
 func (places) HasArea(code string) bool {
 	return code == "540000" || code == "540100" || code == "540121" || code == "540200"
 }
@@ -106,6 +108,7 @@ func newRig(t *testing.T, url string, types *Types) *rig {
 	if r.Service, err = New(t.Context(), Options{
 		DB: d, Types: types, Calendars: func(string) Calendar { return week{} }, Places: places{}, Now: r.now,
 		Units: func(_ context.Context, p auth.Principal) ([]string, error) { return units[p.ID], nil },
+		Posts: func(_ context.Context, p auth.Principal) ([]string, error) { return []string{"post." + p.ID}, nil },
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +30,8 @@ var zone = i18n.Zone
 type Places interface {
 	access.Areas
 	HasArea(code string) bool
+	// Codes are all areas there are.
+	Codes() []string
 	// Unit returns the area of an organisation that cases can be handed to.
 	Unit(id string) (area string, exists bool)
 }
@@ -43,6 +44,8 @@ type Options struct {
 	Places    Places
 	// Units are the organisations that somebody acts for.
 	Units func(ctx context.Context, p auth.Principal) ([]string, error)
+	// Posts are the posts in which somebody acts; nil: nobody is assigned to any.
+	Posts func(ctx context.Context, p auth.Principal) ([]string, error)
 	Now   func() time.Time
 }
 
@@ -69,6 +72,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		s.key, err = hex.DecodeString(text)
 		return err
 	})
+	if err == nil {
+		err = s.project(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open cases: %w", err)
 	}
@@ -202,6 +208,9 @@ func (s *Service) openIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by
 	if err := s.insert(ctx, tx, c); err != nil {
 		return nil, false, err
 	}
+	if err := s.index(ctx, tx, c.ID, terms(c.opened()...)); err != nil {
+		return nil, false, err
+	}
 	return c, false, s.add(ctx, tx, &e, r, by)
 }
 
@@ -305,6 +314,14 @@ func (s *Service) follow(ctx context.Context, tx *db.Tx, t *Type, c *Case, e *Ev
 	if err := s.update(ctx, tx, t, c); err != nil {
 		return err
 	}
+	if ch := &e.Body.Changes; ch.OwnerUnit != nil || ch.CoUnits != nil {
+		if err := s.units(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	if err := s.index(ctx, tx, c.ID, terms(t.said(e)...)); err != nil {
+		return err
+	}
 	return s.add(ctx, tx, e, r, by)
 }
 
@@ -390,46 +407,6 @@ func (t *Type) look(c *Case, cal Calendar) sql.NullInt64 {
 		return sql.NullInt64{}
 	}
 	return sql.NullInt64{Int64: db.Micros(next), Valid: true}
-}
-
-func (s *Service) columns(t *Type, c *Case) (open bool, due, next sql.NullInt64, body string, err error) {
-	if st := t.State(c.State); st != nil {
-		open = st.Open
-	}
-	if d := c.Due(); d != nil && open && c.Paused.IsZero() {
-		due = sql.NullInt64{Int64: db.Micros(d.Due), Valid: true}
-	}
-	text, err := json.Marshal(c)
-	return open, due, t.look(c, s.Calendars(c.Location.Area)), string(text), err
-}
-
-func (s *Service) insert(ctx context.Context, tx *db.Tx, c *Case) error {
-	t := s.TypeOf(c)
-	open, due, next, body, err := s.columns(t, c)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO cases (id, tracking_no, system, kind, state, open, severity, category, area, owner_unit, assignee, reporter_id, subject_kind, subject_ref, due_at, next_at, events, created_at, updated_at, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
-		c.ID, c.TrackingNo, c.System, c.Kind, c.State, db.Bool(open), c.Severity, c.Category, c.Location.Area, c.OwnerUnit, c.Assignee, c.Reporter, c.Subject.Kind, c.Subject.ID,
-		due, next, c.Events, db.Micros(c.Created), db.Micros(c.Updated), body)
-	if err != nil {
-		return fmt.Errorf("store case: %w", err)
-	}
-	return nil
-}
-
-func (s *Service) update(ctx context.Context, tx *db.Tx, t *Type, c *Case) error {
-	open, due, next, body, err := s.columns(t, c)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `UPDATE cases SET state = $2, open = $3, severity = $4, category = $5, owner_unit = $6, assignee = $7, due_at = $8, next_at = $9, events = $10, updated_at = $11, body = $12 WHERE id = $1`,
-		c.ID, c.State, db.Bool(open), c.Severity, c.Category, c.OwnerUnit, c.Assignee, due, next, c.Events, db.Micros(c.Updated), body)
-	if err != nil {
-		return fmt.Errorf("store case: %w", err)
-	}
-	return nil
 }
 
 type querier interface {
@@ -531,122 +508,6 @@ func (s *Service) Rebuild(ctx context.Context, id string) (same bool, err error)
 		return err
 	})
 	return same, err
-}
-
-// Filter chooses cases; empty fields choose nothing away.
-type Filter struct {
-	System, Kind, State  string
-	Open                 *bool
-	Overdue              bool // the deadline that ends first has passed
-	Unit                 string
-	Area                 string // and all below it
-	SubjectKind, Subject string
-	After                string // cursor of the page before
-	N                    int    // at most; 0 = 50, at most 500
-}
-
-// Listed is a case of a list, and how who asked stands to it.
-type Listed struct {
-	*Case
-	Actor *Actor
-}
-
-// List returns the cases that who asks may see, the last changed first, and the
-// cursor of the next page, "" on the last.
-func (s *Service) List(ctx context.Context, f Filter, by auth.Principal) (list []Listed, next string, err error) {
-	if f.N <= 0 {
-		f.N = 50
-	}
-	f.N = min(f.N, 500)
-	where, args := []string{"1 = 1"}, []any{}
-	add := func(text string, v any) {
-		args = append(args, v)
-		where = append(where, strings.ReplaceAll(text, "?", fmt.Sprintf("$%d", len(args))))
-	}
-	for _, x := range []struct{ column, v string }{
-		{"system", f.System}, {"kind", f.Kind}, {"state", f.State}, {"owner_unit", f.Unit}, {"subject_kind", f.SubjectKind}, {"subject_ref", f.Subject},
-	} {
-		if x.v != "" {
-			add(x.column+" = ?", x.v)
-		}
-	}
-	if f.Open != nil {
-		add("open = ?", db.Bool(*f.Open))
-	}
-	if f.Overdue {
-		add("due_at < ?", db.Micros(s.Now()))
-	}
-	if !by.Known() {
-		return nil, "", nil
-	}
-	units, err := s.Units(ctx, by)
-	if err != nil {
-		return nil, "", err
-	}
-	at, after, err := cursor(f.After)
-	if err != nil {
-		return nil, "", err
-	}
-	// What somebody may see depends on areas and organisations, so rows are looked
-	// at in pages until enough are theirs.
-	for {
-		w, xs := slices.Clone(where), slices.Clone(args)
-		if after != "" {
-			xs = append(xs, at, after)
-			w = append(w, fmt.Sprintf("(updated_at < $%d OR updated_at = $%d AND id < $%d)", len(xs)-1, len(xs)-1, len(xs)))
-		}
-		n, err := s.page(ctx, `SELECT id, updated_at, body FROM cases WHERE `+strings.Join(w, " AND ")+fmt.Sprintf(" ORDER BY updated_at DESC, id DESC LIMIT %d", 2*f.N+1), xs, func(id string, updated int64, c *Case) (bool, error) {
-			a := s.actor(by, units, c)
-			if !a.sees(c) || f.Area != "" && !s.Places.Within(c.Location.Area, f.Area) {
-				at, after = updated, id
-				return true, nil
-			}
-			if len(list) == f.N {
-				next = fmt.Sprintf("%d.%s", at, after)
-				return false, nil
-			}
-			list = append(list, Listed{c, a})
-			at, after = updated, id
-			return true, nil
-		})
-		if err != nil || next != "" || n <= 2*f.N {
-			return list, next, err
-		}
-	}
-}
-
-func (s *Service) page(ctx context.Context, query string, args []any, fn func(id string, updated int64, c *Case) (bool, error)) (n int, err error) {
-	rows, err := s.DB.Query(ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id, body string
-		var updated int64
-		if err := rows.Scan(&id, &updated, &body); err != nil {
-			return n, err
-		}
-		n++
-		c, err := parse(body)
-		if err != nil {
-			return n, err
-		}
-		if more, err := fn(id, updated, c); err != nil || !more {
-			return n, err
-		}
-	}
-	return n, rows.Err()
-}
-
-func cursor(s string) (at int64, id string, err error) {
-	if s == "" {
-		return 0, "", nil
-	}
-	if _, err := fmt.Sscanf(strings.Replace(s, ".", " ", 1), "%d %s", &at, &id); err != nil {
-		return 0, "", errs.New(errs.Malformed, "")
-	}
-	return at, id, nil
 }
 
 // IsStale returns what a *StaleError says, when err is one.

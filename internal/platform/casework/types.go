@@ -17,6 +17,8 @@ var ErrInvalid = errors.New("invalid case type")
 // Types are the case types there are, each in its versions. They do not change.
 type Types struct {
 	kinds map[string][]*Type // by version
+
+	turns, checks func() map[string][]string // steps by role: who has to act, who looks at the work of others
 }
 
 // Default are the types that come with the program.
@@ -69,7 +71,21 @@ func Load(folder fs.FS) (*Types, error) {
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("%w:\n%s", ErrInvalid, faults)
 	}
+	t.turns = sync.OnceValue(func() map[string][]string { return t.stepsOf((*Type).Turn) })
+	t.checks = sync.OnceValue(func() map[string][]string { return t.stepsOf((*Type).verifiers) })
 	return t, nil
+}
+
+// hasSystem reports whether some type is of a system.
+func (t *Types) hasSystem(name string) bool {
+	for _, versions := range t.kinds {
+		for _, x := range versions {
+			if x.System == name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Kinds lists the kinds there are, in the order of the alphabet.

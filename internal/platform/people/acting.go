@@ -90,3 +90,16 @@ func (s *Service) OrganisationOf(ctx context.Context, acting string) (id string,
 	}
 	return id, err
 }
+
+// PostOf returns the post that an appointment or a delegation is for; "" when there
+// is no such one.
+func (s *Service) PostOf(ctx context.Context, acting string) (id string, err error) {
+	if acting == "" {
+		return "", nil
+	}
+	err = db.NotFound(s.db.QueryRow(ctx, `SELECT a.post FROM appointments a WHERE a.id = $1 OR a.id = (SELECT d.appointment FROM delegations d WHERE d.id = $1)`, acting).Scan(&id))
+	if errs.Is(err, errs.NotFound) {
+		return "", nil
+	}
+	return id, err
+}
