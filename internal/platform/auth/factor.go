@@ -23,8 +23,8 @@ import (
 	"plateau/internal/platform/errs"
 )
 
-// KeyFile is the file in the data folder with the key that secrets of second
-// factors are encrypted by.
+// KeyFile is the file in the data folder with the key that secrets in the
+// database are encrypted by.
 const KeyFile = "secret.key"
 
 // Sealer encrypts what the database keeps and the program must read again.
@@ -71,20 +71,21 @@ func newSealer(key []byte) *Sealer {
 	return &Sealer{aead}
 }
 
-// seal encrypts text for one owner: a row that is copied to another one's is not
+// Seal encrypts text for one owner: a row that is copied to another one's is not
 // read there.
-func (s *Sealer) seal(text, owner string) string {
+func (s *Sealer) Seal(text, owner string) string {
 	return base64.StdEncoding.EncodeToString(s.aead.Seal(nil, nil, []byte(text), []byte(owner))) //nolint:gosec // the cipher makes a random nonce itself
 }
 
-func (s *Sealer) open(sealed, owner string) (string, error) {
+// Open reads what Seal made for the same owner.
+func (s *Sealer) Open(sealed, owner string) (string, error) {
 	raw, err := base64.StdEncoding.DecodeString(sealed)
 	if err != nil {
 		return "", err
 	}
 	text, err := s.aead.Open(nil, nil, raw, []byte(owner))
 	if err != nil {
-		return "", fmt.Errorf("the secret of a second factor does not fit the key in %s: %w", KeyFile, err)
+		return "", fmt.Errorf("a secret does not fit the key in %s: %w", KeyFile, err)
 	}
 	return string(text), nil
 }
@@ -144,7 +145,7 @@ func (s *Service) settled(ctx context.Context, p Principal) (Principal, error) {
 func (s *Service) BeginFactor(ctx context.Context, userID string) error {
 	raw := make([]byte, 20) // as long as the hash, RFC 4226 section 4
 	_, _ = rand.Read(raw)
-	sealed := s.sealer.seal(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw), userID)
+	sealed := s.sealer.Seal(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw), userID)
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
 		err := one(tx.Exec(ctx, `INSERT INTO second_factors (user_id, secret, created_at, confirmed_at, last_step) VALUES ($1, $2, $3, NULL, 0)
 			ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at, last_step = 0 WHERE second_factors.confirmed_at IS NULL`,
@@ -167,7 +168,7 @@ func (s *Service) PendingFactor(ctx context.Context, userID string) (secret stri
 	if err != nil {
 		return "", err
 	}
-	return s.sealer.open(sealed, userID)
+	return s.sealer.Open(sealed, userID)
 }
 
 // factorHolders are the accounts with a second factor in force.
@@ -322,7 +323,7 @@ func (s *Service) takeTOTP(ctx context.Context, userID, code string, inForce boo
 	if err != nil {
 		return err
 	}
-	key, err := s.sealer.open(sealed, userID)
+	key, err := s.sealer.Open(sealed, userID)
 	if err != nil {
 		return err
 	}

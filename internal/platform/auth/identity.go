@@ -130,13 +130,13 @@ func (s *Service) Keep(purpose string, value any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.ceremonies.sealer.seal(string(text), "kept: "+purpose), nil
+	return s.ceremonies.sealer.Seal(string(text), "kept: "+purpose), nil
 }
 
 // Kept reads what Keep made; it reports false for anything else, and for what is
 // too old.
 func (s *Service) Kept(purpose, text string, value any) bool {
-	opened, err := s.ceremonies.sealer.open(text, "kept: "+purpose)
+	opened, err := s.ceremonies.sealer.Open(text, "kept: "+purpose)
 	if err != nil {
 		return false
 	}

@@ -141,11 +141,11 @@ func (c *ceremonies) seal(q *question) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return c.sealer.seal(string(text), q.To), nil
+	return c.sealer.Seal(string(text), q.To), nil
 }
 
 func (c *ceremonies) open(to, who, waiting string, now time.Time) (q question, ok bool) {
-	text, err := c.sealer.open(waiting, to)
+	text, err := c.sealer.Open(waiting, to)
 	if err != nil || json.Unmarshal([]byte(text), &q) != nil {
 		return question{}, false
 	}

@@ -49,10 +49,10 @@ type Options struct {
 	MaxBody int64         // of an answer in bytes; more is cut off with an error. 0 = any
 }
 
-// Client makes a client that follows no redirects. The check stands behind the
+// Dialer makes connections to what is allowed. The check stands behind the
 // resolution of names, at the address that is really dialled.
-func Client(o Options) *http.Client {
-	d := &net.Dialer{Timeout: o.Timeout, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+func Dialer(o Options) *net.Dialer {
+	return &net.Dialer{Timeout: o.Timeout, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		if o.Private {
 			return nil
 		}
@@ -65,6 +65,11 @@ func Client(o Options) *http.Client {
 		}
 		return nil
 	}}
+}
+
+// Client makes a client that follows no redirects, over a Dialer.
+func Client(o Options) *http.Client {
+	d := Dialer(o)
 	var transport http.RoundTripper = &http.Transport{ // no proxy: it would dial in our place, past the check
 		DialContext: d.DialContext, TLSHandshakeTimeout: o.Timeout, ResponseHeaderTimeout: o.Timeout, MaxResponseHeaderBytes: 64 << 10,
 		MaxConnsPerHost: 8, MaxIdleConns: 64, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,

@@ -468,6 +468,37 @@ func (s *Store) Groups(seq uint64, fn func(GroupMeta) bool) error {
 	})
 }
 
+// Group is what one commit made durable: its frames in order of arrival.
+type Group struct {
+	Seq    uint64
+	Frames []StoredFrame
+}
+
+// Read returns the groups behind seq up to last, in order, those that are sealed
+// from their archive: as many as hold about most frames, one at the least where
+// there is one. Errors of an archive are those of package archive.
+func (s *Store) Read(ctx context.Context, seq, last uint64, most int) (out []Group, err error) {
+	e, err := s.use()
+	if err != nil {
+		return nil, err
+	}
+	defer e.Release()
+	n := 0
+	err = s.walk(ctx, e.DB, seq+1, min(last, s.Tail()), func(seq uint64, value []byte) (bool, error) {
+		es, hash, err := groupOf(value, true)
+		if err != nil {
+			return false, err
+		}
+		g := Group{Seq: seq, Frames: make([]StoredFrame, len(es))}
+		for i := range es {
+			g.Frames[i] = s.frame(telemetry.Locator{Seq: seq, Index: uint16(i)}, &es[i], hash)
+		}
+		out, n = append(out, g), n+len(es)
+		return n < most, nil
+	})
+	return out, err
+}
+
 // Derived is a row of a projection: table, outlet, time and its bytes.
 type Derived struct {
 	Table  byte

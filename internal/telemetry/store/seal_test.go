@@ -68,6 +68,28 @@ func view(t *testing.T, s *Store) map[string]string {
 	if err := s.Groups(0, func(g GroupMeta) bool { out[fmt.Sprint("group ", g.Seq)] = fmt.Sprintf("%+v", g); return true }); err != nil {
 		t.Fatal(err)
 	}
+	for seq := uint64(0); ; {
+		page, err := s.Read(t.Context(), seq, s.Tail(), 13)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for i := range page {
+			if page[i].Seq != seq+1 {
+				t.Errorf("group %d follows %d", page[i].Seq, seq)
+			}
+			seq = page[i].Seq
+			for k := range page[i].Frames {
+				f := &page[i].Frames[k]
+				if got := fmt.Sprintf("%+v", *f); got != out["frame "+f.String()] {
+					t.Errorf("%s, not %s", got, out["frame "+f.String()])
+				}
+			}
+		}
+		out["read"] = fmt.Sprint(seq)
+	}
 	for n := range 100 {
 		seq, err := s.SequenceAt(t0.Add(time.Duration(n)*time.Minute + 500*time.Millisecond))
 		if err != nil {
