@@ -82,6 +82,17 @@ func Check(folder fs.FS) ([]Fault, error) {
 			for _, m := range shape.misfit(r) {
 				add(name, lineOf(all[name], m.param), "%s %s", m.param, m.text)
 			}
+			if strings.HasPrefix(r.ID, markFamily) {
+				list, faults := r.marks()
+				for _, m := range faults {
+					add(name, markLine(all[name], m.param), "%s %s", m.param, m.text)
+				}
+				for _, m := range list {
+					if _, known := all[m.Quota+".toml"]; m.Quota != "" && !known {
+						add(name, markLine(all[name], "codes."+m.Code+".quota"), "codes.%s.quota is %q; write the id of a rule, such as mswi.quota60", m.Code, m.Quota)
+					}
+				}
+			}
 		}
 		byID[r.ID] = append(byID[r.ID], version{name, r})
 	}

@@ -124,7 +124,14 @@ func load(texts map[string][]byte) (*Set, error) {
 			s.edges = append(s.edges, nextDay(r.EffectiveTo))
 		}
 	}
-	for _, list := range s.rules {
+	for id, list := range s.rules {
+		if strings.HasPrefix(id, markFamily) {
+			for _, r := range list {
+				if _, err := r.Marks(); err != nil {
+					return nil, err
+				}
+			}
+		}
 		slices.SortFunc(list, func(a, b *Rule) int { return strings.Compare(a.EffectiveFrom, b.EffectiveFrom) })
 		for i := 1; i < len(list); i++ {
 			if text := succession(list[i-1], list[i]); text != "" {

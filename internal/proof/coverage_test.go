@@ -92,7 +92,8 @@ var coverage = []proved{
 	{section: "11", statement: "trophic index of lakes", by: []string{"case water.tli", "indices TestTrophicLevels", "ruleeval TestIndependent"}},
 	{section: "12", statement: "limit values", by: []string{"rules TestLimitsAgainstReference"}},
 	{section: "14", statement: "every rule answers its worked cases", by: []string{"ruleeval TestCases", "ruleeval TestSharedCases", "ruleeval TestIndependent"}},
-	{section: "7", statement: "sixty hours of incinerators", by: []string{"quality TestQuotaIsKept", "case mswi.quota60"}},
+	{section: "7", statement: "sixty hours of incinerators, seven hundred of baking and cooling down", by: []string{"quality TestQuotaIsKept", "case mswi.quota60", "case mswi.quota700"}},
+	{section: "7", statement: "1 + N, groups and effects of marks", by: []string{"rules TestMarksFor", "rules TestCheckMarks"}},
 	{section: "7", statement: "marks by the enterprise, their deadlines and review", open: "marks are made by people"},
 }
 

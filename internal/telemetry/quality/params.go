@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"plateau/rules"
 )
@@ -61,6 +62,16 @@ type ReportedRule struct {
 	ByReported bool
 	ValidMarks []string
 	MinShare   float64 // of the limit, from suspect.reported
+}
+
+// MarkRule is judge.marks in force.
+type MarkRule struct {
+	ref
+	HourMinutes float64  // minutes a mark must cover for the hour to be under it
+	PM          string   // factor of particulate matter
+	PMFolded    bool     // the condition on it looks at the folded mean
+	Factors     []string // that can be exempt; none = all
+	DayCounts   bool     // exempt hours count for the hours of a valid day
 }
 
 // evidenceOf tells how a source is judged.
@@ -147,6 +158,12 @@ type params struct {
 	part75     Part75Rule
 
 	tx TransmissionRule
+
+	marks  MarkRule
+	quotas map[string]QuotaRule // by rule
+	// The rules of the family mark.*, which say what marks there are: an accepted
+	// mark carries what they said, only explanations cite them.
+	markRules map[string]ref
 }
 
 // reader collects the first fault while parameters are read.
@@ -180,6 +197,14 @@ func (r *reader) num(name string) float64 {
 func (r *reader) text(name string) string {
 	v, err := r.rule.Text(name)
 	r.err = errors.Join(r.err, err)
+	return v
+}
+
+func (r *reader) flag(name string) bool {
+	v, ok := r.rule.Params[name].(bool)
+	if !ok {
+		r.err = errors.Join(r.err, fmt.Errorf("rule %s: parameter %s is neither true nor false: %w", r.rule.ID, name, rules.ErrInvalid))
+	}
 	return v
 }
 
@@ -355,4 +380,21 @@ func (p *params) readDerived(r *reader) {
 	p.tx.ref = r.open("net.tx_valid_rate")
 	p.tx.GroupsPerHour, p.tx.Target, p.tx.BackfillDays = r.num("groups_per_hour"), r.num("target_percent"), r.num("backfill_days")
 	p.tx.LateMarked = r.text("late_data") == "marked"
+	p.marks.ref = r.open("judge.marks")
+	p.marks.HourMinutes, p.marks.PM, p.marks.PMFolded = r.num("hour_minutes"), r.text("pm_factor"), r.text("pm_figure") == "folded"
+	p.marks.Factors, p.marks.DayCounts = r.texts("exempt_factors"), r.flag("day_counts_exempt")
+	p.quotas = map[string]QuotaRule{}
+	for _, id := range []string{"mswi.quota60", "mswi.quota700"} {
+		q := QuotaRule{ref: r.open(id), Hours: r.num("hours"), Marks: r.texts("marks"), Others: r.texts("other_marks")}
+		if _, ok := r.rule.Params["pm_max"]; ok {
+			q.PMMax = Some(r.num("pm_max"))
+		}
+		p.quotas[id] = q
+	}
+	p.markRules = map[string]ref{}
+	for _, id := range r.set.IDs() {
+		if rule, ok := r.set.At(id, r.date); ok && strings.HasPrefix(id, "mark.") {
+			p.markRules[id] = refOf(rule)
+		}
+	}
 }

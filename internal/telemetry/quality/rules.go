@@ -28,6 +28,7 @@ type Rules struct {
 	ShortTerm    ShortTermRule
 	Exceed       ExceedRule
 	Quota        QuotaRule
+	QuotaLong    QuotaRule // mswi.quota700
 	PPM          PPMRule
 	Alpha        AlphaRule
 
@@ -53,9 +54,7 @@ func ReadRules(set *rules.Set, date string) (*Rules, error) {
 	out.Alpha = readAlpha(r)
 	out.Exceed.ref = r.open("judge.exceed")
 	out.Exceed.Decimals = int(r.num("display_decimals"))
-	out.Quota.ref = r.open("mswi.quota60")
-	out.Quota.Hours, out.Quota.PMMax = r.num("hours"), r.num("pm_max")
-	out.Quota.Marks, out.Quota.Others = r.texts("marks"), r.texts("other_marks")
+	out.Quota, out.QuotaLong = p.quotas["mswi.quota60"], p.quotas["mswi.quota700"]
 	return out, r.err
 }
 

@@ -32,6 +32,7 @@ var evaluators = map[string]evaluator{
 	"water.tli":                (*Evaluator).waterTLI,
 	"air.iaqi":                 (*Evaluator).airIAQI,
 	"mswi.quota60":             (*Evaluator).quota60,
+	"mswi.quota700":            (*Evaluator).quota700,
 	"wpms.substitute_total":    (*Evaluator).waterFill,
 	"hjt75.substitute":         (*Evaluator).neighbourMean,
 	"hjt356.substitute":        (*Evaluator).preceding,
@@ -421,8 +422,11 @@ func (e *Evaluator) airIAQI(in *fields) (any, quality.Trace) {
 }
 
 // quota60 takes the earlier marks in the order in which they were set.
-func (e *Evaluator) quota60(in *fields) (any, quality.Trace) {
-	rule := &e.rules.Quota
+func (e *Evaluator) quota60(in *fields) (any, quality.Trace) { return quota(&e.rules.Quota, in) }
+
+func (e *Evaluator) quota700(in *fields) (any, quality.Trace) { return quota(&e.rules.QuotaLong, in) }
+
+func quota(rule *quality.QuotaRule, in *fields) (any, quality.Trace) {
 	known := append(slices.Clone(rule.Marks), rule.Others...)
 	read := func(x *fields) quality.FurnaceMark {
 		return quality.FurnaceMark{Mark: x.text("mark", known...), Hours: x.num("hours", amount), PM: x.opt("pm_hour_max", anyNumber)}

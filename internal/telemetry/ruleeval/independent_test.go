@@ -561,34 +561,39 @@ var independent = map[string]func(dice) (in, want object){
 		}
 		return object{"period": "year", "days": days}, object{"valid": all && sum >= 324, "n": float64(sum), "need": 324.0}
 	},
-	"mswi.quota60": func(d dice) (object, object) {
-		kinds := []string{"startup", "shutdown", "fault", "accident", "baking", "cooling_down", "stopped"}
-		mark := func() (object, *big.Rat) {
-			kind, h, pm := d.IntN(len(kinds)), d.dec(0, 20), d.dec(0, 200, "150", "150.0001")
-			counts := h.rat
-			if kind > 3 || pm.rat.Cmp(rat(150, 1)) > 0 {
-				counts = rat(0, 1)
-			}
-			return object{"mark": kinds[kind], "hours": h, "pm_hour_max": pm}, counts
+	"mswi.quota60":  func(d dice) (object, object) { return quotaDice(d, 60, "startup shutdown fault accident", true) },
+	"mswi.quota700": func(d dice) (object, object) { return quotaDice(d, 700, "baking cooling_down", false) },
+}
+
+// quotaDice spends a quota that some marks share; limited where particulate
+// matter above 150 keeps an hour from it.
+func quotaDice(d dice, quota int64, shared string, limited bool) (object, object) {
+	kinds := []string{"startup", "shutdown", "fault", "accident", "baking", "cooling_down", "stopped"}
+	mark := func() (object, *big.Rat) {
+		kind, h, pm := d.IntN(len(kinds)), d.dec(0, float64(quota)/3), d.dec(0, 200, "150", "150.0001")
+		counts := h.rat
+		if !slices.Contains(strings.Fields(shared), kinds[kind]) || limited && pm.rat.Cmp(rat(150, 1)) > 0 {
+			counts = rat(0, 1)
 		}
-		used := rat(0, 1)
-		spend := func(h *big.Rat) *big.Rat {
-			if left := sub(rat(60, 1), used); h.Cmp(left) > 0 {
-				h = left
-			}
-			used = add(used, h)
-			return h
+		return object{"mark": kinds[kind], "hours": h, "pm_hour_max": pm}, counts
+	}
+	used := rat(0, 1)
+	spend := func(h *big.Rat) *big.Rat {
+		if left := sub(rat(quota, 1), used); h.Cmp(left) > 0 {
+			h = left
 		}
-		marks := []object{}
-		for range d.IntN(9) {
-			m, h := mark()
-			marks = append(marks, m)
-			spend(h)
-		}
-		before := used
-		this, h := mark()
-		return object{"marks": marks, "this": this}, object{"used_before_h": f(before), "exempt_h": f(spend(h))}
-	},
+		used = add(used, h)
+		return h
+	}
+	marks := []object{}
+	for range d.IntN(9) {
+		m, h := mark()
+		marks = append(marks, m)
+		spend(h)
+	}
+	before := used
+	this, h := mark()
+	return object{"marks": marks, "this": this}, object{"used_before_h": f(before), "exempt_h": f(spend(h))}
 }
 
 // TestIndependent: the program and a second, plain implementation agree on
