@@ -2,23 +2,35 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"plateau/hj212"
+	"plateau/internal/app"
 	"plateau/internal/platform/casework"
 )
 
-const caseHelp = `Usage: plateau case check|types|diff …
+const caseHelp = `Usage: plateau case check|types|diff|preview|move …
 
   case check FILE…           check files of case types, as docs/case-types.md describes them
-  case types [--date DAY]    list the case types in force on a day
+  case types [--date DAY] [--data DIR]
+                             list the case types in force on a day: those of the program,
+                             with DIR also those in its folder casetypes
   case diff OLD NEW          what one file of a case type has otherwise than another
+  case preview --data DIR --from N [--state OLD=NEW]… FILE
+                             what would become of the open cases of version N with FILE
+  case move --data DIR --kind KIND --from N --to M [--state OLD=NEW]…
+                             let the open cases of version N go on with version M
 
-DAY is YYYY-MM-DD, Beijing time; default today.
+DAY is YYYY-MM-DD, Beijing time; default today. With a configuration file, preview
+and move take --config FILE.
 
 case check names file, line and remedy of every fault on standard output; the
 exit code is 1 when something is wrong. A file that is in order has one line.
@@ -26,6 +38,11 @@ exit code is 1 when something is wrong. A file that is in order has one line.
 case diff tells what is gone first: an open case that stands in a state that is
 gone needs a state of the new version. Words in the three languages are passed
 over.
+
+Cases stay on the version they were opened with until they are moved. preview shows
+by state how many there are, where they would go on, which deadlines would end and
+begin; it changes nothing, and its exit code is 1 when some could not go on. move
+does it, all or none, with an event in the history of each.
 
 Example:
 
@@ -37,9 +54,11 @@ func cmdCase(args []string, std stdio) int {
 		fmt.Fprint(std.Out, caseHelp)
 		return 0
 	}
-	commands := map[string]func([]string, stdio) int{"check": cmdCaseCheck, "types": cmdCaseTypes, "diff": cmdCaseDiff}
+	commands := map[string]func([]string, stdio) int{
+		"check": cmdCaseCheck, "types": cmdCaseTypes, "diff": cmdCaseDiff, "preview": cmdCasePreview, "move": cmdCaseMove,
+	}
 	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprint(std.Err, "plateau case: say what to do: check, types or diff\n\n"+caseHelp)
+		fmt.Fprint(std.Err, "plateau case: say what to do: check, types, diff, preview or move\n\n"+caseHelp)
 		return 2
 	}
 	return commands[args[0]](args[1:], std)
@@ -95,8 +114,16 @@ func cmdCaseTypes(args []string, std stdio) int {
 	fs := newFlags(std, "case types", "", "", "")
 	fs.Usage = func() { fmt.Fprint(fs.Output(), caseHelp) }
 	date := fs.String("date", "", "")
+	data := fs.String("data", "", "")
 	if code, done := parse(fs, args, std, 0); done {
 		return code
+	}
+	types := casework.Default()
+	if *data != "" {
+		var err error
+		if types, err = app.CaseTypes(app.Options{Env: os.Environ(), Flags: map[string]string{"data": *data}}); err != nil {
+			return fail(std, "case types", err)
+		}
 	}
 	if *date == "" {
 		*date = time.Now().In(hj212.Zone).Format(time.DateOnly)
@@ -106,8 +133,8 @@ func cmdCaseTypes(args []string, std stdio) int {
 	}
 	w := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "KIND\tVERSION\tFROM\tTO\tSYSTEM\tSTATES\tACTIONS\tNAME")
-	for _, kind := range casework.Default().Kinds() {
-		if x, ok := casework.Default().InForce(kind, *date); ok {
+	for _, kind := range types.Kinds() {
+		if x, ok := types.InForce(kind, *date); ok {
 			fmt.Fprintf(w, "%s\tv%d\t%s\t%s\t%s\t%d\t%d\t%s\n", kind, x.Version, cmp.Or(x.From, "-"), cmp.Or(x.To, "-"), x.System, len(x.States), len(x.Actions), cmp.Or(x.Name.En, x.Name.Zh))
 		}
 	}
@@ -138,6 +165,112 @@ func cmdCaseDiff(args []string, std stdio) int {
 		default:
 			fmt.Fprintf(std.Out, "changed: %s\n  was %s\n  is  %s\n", c.What, c.Old, c.New)
 		}
+	}
+	return 0
+}
+
+// moveFlags are those of commands that move cases.
+type moveFlags struct {
+	order   app.MoveOrder
+	options app.Options
+}
+
+func readMove(name string, args []string, std stdio, most int) (m moveFlags, rest []string, code int, done bool) {
+	fs := newFlags(std, "case "+name, "", "", "")
+	fs.Usage = func() { fmt.Fprint(fs.Output(), caseHelp) }
+	data, file := fs.String("data", "", ""), fs.String("config", "", "")
+	m.order.States = map[string]string{}
+	fs.StringVar(&m.order.Kind, "kind", "", "")
+	fs.IntVar(&m.order.From, "from", 0, "")
+	fs.IntVar(&m.order.To, "to", 0, "")
+	fs.Func("state", "", func(s string) error {
+		from, to, ok := strings.Cut(s, "=")
+		if !ok || from == "" || to == "" {
+			return errors.New("write OLD=NEW")
+		}
+		m.order.States[from] = to
+		return nil
+	})
+	if code, done = parse(fs, args, std, most); done {
+		return m, nil, code, true
+	}
+	if *data == "" {
+		return m, nil, fail(std, "case "+name, errNeed("--data DIR", "the folder of the server")), true
+	}
+	if m.order.From == 0 {
+		return m, nil, fail(std, "case "+name, errNeed("--from N", "the version that the cases stand on")), true
+	}
+	m.options = app.Options{ConfigFile: *file, Env: os.Environ(), Flags: map[string]string{"data": *data}}
+	return m, fs.Args(), 0, false
+}
+
+func cmdCasePreview(args []string, std stdio) int {
+	m, files, code, done := readMove("preview", args, std, 1)
+	if done {
+		return code
+	}
+	if len(files) == 0 {
+		return fail(std, "case preview", errNeed("FILE", "the new version"))
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		return fail(std, "case preview", err)
+	}
+	x, faults := readCaseType("case preview", files[0], std)
+	if x == nil {
+		return fail(std, "case preview", fmt.Errorf("faults found: %d", faults))
+	}
+	m.order.Kind, m.order.To, m.order.File = x.Kind, 0, string(text)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	out, err := app.PreviewMove(ctx, m.options, m.order)
+	if err != nil {
+		return fail(std, "case preview", err)
+	}
+	return printMoved(m.order.From, out, std, "case preview")
+}
+
+func cmdCaseMove(args []string, std stdio) int {
+	m, _, code, done := readMove("move", args, std, 0)
+	if done {
+		return code
+	}
+	if m.order.Kind == "" || m.order.To == 0 {
+		return fail(std, "case move", errNeed("--kind KIND and --to M", "where the cases go on"))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	out, err := app.MoveCases(ctx, m.options, m.order)
+	if err != nil {
+		return fail(std, "case move", err)
+	}
+	if code := printMoved(m.order.From, out, std, "case move"); code != 0 {
+		return code
+	}
+	fmt.Fprintf(std.Out, "cases moved from version %d to version %d: %d\n", m.order.From, out.To, out.Cases)
+	return 0
+}
+
+// printMoved shows by state what becomes of cases.
+func printMoved(from int, out app.MoveAnswer, std stdio, name string) int {
+	if len(out.Moved) == 0 {
+		fmt.Fprintf(std.Out, "no open case stands on version %d\n", from)
+		return 0
+	}
+	stuck := 0
+	w := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "STATE\tCASES\tGOES ON IN\tDEADLINES THAT END\tTHAT BEGIN\tIN THE WAY")
+	for _, x := range out.Moved {
+		if x.Stuck != "" {
+			stuck++
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", x.State, x.Cases, cmp.Or(x.To, "-"), cmp.Or(strings.Join(x.Dropped, " "), "-"), cmp.Or(strings.Join(x.Started, " "), "-"), cmp.Or(x.Stuck, "-"))
+	}
+	if code := flushed(w, std, name); code != 0 {
+		return code
+	}
+	if stuck > 0 {
+		return fail(std, name, fmt.Errorf("cases in %d of the states cannot go on; name a state for each with --state OLD=NEW, or give the new version what is missing", stuck))
 	}
 	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"plateau/internal/platform/db"
 	"plateau/internal/testkit"
 )
 
@@ -102,4 +103,61 @@ func lineWith(t *testing.T, text, word string) string {
 		t.Fatalf("there is no %q", word)
 	}
 	return strconv.Itoa(1 + strings.Count(before, "\n"))
+}
+
+// TestCaseMove: an installation brings a version of its own; what it would make of
+// open cases is shown first.
+func TestCaseMove(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	own := filepath.Join(dir, "casetypes")
+	if err := os.Mkdir(own, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(testkit.Root(), "casetypes", "supervision.1.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := filepath.Join(own, "supervision.2.yaml")
+	second := strings.NewReplacer("version: 1", "version: 2", "effective_from: 2026-01-01", "effective_from: 2027-01-01").Replace(string(text))
+	for file, text := range map[string]string{next: second, filepath.Join(own, "supervision.1.yaml"): strings.Replace(string(text), "effective_from: 2026-01-01", "effective_from: 2026-01-01\neffective_to: 2026-12-31", 1)} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for day, want := range map[string]string{"2026-12-31": "supervision  v1       2026-01-01  2026-12-31", "2027-01-01": "supervision  v2       2027-01-01  -"} {
+		if code, out, errOut := call("case", "types", "--data", dir, "--date", day); code != 0 || !strings.Contains(out, want) {
+			t.Errorf("exit %d: %s%s", code, out, errOut)
+		}
+	}
+	if code, _, errOut := call("case", "preview", "--data", dir, "--from", "1", next); code != 1 || !strings.Contains(errOut, "holds no cases") {
+		t.Errorf("without a database: exit %d: %s", code, errOut)
+	}
+	d, err := db.Open(t.Context(), filepath.Join(dir, "plateau.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"preview", "--data", dir, "--from", "1", next}, {"move", "--data", dir, "--kind", "supervision", "--from", "1", "--to", "2"}} {
+		code, out, errOut := call(append([]string{"case"}, args...)...)
+		if code != 0 || errOut != "" || !strings.HasPrefix(out, "no open case stands on version 1\n") {
+			t.Errorf("%v: exit %d: %s%s", args, code, out, errOut)
+		}
+	}
+	for want, args := range map[string][]string{
+		"--data DIR":                    {"preview", "--from", "1", next},
+		"--from N":                      {"move", "--data", dir},
+		"FILE":                          {"preview", "--data", dir, "--from", "1"},
+		"--kind KIND":                   {"move", "--data", dir, "--from", "1"},
+		"no version 5":                  {"move", "--data", dir, "--kind", "supervision", "--from", "1", "--to", "5"},
+		"has no state gone":             {"preview", "--data", dir, "--from", "1", "--state", "gone=raised", next},
+		"write OLD=NEW":                 {"preview", "--data", dir, "--from", "1", "--state", "gone", next},
+		"name another version of kind ": {"move", "--data", dir, "--kind", "supervision", "--from", "2", "--to", "2"},
+	} {
+		if code, _, errOut := call(append([]string{"case"}, args...)...); code == 0 || !strings.Contains(errOut, want) {
+			t.Errorf("%v: exit %d: %s, want %s", args, code, errOut, want)
+		}
+	}
 }

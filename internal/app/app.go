@@ -110,6 +110,7 @@ type App struct {
 	auth     *auth.Service
 	people   *people.Service
 	workdays *calendar.Set // calendars by area
+	types    *casework.Types
 	cases    *casework.Service
 	reports  *reportjob.Service
 	progress progress
@@ -209,6 +210,9 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.workdays, err = loadCalendars(c.Data); err != nil {
 		return err
 	}
+	if a.types, err = loadCaseTypes(c.Data); err != nil {
+		return err
+	}
 	if a.db, err = db.Open(ctx, c.DatabaseURL()); err != nil {
 		return err
 	}
@@ -286,7 +290,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.alarms, err = alarm.New(alarm.Options{Changed: a.alarmsChanged, DB: a.db, Engine: a.engine, Live: a.engine, Loggers: a.gateway, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
 	}
-	if err := a.openCases(ctx); err != nil {
+	if a.cases, err = newCases(ctx, a.db, a.types, a.workdays, a.registry, a.people, a.now); err != nil {
 		return err
 	}
 	return a.openDialogues(ctx)

@@ -10,14 +10,17 @@ import (
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/calendar"
 	"plateau/internal/platform/casework"
+	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/people"
+	"plateau/internal/telemetry"
 )
 
 // casePlaces are the areas and the organisations that cases are handed to:
 // authorities and others among the posts, enterprises of the registry.
 type casePlaces struct {
 	registryPlaces
-	app *App
+	people *people.Service
 }
 
 // HasArea implements casework.Places.
@@ -33,18 +36,19 @@ func (p casePlaces) Unit(id string) (area string, exists bool) {
 	if e := p.registry.Snapshot().Enterprises[id]; e != nil {
 		return e.Area, true
 	}
-	o, err := p.app.people.Organisation(context.Background(), id)
+	o, err := p.people.Organisation(context.Background(), id)
 	return o.Area, err == nil && id != ""
 }
 
-// openCases makes the service of cases.
-func (a *App) openCases(ctx context.Context) (err error) {
-	places := casePlaces{registryPlaces{a.registry}, a}
-	a.cases, err = casework.New(ctx, casework.Options{
-		DB: a.db, Types: casework.Default(), Places: places, Now: a.now, Units: a.unitsOf, Posts: a.postsOf,
+// newCases makes the service of cases over a database.
+func newCases(ctx context.Context, d *db.DB, types *casework.Types, workdays *calendar.Set, r *telemetry.Registry, posts *people.Service, now func() time.Time) (*casework.Service, error) {
+	return casework.New(ctx, casework.Options{
+		DB: d, Types: types, Places: casePlaces{registryPlaces{r}, posts}, Now: now,
+		Units: func(ctx context.Context, p auth.Principal) ([]string, error) { return unitsOf(ctx, posts, p) },
+		Posts: func(ctx context.Context, p auth.Principal) ([]string, error) { return postsOf(ctx, posts, p) },
 		Calendars: func(area string) casework.Calendar {
-			c, _ := a.workdays.For(area, func(code string) (string, bool) {
-				x := a.registry.Snapshot().Areas[code]
+			c, _ := workdays.For(area, func(code string) (string, bool) {
+				x := r.Snapshot().Areas[code]
 				if x == nil {
 					return "", false
 				}
@@ -53,16 +57,15 @@ func (a *App) openCases(ctx context.Context) (err error) {
 			return countIn{c}
 		},
 	})
-	return err
 }
 
 // unitsOf are the organisations that somebody acts for: that of the post, and the
 // enterprise the post is for.
-func (a *App) unitsOf(ctx context.Context, p auth.Principal) (out []string, err error) {
+func unitsOf(ctx context.Context, posts *people.Service, p auth.Principal) (out []string, err error) {
 	if p.Enterprise != "" {
 		out = append(out, p.Enterprise)
 	}
-	o, err := a.people.OrganisationOf(ctx, p.Acting)
+	o, err := posts.OrganisationOf(ctx, p.Acting)
 	if err == nil && o != "" {
 		out = append(out, o)
 	}
@@ -70,8 +73,8 @@ func (a *App) unitsOf(ctx context.Context, p auth.Principal) (out []string, err 
 }
 
 // postsOf is the post in which somebody acts.
-func (a *App) postsOf(ctx context.Context, p auth.Principal) ([]string, error) {
-	id, err := a.people.PostOf(ctx, p.Acting)
+func postsOf(ctx context.Context, posts *people.Service, p auth.Principal) ([]string, error) {
+	id, err := posts.PostOf(ctx, p.Acting)
 	if err != nil || id == "" {
 		return nil, err
 	}

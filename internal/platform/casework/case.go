@@ -99,6 +99,7 @@ func (c *Case) Deadline(clock string) *Deadline {
 // they are all there is: a case can be made anew from them, whatever calendars and
 // types say by then.
 type Changes struct {
+	Version    *int              `json:"kind_version,omitempty"`
 	Severity   *int              `json:"severity,omitempty"`
 	Category   *string           `json:"category,omitempty"`
 	OwnerUnit  *string           `json:"owner_unit,omitempty"`
@@ -119,6 +120,7 @@ type Changes struct {
 // apply makes what comes of a case by an event.
 func (c *Case) apply(e *Event) {
 	ch := &e.Body.Changes
+	set(&c.Version, ch.Version)
 	set(&c.Severity, ch.Severity)
 	set(&c.Category, ch.Category)
 	set(&c.OwnerUnit, ch.OwnerUnit)

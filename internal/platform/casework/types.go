@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"sync"
 
@@ -23,7 +24,7 @@ type Types struct {
 
 // Default are the types that come with the program.
 var Default = sync.OnceValue(func() *Types {
-	t, err := Load(casetypes.Files())
+	t, err := Load(casetypes.Files(), nil, "")
 	if err != nil {
 		panic(err) // the files are embedded, and a test reads them
 	}
@@ -31,32 +32,60 @@ var Default = sync.OnceValue(func() *Types {
 })
 
 // Load reads every *.yaml of a folder, each named after kind and version:
-// river_case.1.yaml. The error wraps ErrInvalid and names every fault with file,
-// line and remedy, or is that of reading the folder.
-func Load(folder fs.FS) (*Types, error) {
-	names, err := fs.Glob(folder, "*.yaml")
-	if err != nil {
-		return nil, fmt.Errorf("list case types: %w", err)
-	}
+// river_case.1.yaml, and over them those of the folder own of an installation, whose
+// faults are told below dir. An own file may bring a version of its own, or end one of
+// the first folder: there it may differ in effective_to and in words only, for cases
+// stand on it. The error wraps ErrInvalid and names every fault with file, line and
+// remedy, or is that of reading a folder.
+func Load(folder, own fs.FS, dir string) (*Types, error) {
 	var faults Faults
 	t := &Types{kinds: map[string][]*Type{}}
 	file := map[*Type]string{}
-	for _, name := range names {
-		text, err := fs.ReadFile(folder, name)
+	read := func(folder fs.FS, dir string) error {
+		names, err := fs.Glob(folder, "*.yaml")
 		if err != nil {
-			return nil, fmt.Errorf("read case type: %w", err)
+			return fmt.Errorf("list case types: %w", err)
 		}
-		x, bad := Parse(name, text)
-		if len(bad) > 0 {
-			faults = append(faults, bad...)
-			continue
+		for _, name := range names {
+			text, err := fs.ReadFile(folder, name)
+			if err != nil {
+				return fmt.Errorf("read case type: %w", err)
+			}
+			at := path.Join(dir, name)
+			x, bad := Parse(at, text)
+			if len(bad) > 0 {
+				faults = append(faults, bad...)
+				continue
+			}
+			if want := fmt.Sprintf("%s.%d.yaml", x.Kind, x.Version); name != want {
+				faults = append(faults, Fault{at, 1, fmt.Sprintf("holds kind %s version %d; name the file %s", x.Kind, x.Version, want)})
+				continue
+			}
+			file[x] = at
+			i := slices.IndexFunc(t.kinds[x.Kind], func(b *Type) bool { return b.Version == x.Version })
+			if i < 0 {
+				t.kinds[x.Kind] = append(t.kinds[x.Kind], x)
+				continue
+			}
+			if first := Diff(t.kinds[x.Kind][i], x); len(first) > 0 || x.From != t.kinds[x.Kind][i].From {
+				what := "effective_from"
+				if len(first) > 0 {
+					what = first[0].What
+				}
+				faults = append(faults, Fault{at, 1, fmt.Sprintf("version %d comes with the program, and %s differs; cases stand on it, so change only effective_to here and put the rest into version %d", x.Version, what, x.Version+1)})
+				continue
+			}
+			t.kinds[x.Kind][i] = x
 		}
-		if want := fmt.Sprintf("%s.%d.yaml", x.Kind, x.Version); name != want {
-			faults = append(faults, Fault{name, 1, fmt.Sprintf("holds kind %s version %d; name the file %s", x.Kind, x.Version, want)})
-			continue
+		return nil
+	}
+	if err := read(folder, ""); err != nil {
+		return nil, err
+	}
+	if own != nil {
+		if err := read(own, dir); err != nil {
+			return nil, err
 		}
-		t.kinds[x.Kind] = append(t.kinds[x.Kind], x)
-		file[x] = name
 	}
 	for _, kind := range t.Kinds() {
 		list := t.kinds[kind]

@@ -37,7 +37,7 @@ func TestInForce(t *testing.T) {
 	t.Parallel()
 	types, err := casework.Load(folder(map[string][3]string{
 		"small.1.yaml": {"1", "", "2025-12-31"}, "small.2.yaml": {"2", "2026-01-01", "2026-06-30"}, "small.10.yaml": {"10", "2026-08-01", ""},
-	}))
+	}), nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestLoadRefuses(t *testing.T) {
 		"named otherwise":  {folder(map[string][3]string{"other.1.yaml": {"1", "", ""}}), "other.1.yaml:1: holds kind small version 1; name the file small.1.yaml"},
 		"faults of a file": {bad, "small.1.yaml:6: the type: colour is no key here; write one of kind, version, system, effective_from, effective_to, name, source, start, severities, categories, states, actions, clocks, forms, ladder\nworse.1.yaml:1: is no YAML: did not find expected node content"},
 	} {
-		_, err := casework.Load(tt.files)
+		_, err := casework.Load(tt.files, nil, "")
 		if !errors.Is(err, casework.ErrInvalid) || err.Error() != "invalid case type:\n"+tt.want {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -62,7 +62,7 @@ var effectArgs = map[string]argument{
 
 // reserved are the names of events that no action of a type makes: a case that the
 // program opens, and a step of the ladder.
-var reserved = []string{"create", "escalation"}
+var reserved = []string{"create", Escalation, Move}
 
 // starting are the effects that start a clock: one that nothing starts is of no use.
 var starting = []string{"set_deadline", "rework"}
