@@ -162,9 +162,9 @@ func TestOwnTypes(t *testing.T) {
 		}
 	}
 	for want, own := range map[string]string{
-		"own/pothole.1.yaml:1: version 1 comes with the program, and clock triage differs; cases stand on it, so change only effective_to here and put the rest into version 2": strings.Replace(pothole, "triage: {all: 1wd}", "triage: {all: 9wd}", 1),
+		"own/pothole.1.yaml:1: version 1 comes with the program, and clock triage differs; cases stand on it, so change only effective_to here and put the rest into version 2":   strings.Replace(pothole, "triage: {all: 1wd}", "triage: {all: 9wd}", 1),
 		"own/pothole.1.yaml:1: version 1 comes with the program, and effective_from differs; cases stand on it, so change only effective_to here and put the rest into version 2": strings.Replace(pothole, "effective_to", "effective_from: 2026-01-01\neffective_to", 1),
-		"own/pothole.1.yaml:13: actions.close.roles: clerk is no role of rivers": strings.Replace(pothole, "to: done, roles: [office_clerk]", "to: done, roles: [clerk]", 1),
+		"own/pothole.1.yaml:13: actions.close.roles: clerk is no role of rivers":                                                                                                  strings.Replace(pothole, "to: done, roles: [office_clerk]", "to: done, roles: [clerk]", 1),
 	} {
 		if _, err := Load(program, fstest.MapFS{"pothole.1.yaml": {Data: []byte(own)}}, "own"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
