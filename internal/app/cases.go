@@ -7,11 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"plateau/internal/caseweb"
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/calendar"
 	"plateau/internal/platform/casework"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/people"
 	"plateau/internal/telemetry"
 )
@@ -118,6 +120,33 @@ func (a *App) sweepCases(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// unitsIn are the organisations that a case of an area can be handed to: those that
+// act there today, authorities before enterprises.
+func (a *App) unitsIn(ctx context.Context, area string) (out []caseweb.Unit, err error) {
+	list, err := a.people.Organisations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	snap, today := a.registry.Snapshot(), i18n.Short(a.now())
+	for _, o := range list {
+		if (o.From == "" || o.From <= today) && (o.To == "" || today <= o.To) && (o.Area == "" || snap.Within(area, o.Area) || snap.Within(o.Area, area)) {
+			out = append(out, caseweb.Unit{ID: o.ID, Name: casework.Text(o.Name)})
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(snap.Enterprises)) {
+		if e := snap.Enterprises[id]; snap.Within(e.Area, area) {
+			out = append(out, caseweb.Unit{ID: id, Name: casework.Text(e.Name)})
+		}
+	}
+	return out, nil
+}
+
+// areaName is an area where cases are, in words.
+func (a *App) areaName(code string) (casework.Text, bool) {
+	n, ok := registryPlaces{a.registry}.AreaName(code)
+	return casework.Text(n), ok
 }
 
 // unitName is an organisation that acts on cases, in words.

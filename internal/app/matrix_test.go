@@ -185,6 +185,7 @@ type matrix struct {
 	bureaus []string // an organisation of each object's area
 	posts   []string // a post for each object's area
 	cases   []string // a case in each object's area
+	numbers []string // of those cases
 }
 
 var matrixNow = time.Date(2026, 11, 23, 8, 30, 0, 0, i18n.Zone)
@@ -344,7 +345,7 @@ func (m *matrix) fill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.cases = append(m.cases, c.ID)
+		m.cases, m.numbers = append(m.cases, c.ID), append(m.numbers, c.TrackingNo)
 		m.bureaus, m.posts = append(m.bureaus, bureau.ID), append(m.posts, post.ID)
 	}
 	hook, err := m.hooks.Add(ctx, webhook.Hook{URL: "https://127.0.0.1:1/"})
@@ -395,6 +396,7 @@ func (m *matrix) path(route string, i int) string {
 		{"/registry/{kind}", "/registry/outlets"},
 		{"/posts/{id}", "/posts/" + m.posts[i]},
 		{"/cases/{id}", "/cases/" + m.cases[i]},
+		{"/cases/{number}", "/cases/" + m.numbers[i]},
 		{"/actions/{action}", "/actions/hand_out"},
 		{"/organisations/{id}", "/organisations/" + m.bureaus[i]},
 		{"/policy/{permission}", "/policy/telemetry.view"},

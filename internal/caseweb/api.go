@@ -2,6 +2,7 @@ package caseweb
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -29,11 +30,20 @@ const Open = access.Permission("platform.cases")
 type Deps struct {
 	Engine   *web.Engine // made with Templates() among its templates
 	Cases    *casework.Service
-	Limiter  *httpd.Limiter                        // of the interface, shared with others; nil: no limit
-	UnitName func(id string) (casework.Text, bool) // an organisation in words; nil: none are shown
-	From     func(r *http.Request) string          // address a request comes from
-	Links    func(r *http.Request) []web.Link      // modules that who asks may open; nil: none
+	Limiter  *httpd.Limiter                                         // of the interface, shared with others; nil: no limit
+	UnitName func(id string) (casework.Text, bool)                  // an organisation in words; nil: none are shown
+	UnitsIn  func(ctx context.Context, area string) ([]Unit, error) // organisations that a case of an area can be handed to
+	AreaName func(code string) (casework.Text, bool)
+	Auth     *auth.Service                    // who reported, and the record of looks at it
+	From     func(r *http.Request) string     // address a request comes from
+	Links    func(r *http.Request) []web.Link // modules that who asks may open; nil: none
 	Now      func() time.Time
+}
+
+// Unit is an organisation that cases can be handed to.
+type Unit struct {
+	ID   string
+	Name casework.Text
 }
 
 // Handler serves the interface and the pages.

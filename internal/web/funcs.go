@@ -60,6 +60,12 @@ func (e *Engine) funcs(lang i18n.Lang) template.FuncMap {
 			}
 			return m.SVG(l)
 		},
+		"spot": func(s chart.Spot) template.HTML {
+			if s.Base == "" {
+				s.Base = e.o.Assets.Path("basemap.svg")
+			}
+			return s.SVG()
+		},
 	}
 }
 

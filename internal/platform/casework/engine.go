@@ -25,8 +25,11 @@ type Actor struct {
 }
 
 // takes reports whether the actor may take an action of a case.
-func (a *Actor) takes(c *Case, x *Action) bool {
-	return slices.ContainsFunc(x.Roles, func(role string) bool {
+func (a *Actor) takes(c *Case, x *Action) bool { return a.Acts(c, x.Roles) }
+
+// Acts reports whether the actor has one of some roles towards a case.
+func (a *Actor) Acts(c *Case, roles []string) bool {
+	return slices.ContainsFunc(roles, func(role string) bool {
 		switch role {
 		case RoleReporter:
 			return a.Reporter
@@ -120,6 +123,45 @@ func (t *Type) Allowed(c *Case, a *Actor) (out []*Action) {
 		}
 	}
 	return out
+}
+
+// Turn are the roles whose turn it is in a state: of those whose actions lead on from
+// it, the organisation that must act before posts, and who reported where nobody else
+// can. None in a state that is not open.
+func (t *Type) Turn(state string) []string {
+	if s := t.State(state); s == nil || !s.Open {
+		return nil
+	}
+	var posts []string
+	unit, reporter := false, false
+	for _, x := range t.Actions {
+		if !x.Leads(state) {
+			continue
+		}
+		for _, role := range x.Roles {
+			switch {
+			case role == RoleUnit:
+				unit = true
+			case role == RoleReporter:
+				reporter = true
+			case role != RoleTimer && !slices.Contains(posts, role):
+				posts = append(posts, role)
+			}
+		}
+	}
+	switch {
+	case unit:
+		return []string{RoleUnit}
+	case len(posts) == 0 && reporter:
+		return []string{RoleReporter}
+	}
+	return posts
+}
+
+// Leads reports whether an action leads on from a state: it is that state's own and
+// changes it.
+func (x *Action) Leads(state string) bool {
+	return slices.Contains(x.From, state) && x.To != "" && x.To != state
 }
 
 // Input is what comes with an action.
@@ -226,6 +268,14 @@ const maxAttachments = 20
 // maxText bounds a text where its field does not.
 const maxText = 4000
 
+// maxUnits bounds the organisations of a field.
+const maxUnits = 10
+
+// UnitList are the organisations that a field of the type "units" holds, by their ids.
+func UnitList(v string) []string {
+	return strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' || r == '，' || r == '、' })
+}
+
 func (f *Field) check(c *errs.Checks, v string) {
 	if strings.TrimSpace(v) == "" {
 		c.Require(!f.Required, f.Name, "err.field.required")
@@ -248,6 +298,8 @@ func (f *Field) check(c *errs.Checks, v string) {
 		c.Require(err == nil, f.Name, "err.field.date")
 	case "number":
 		c.Require(isNumber(v), f.Name, "err.field.number")
+	case "units":
+		c.Require(len(UnitList(v)) <= maxUnits, f.Name, "err.case.units", "max", maxUnits)
 	case "yes":
 		c.Require(v == "yes" || v == "no", f.Name, "err.field.choice", "choices", "yes, no")
 	}
@@ -426,9 +478,14 @@ var guards = map[string]func(s *step) string{
 		return unless(!s.a.byReporter() || s.now.Sub(s.c.StateSince) <= lateReopening, "too_late")
 	},
 	"unit_in_scope": func(s *step) string {
-		area, ok := s.Unit(s.in.Form["unit"])
-		here := s.c.Location.Area
-		return unless(ok && (area == "" || s.within(here, area) || s.within(area, here)), "unit")
+		for _, id := range append(UnitList(s.in.Form["co_units"]), s.in.Form["unit"]) {
+			area, ok := s.Unit(id)
+			here := s.c.Location.Area
+			if !ok || area != "" && !s.within(here, area) && !s.within(area, here) {
+				return "unit"
+			}
+		}
+		return ""
 	},
 	// hands out to one's own level and below, never above
 	"level_own_or_below": func(s *step) string {
@@ -485,7 +542,7 @@ var effects = map[string]func(s *step, arg string){
 		if arg == "unit" {
 			unit = s.in.Form["unit"]
 			if co, ok := s.in.Form["co_units"]; ok {
-				s.out.CoUnits = strings.FieldsFunc(co, func(r rune) bool { return r == ',' || r == ' ' || r == '，' || r == '、' })
+				s.out.CoUnits = UnitList(co)
 			}
 		}
 		s.out.OwnerUnit = &unit
@@ -568,15 +625,39 @@ var effects = map[string]func(s *step, arg string){
 	},
 }
 
+// Works reports whether an actor works on a case for the authority: with a role of its
+// system, and not for the organisation that must act.
+func (a *Actor) Works(c *Case) bool { return len(a.Roles) > 0 && !a.of(c) }
+
 // Reads reports whether an actor may read all of an event. Who reported stands in
 // restricted ones: they are for those who work on the case and do not belong to the
-// organisation that must act, and for who reported it.
+// organisation that must act, and for who reported it, who does not read those of the
+// staff.
 func (a *Actor) Reads(c *Case, e *Event) bool {
-	switch {
-	case a.Reporter:
-		return e.Visibility != Staff
-	case a.of(c):
-		return e.Visibility != Restricted
+	switch e.Visibility {
+	case Restricted:
+		return a.Reporter || a.Works(c)
+	case Staff:
+		return len(a.Roles) > 0 || a.of(c)
+	case ToReporter, Public:
 	}
-	return len(a.Roles) > 0
+	return true
+}
+
+// standing are the guards that ask nothing of what comes with an action: where one of
+// them holds it back there is no use in entering anything.
+var standing = []string{"before_due", "declines_left", "extension_asked", "four_eyes", "least_urgent", "level_above", "not_merged", "once", "reporter_once", "ruled", "within_15_days"}
+
+// Refusal is the key of the sentence that says why a case as it stands does not let an
+// actor take an action of its type, whatever they enter; "" when nothing is against it.
+func (s *Service) Refusal(c *Case, a *Actor, x *Action) string {
+	now := &step{t: s.TypeOf(c), x: x, c: c, a: a, now: s.Now().UTC().Truncate(time.Second), Env: Env{Calendar: s.Calendars(c.Location.Area), Areas: s.Places}}
+	for _, g := range x.Guards {
+		if slices.Contains(standing, g) {
+			if code := guards[g](now); code != "" {
+				return "err.case.guard." + code
+			}
+		}
+	}
+	return ""
 }

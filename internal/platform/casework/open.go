@@ -131,7 +131,11 @@ func (t *Type) begin(o Opening, x *Action, a *Actor, in Input, now time.Time, en
 	if to == "" {
 		to = t.Start
 	}
-	e := Event{Case: id, Seq: 1, At: at, Action: x.Name, To: to, Visibility: Restricted, Body: Body{Salt: salt(), Opens: &o, Form: in.Form, Attachments: in.Attachments}}
+	seen := Restricted
+	if a.Timer && o.Reporter == "" || !slices.Contains(x.Roles, RoleReporter) && len(x.Roles) > 0 {
+		seen = ToReporter // an official act, which tells of no reporter
+	}
+	e := Event{Case: id, Seq: 1, At: at, Action: x.Name, To: to, Visibility: seen, Body: Body{Salt: salt(), Opens: &o, Form: in.Form, Attachments: in.Attachments}}
 	c := o.open(&e)
 	s := &step{t: t, x: x, c: c, a: a, in: in, now: at, Env: env}
 	if err := s.allowed(); err != nil {

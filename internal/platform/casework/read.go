@@ -16,7 +16,7 @@ func (r *reader) read(root *yaml.Node) {
 		r.is(root, yaml.MappingNode, "the file", "kind, version, start, states and actions, each with a colon")
 		return
 	}
-	keys := r.keyed(root, "the type", "kind", "version", "system", "effective_from", "effective_to", "name", "source",
+	keys := r.keyed(root, "the type", "kind", "version", "system", "effective_from", "effective_to", "name", "source", "basis",
 		"start", "severities", "categories", "states", "actions", "clocks", "forms", "ladder")
 	for _, must := range []string{"kind", "version", "start", "states", "actions"} {
 		if keys[must].value == nil {
@@ -36,6 +36,7 @@ func (r *reader) read(root *yaml.Node) {
 	}
 	t.Name = r.label(keys["name"], "name", t.Kind)
 	t.Source = r.text(keys["source"], "source")
+	r.basis(keys["basis"])
 	r.severities(keys["severities"])
 	r.categories(keys["categories"])
 	r.readClocks(keys["clocks"])
@@ -45,6 +46,17 @@ func (r *reader) read(root *yaml.Node) {
 	t.Start = r.text(keys["start"], "start")
 	r.actions(keys["actions"])
 	r.ladder(keys["ladder"])
+}
+
+func (r *reader) basis(e entry) {
+	if e.value == nil {
+		return
+	}
+	keys := r.keyed(e.value, "basis", "national", "default", "region")
+	r.t.Basis = Basis{
+		National: r.label(keys["national"], "basis.national", ""), Default: r.label(keys["default"], "basis.default", ""),
+		Region: r.label(keys["region"], "basis.region", ""),
+	}
 }
 
 func (r *reader) severities(e entry) {

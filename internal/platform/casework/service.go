@@ -437,6 +437,25 @@ func (s *Service) Get(ctx context.Context, id string, by auth.Principal) (*Case,
 	if err != nil {
 		return nil, nil, err
 	}
+	return s.seen(ctx, c, by)
+}
+
+// Find returns the case of a tracking number, in any form of writing, to who may see it,
+// with how they stand to it; errs.NotFound when there is none for them.
+func (s *Service) Find(ctx context.Context, number string, by auth.Principal) (*Case, *Actor, error) {
+	n, err := ParseTracking(number)
+	if err != nil {
+		return nil, nil, errs.New(errs.NotFound, "err.not_found")
+	}
+	c, err := s.ByTracking(ctx, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.seen(ctx, c, by)
+}
+
+// seen is a case with how who asks stands to it, if they may see it.
+func (s *Service) seen(ctx context.Context, c *Case, by auth.Principal) (*Case, *Actor, error) {
 	a, err := s.Actor(ctx, by, c)
 	if err != nil {
 		return nil, nil, err

@@ -17,6 +17,7 @@ type Type struct {
 	To      string // last day; "" = open
 	Name    Text
 	Source  string // where its rules are from
+	Basis   Basis
 	Start   string // state of a new case
 
 	Severities []Severity // the most urgent first
@@ -26,6 +27,13 @@ type Type struct {
 	Clocks     []*Clock
 	Forms      []*Form
 	Ladder     []Step // escalation of what is overdue, in order
+}
+
+// Basis says which of a type's rules bind everywhere and which somebody may set.
+type Basis struct {
+	National Text // what is a rule of the state
+	Default  Text // what is a default of this program
+	Region   Text // what the region has to set
 }
 
 // Severity is how urgent a case is; 1 is the most.
@@ -103,7 +111,7 @@ type Form struct {
 // Field is one question of a form.
 type Field struct {
 	Name     string
-	Type     string // text, long, choice, date, number, unit, case, yes
+	Type     string // text, long, choice, date, number, unit, units, case, yes
 	Required bool
 	Options  []Option // of a choice
 	Max      int      // characters of a text; 0 = 4,000

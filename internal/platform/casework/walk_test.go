@@ -193,6 +193,8 @@ func fill(rt *rapid.T, typ *Type, x *Action) Input {
 			in.Form[q.Name] = "yes"
 		case "unit":
 			in.Form[q.Name] = rapid.SampledFrom([]string{"water", "police"}).Draw(rt, q.Name)
+		case "units":
+			in.Form[q.Name] = rapid.SampledFrom([]string{"", "police", "police, office", "x"}).Draw(rt, q.Name)
 		default:
 			in.Form[q.Name] = rapid.SampledFrom([]string{"说明", "x", "y", "z", ""}).Draw(rt, q.Name)
 		}

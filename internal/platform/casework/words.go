@@ -71,4 +71,4 @@ var starting = []string{"set_deadline", "rework"}
 var whoms = []string{"assignee", "co_units", "followers", "office", "reporter", "top_office", "unit", "unit_head", "upper_chief", "upper_office"}
 
 // fieldTypes are the kinds of answers that a form asks for.
-var fieldTypes = []string{"text", "long", "choice", "date", "number", "unit", "case", "yes"}
+var fieldTypes = []string{"text", "long", "choice", "date", "number", "unit", "units", "case", "yes"}
