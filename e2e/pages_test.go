@@ -206,7 +206,8 @@ func places(ctx context.Context, t *testing.T) []string {
 		case p == "/organisations/{id}":
 			open(ctx, t, "/zh/organisations")
 			out = append(out, below(follow(ctx, t, "main table", `^/zh/organisations/[0-9a-f-]+$`)))
-		case p == "/cases/{number}/actions/{action}": // who reported can take none yet
+		case p == "/cases/{number}/actions/{action}":
+			out = append(out, casePlace(t)+"/actions/comment")
 		case strings.HasPrefix(p, "/cases/{number}"):
 			out = append(out, strings.Replace(p, "/cases/{number}", casePlace(t), 1))
 		case p == "/policy/{permission}":

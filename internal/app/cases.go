@@ -143,6 +143,63 @@ func (a *App) unitsIn(ctx context.Context, area string) (out []caseweb.Unit, err
 	return out, nil
 }
 
+// mostPosts bounds the posts that a comment can name.
+const mostPosts = 60
+
+// postsOn are the posts in force that see a case, to be named in a comment: those of the
+// organisations that act on it, then by how near their area is.
+func (a *App) postsOn(ctx context.Context, c *casework.Case) ([]caseweb.Unit, error) {
+	list, err := a.people.Posts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	snap, today := a.registry.Snapshot(), i18n.Short(a.now())
+	far := func(p *people.Post) int {
+		n := 1
+		for code := c.Location.Area; code != p.Area; n++ {
+			x := snap.Areas[code]
+			if x == nil {
+				break
+			}
+			code = x.Parent
+		}
+		if p.Organisation == c.OwnerUnit || slices.Contains(c.CoUnits, p.Organisation) {
+			return 0
+		}
+		return n
+	}
+	list = slices.DeleteFunc(list, func(p people.Post) bool {
+		return p.From != "" && today < p.From || p.To != "" && p.To < today || !a.cases.SeenFrom(c, p.Kind, p.Area, p.Enterprise, p.Organisation)
+	})
+	slices.SortStableFunc(list, func(x, y people.Post) int { return far(&x) - far(&y) })
+	var out []caseweb.Unit
+	for i := range list[:min(len(list), mostPosts)] {
+		name, _ := a.postName(ctx, list[i].ID)
+		out = append(out, caseweb.Unit{ID: list[i].ID, Name: name})
+	}
+	return out, nil
+}
+
+// postSees reports whether whoever holds a post sees a case.
+func (a *App) postSees(ctx context.Context, c *casework.Case, id string) bool {
+	p, err := a.people.Post(ctx, id)
+	return err == nil && a.cases.SeenFrom(c, p.Kind, p.Area, p.Enterprise, p.Organisation)
+}
+
+// postName is a post in words, with its organisation.
+func (a *App) postName(ctx context.Context, id string) (casework.Text, bool) {
+	p, err := a.people.Post(ctx, id)
+	if err != nil {
+		return casework.Text{}, false
+	}
+	o, err := a.people.Organisation(ctx, p.Organisation)
+	if err != nil {
+		return casework.Text(p.Title), true
+	}
+	at := func(lang string) string { return o.Name.In(lang) + " " + p.Title.In(lang) }
+	return casework.Text{Zh: at("zh"), Bo: at("bo"), En: at("en")}, true
+}
+
 // areaName is an area where cases are, in words.
 func (a *App) areaName(code string) (casework.Text, bool) {
 	n, ok := registryPlaces{a.registry}.AreaName(code)

@@ -30,9 +30,11 @@ const Open = access.Permission("platform.cases")
 type Deps struct {
 	Engine   *web.Engine // made with Templates() among its templates
 	Cases    *casework.Service
-	Limiter  *httpd.Limiter                                         // of the interface, shared with others; nil: no limit
-	UnitName func(id string) (casework.Text, bool)                  // an organisation in words; nil: none are shown
-	UnitsIn  func(ctx context.Context, area string) ([]Unit, error) // organisations that a case of an area can be handed to
+	Limiter  *httpd.Limiter                                              // of the interface, shared with others; nil: no limit
+	UnitName func(id string) (casework.Text, bool)                       // an organisation in words; nil: none are shown
+	UnitsIn  func(ctx context.Context, area string) ([]Unit, error)      // organisations that a case of an area can be handed to
+	PostsOn  func(ctx context.Context, c *casework.Case) ([]Unit, error) // posts that see a case, those nearest to it first
+	PostName func(ctx context.Context, id string) (casework.Text, bool)
 	AreaName func(code string) (casework.Text, bool)
 	Auth     *auth.Service                    // who reported, and the record of looks at it
 	From     func(r *http.Request) string     // address a request comes from
@@ -40,7 +42,7 @@ type Deps struct {
 	Now      func() time.Time
 }
 
-// Unit is an organisation that cases can be handed to.
+// Unit is an organisation that cases can be handed to, or a post that sees one.
 type Unit struct {
 	ID   string
 	Name casework.Text

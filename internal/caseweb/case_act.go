@@ -31,6 +31,7 @@ type actView struct {
 	Written, State string
 	Back, Action   string
 	What           word
+	Note           string // what it does, where the form does not say
 	Key            string
 	Version        int
 	Questions      []question
@@ -47,7 +48,7 @@ func (h *Handler) actPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	x, err := s.action(c)
+	x, err := h.action(c, s)
 	if err != nil {
 		return err
 	}
@@ -58,8 +59,18 @@ func (h *Handler) actPage(c *call) error {
 }
 
 // action is that of the address, if who asks may take it now.
-func (s *sight) action(c *call) (*casework.Action, error) {
+func (h *Handler) action(c *call, s *sight) (*casework.Action, error) {
 	name := c.R.PathValue("action")
+	if name == casework.TakeBack {
+		events, err := h.Cases.Events(c.Ctx(), s.ID)
+		if err != nil {
+			return nil, err
+		}
+		if x := s.t.ActionIn(name, s.State); x != nil && h.Cases.CanTakeBack(s.Case, events, c.Who) {
+			return x, nil
+		}
+		return nil, errs.New(errs.Conflict, "err.case.guard.take_back")
+	}
 	for _, x := range s.t.Allowed(s.Case, s.a) {
 		if x.Name == name {
 			return x, nil
@@ -83,13 +94,17 @@ func (h *Handler) takeAction(c *call) error {
 		return err
 	}
 	name := c.R.PathValue("action")
-	i := slices.IndexFunc(s.t.Actions, func(x *casework.Action) bool { return x.Name == name })
-	if i < 0 {
-		return errs.New(errs.NotFound, "err.not_found")
+	x := s.t.ActionIn(name, s.State)
+	if x == nil {
+		x = casework.Core(name)
 	}
-	x := s.t.Actions[i]
-	if now := s.t.ActionIn(name, s.State); now != nil {
-		x = now
+	for i := 0; x == nil && i < len(s.t.Actions); i++ { // the state may have changed since the form was opened
+		if s.t.Actions[i].Name == name {
+			x = s.t.Actions[i]
+		}
+	}
+	if x == nil {
+		return errs.New(errs.NotFound, "err.not_found")
 	}
 	version, err := strconv.Atoi(c.Form("version"))
 	if err != nil || version < 1 {
@@ -100,10 +115,19 @@ func (h *Handler) takeAction(c *call) error {
 	if len(r.Key) > maxKey {
 		return errs.New(errs.Malformed, "")
 	}
+	if name == casework.Comment {
+		r.Version = 0 // is only added, whatever happened meanwhile
+	}
 	_, _, err = h.Cases.Act(c.Ctx(), s.ID, name, h.entered(c, s.t, x), c.Who, r)
 	stale, late := casework.IsStale(err)
+	if !late && name == casework.Comment && errs.Is(err, errs.Conflict) && version < s.Events {
+		stale, late = &casework.StaleError{}, true // a comment, on a case that is closed by now
+	}
 	switch {
 	case late:
+		if s, err = h.sight(c); err != nil {
+			return err
+		}
 		return h.actForm(c, s, x, nil, stale)
 	case errs.Is(err, errs.Invalid):
 		return h.actForm(c, s, x, err, nil)
@@ -125,7 +149,7 @@ func (h *Handler) entered(c *call, t *casework.Type, x *casework.Action) casewor
 		q := &f.Fields[i]
 		v := c.Form(fieldPrefix + q.Name)
 		switch q.Type {
-		case "units":
+		case "units", casework.WhomField:
 			v = strings.Join(c.R.PostForm[fieldPrefix+q.Name], ",")
 		case "number":
 			if n, ok := i18n.ParseNumber(v); ok {
@@ -149,29 +173,45 @@ func (h *Handler) entered(c *call, t *casework.Type, x *casework.Action) casewor
 	return in
 }
 
-// actForm shows the form of an action: empty, with what is wrong in it, or, when the
-// case changed since it was opened, with what happened in between. What was entered is
-// kept in each case.
-func (h *Handler) actForm(c *call, s *sight, x *casework.Action, wrong error, stale *casework.StaleError) error {
+// actView is the form of an action with what was entered in it.
+func (h *Handler) actView(c *call, s *sight, x *casework.Action) (*actView, error) {
 	v := &actView{
 		Written: casework.Written(s.TrackingNo), Back: c.Path(s.path()), Action: c.Path(s.path() + "/actions/" + x.Name), What: c.word(x.Label), Key: newKey(), Version: s.Events,
 		Attachments: c.R.PostForm["attachment"], Files: asksFiles(x), State: c.word(s.t.State(s.State).Label).Text,
 	}
 	f := s.t.Form(x.Form)
 	if f == nil {
-		f = &casework.Form{}
+		return v, nil
 	}
 	for i := range f.Fields {
 		q, err := h.question(c, s, &f.Fields[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		v.Questions = append(v.Questions, q)
+	}
+	return v, nil
+}
+
+// actForm shows the form of an action: empty, with what is wrong in it, or, when the
+// case changed since it was opened, with what happened in between. What was entered is
+// kept in each case.
+func (h *Handler) actForm(c *call, s *sight, x *casework.Action, wrong error, stale *casework.StaleError) error {
+	v, err := h.actView(c, s, x)
+	if err != nil {
+		return err
+	}
+	f := s.t.Form(x.Form)
+	if f == nil {
+		f = &casework.Form{}
 	}
 	p := &web.Page{Title: c.L.T("case.act_title", "action", v.What.Text), Private: true, Crumbs: []web.Crumb{{Text: v.Written + " " + s.Title, Path: s.path()}}, Data: v}
 	fields := make([]*web.Field, len(v.Questions))
 	for i := range v.Questions {
 		fields[i] = &v.Questions[i].Field
+	}
+	if x.Name == casework.TakeBack {
+		v.Note = c.L.T("case.take_back_note")
 	}
 	status, err := c.Faults(errs.Renamed(wrong, func(name string) string {
 		if name == "action" || name == "attachments" {
@@ -227,12 +267,23 @@ func (h *Handler) question(c *call, s *sight, f *casework.Field) (q question, er
 	switch f.Type {
 	case "long":
 		q.Kind, q.Rows = "textarea", 4
-	case "choice":
+	case "choice", casework.VisibilityField:
 		var options []web.Option
 		for _, o := range f.Options {
+			if f.Type == casework.VisibilityField && !slices.Contains(s.t.Visibilities(s.Case, s.a), casework.Visibility(o.Value)) {
+				continue
+			}
 			options = append(options, web.Option{Value: o.Value, Text: c.word(o.Label).Text})
 		}
-		choose(options...)
+		switch {
+		case len(options) == 0:
+			q.Kind = "none" // there is nothing to choose
+		case f.Type == casework.VisibilityField: // the fewest, unless somebody says more
+			choose(options...)
+			q.Options, q.Optional = q.Options[1:], false
+		default:
+			choose(options...)
+		}
 	case "yes":
 		choose(web.Option{Value: "yes", Text: c.L.T("case.yes")}, web.Option{Value: "no", Text: c.L.T("case.no")})
 	case "date":
@@ -259,8 +310,49 @@ func (h *Handler) question(c *call, s *sight, f *casework.Field) (q question, er
 			choose(options...)
 		}
 	}
+	if f.Type == casework.WhomField {
+		if q.Many, err = h.mentions(c, s, name); err != nil {
+			return q, err
+		}
+		q.Optional = true
+		if len(q.Many) == 0 {
+			q.Kind = "none"
+		}
+	}
 	if lang := writtenIn(f.Name); lang != "zh" && (f.Type == "text" || f.Type == "long") {
 		q.Lang = lang
 	}
 	return q, nil
+}
+
+// mentions are whom a comment on a case can name, with those that were chosen.
+func (h *Handler) mentions(c *call, s *sight, field string) (out []web.Option, err error) {
+	chosen := c.R.PostForm[field]
+	for _, whom := range s.Mentions(s.a) {
+		out = append(out, web.Option{Value: whom, Text: h.whom(c, whom).Text, Selected: slices.Contains(chosen, whom)})
+	}
+	if len(out) == 0 || h.PostsOn == nil {
+		return out, nil
+	}
+	posts, err := h.PostsOn(c.Ctx(), s.Case)
+	for _, x := range posts {
+		out = append(out, web.Option{Value: "post:" + x.ID, Text: c.word(x.Name).Text, Selected: slices.Contains(chosen, "post:"+x.ID)})
+	}
+	return out, err
+}
+
+// whom is in words whom an entry told.
+func (h *Handler) whom(c *call, whom string) word {
+	if id, ok := strings.CutPrefix(whom, "unit:"); ok {
+		return h.unitWord(c, id)
+	}
+	if id, ok := strings.CutPrefix(whom, "post:"); ok {
+		if h.PostName != nil {
+			if name, ok := h.PostName(c.Ctx(), id); ok {
+				return c.word(name)
+			}
+		}
+		return c.own(c.L.T("case.post_gone"))
+	}
+	return c.own(c.L.T("case.whom." + whom))
 }

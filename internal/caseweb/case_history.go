@@ -21,7 +21,9 @@ type happened struct {
 	Said     []entry
 	Files    []link
 	Told     []string
-	Reported bool // it is what who reported did
+	Reported bool   // it is what who reported did
+	Taken    bool   // it was taken back
+	Back     string // where who reads can take it back; "" = they cannot
 }
 
 // entry is what was entered in a field.
@@ -33,13 +35,14 @@ type entry struct {
 // history is what happened on a case, the newest first. What an entry's visibility
 // keeps from who reads is not in it; entries of the staff are left out for others.
 func (h *Handler) history(c *call, s *sight, events []casework.Event) (out []happened, err error) {
+	taken := takenBack(events)
 	for i := range slices.Backward(events) {
 		e := &events[i]
 		reads := s.a.Reads(s.Case, e)
 		if !reads && e.Visibility == casework.Staff {
 			continue
 		}
-		x := happened{Seq: e.Seq, At: e.At, What: h.actWord(c, s.t, e), Behalf: e.OnBehalfOf != "" && reads, Hidden: !reads && len(e.Body.Form)+len(e.Body.Attachments) > 0, Reported: e.Visibility == casework.Restricted}
+		x := happened{Seq: e.Seq, At: e.At, What: h.actWord(c, s.t, e), Behalf: e.OnBehalfOf != "" && reads, Hidden: !reads && len(e.Body.Form)+len(e.Body.Attachments) > 0, Reported: e.Visibility == casework.Restricted, Taken: taken[e.Seq]}
 		if e.At.Sub(e.Occurred) >= time.Minute {
 			x.Done = e.Occurred
 		}
@@ -64,12 +67,23 @@ func (h *Handler) history(c *call, s *sight, events []casework.Event) (out []hap
 		}
 		if s.insider {
 			for _, whom := range e.Body.Tell {
-				x.Told = append(x.Told, c.L.T("case.whom."+whom))
+				x.Told = append(x.Told, h.whom(c, whom).Text)
 			}
 		}
 		out = append(out, x)
 	}
 	return out, nil
+}
+
+// takenBack are the events that were taken back, by their number.
+func takenBack(events []casework.Event) map[int]bool {
+	out := map[int]bool{}
+	for i := range events {
+		if n := events[i].Body.Changes.TakesBack; n > 0 {
+			out[n] = true
+		}
+	}
+	return out
 }
 
 // actWord is what was done, as the type calls it.
@@ -126,7 +140,7 @@ func (h *Handler) said(c *call, s *sight, e *casework.Event) (out []entry, err e
 func (h *Handler) entry(c *call, q *casework.Field, v string) (entry, error) {
 	a := entry{Label: c.word(q.Label), Text: word{v, writtenIn(q.Name)}}
 	switch q.Type {
-	case "choice":
+	case "choice", casework.VisibilityField:
 		for _, o := range q.Options {
 			if o.Value == v {
 				a.Text = c.word(o.Label)
@@ -136,6 +150,15 @@ func (h *Handler) entry(c *call, q *casework.Field, v string) (entry, error) {
 		a.Text = c.own(c.L.T("case." + v))
 	case "unit":
 		a.Text = h.unitWord(c, v)
+	case casework.WhomField:
+		names := ""
+		for i, whom := range casework.UnitList(v) {
+			if i > 0 {
+				names += " · "
+			}
+			names += h.whom(c, whom).Text
+		}
+		a.Text = c.own(names)
 	case "units":
 		names := ""
 		for i, id := range casework.UnitList(v) {

@@ -65,6 +65,7 @@ func (c *call) word(t casework.Text) word {
 func (c *call) own(text string) word { return word{text, string(c.Lang)} }
 
 type caseView struct {
+	Comment        *actView // nil: nobody comments on it any more
 	Written, Track string
 	State, Kind    word
 	Category       word
@@ -148,6 +149,14 @@ func (h *Handler) casePage(c *call) error {
 	if v.Events, err = h.history(c, s, events); err != nil {
 		return err
 	}
+	if len(v.Events) > 0 && h.Cases.CanTakeBack(s.Case, events, c.Who) {
+		v.Events[0].Back = c.Path(s.path() + "/actions/" + casework.TakeBack)
+	}
+	if x := s.t.ActionIn(casework.Comment, s.State); x != nil {
+		if v.Comment, err = h.actView(c, s, x); err != nil {
+			return err
+		}
+	}
 	p := &web.Page{Title: s.Title, Private: true, Data: v}
 	return c.Render(http.StatusOK, "case.html", p)
 }
@@ -156,7 +165,7 @@ func (h *Handler) caseView(c *call, s *sight) *caseView {
 	x, t := s.Case, s.t
 	v := &caseView{
 		Written: casework.Written(x.TrackingNo), Track: c.Path("/track") + "?number=" + x.TrackingNo, Kind: c.word(t.Name), Opened: x.Created, Since: x.StateSince,
-		Source: c.own(c.L.T("case.source." + x.Source)), Area: h.areaWord(c, x.Location.Area), Address: x.Location.Address, Text: x.Text, Lang: x.Lang,
+		Source: c.own(c.L.T("case.source." + x.Source)), Area: h.areaWord(c, x.Location.Area), Address: x.Location.Address, Text: x.Text, Lang: i18n.Lang(x.Lang).Tag(),
 		Supervise: x.Supervise, Escalation: x.Escalation, Summary: c.word(x.Summary), Own: s.a.Reporter, Version: x.Events, Type: fmt.Sprintf("%s %d", t.Kind, t.Version), RuleSource: t.Source, Now: c.Now,
 		Paused: x.Paused, PausedTo: x.PausedTo,
 	}
@@ -253,13 +262,16 @@ func (h *Handler) turn(c *call, s *sight) turnView {
 		v.Left, v.Late = c.stands(x, d, h.Cases.Calendars(x.Location.Area))
 	}
 	for _, y := range t.Allowed(x, s.a) {
+		if y.Name == casework.Comment {
+			continue // has its form on the page
+		}
 		if key := h.Cases.Refusal(x, s.a, y); key != "" {
 			v.Refused = append(v.Refused, labelled{c.L.T(key), c.word(y.Label)})
 			continue
 		}
 		v.Acts = append(v.Acts, actLine{
 			Text: c.word(y.Label), Href: c.Path(s.path() + "/actions/" + y.Name), Direct: y.Form == "" && !asksFiles(y), Key: newKey(),
-			Primary: v.Yours && y.Leads(x.State) && s.a.Acts(x, intersect(y.Roles, roles)),
+			Primary: v.Yours && y.To != "" && y.To != x.State && s.a.Acts(x, intersect(y.Roles, roles)),
 		})
 	}
 	slices.SortStableFunc(v.Acts, func(a, b actLine) int {

@@ -153,3 +153,51 @@ func TestActs(t *testing.T) {
 		}
 	})
 }
+
+// TestCommentsOnThePage: a note is added on the page of the case, names whom it tells, and
+// is read by whom it is for; the last step of one's own can be taken back there.
+func TestCommentsOnThePage(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, r *rig) {
+		t.Helper()
+		c := r.report()
+		at := "/en/cases/" + c.TrackingNo
+		add := at + "/actions/comment"
+		r.page("clerk", at, "Add the comment", "who works on the case", "everybody with the number", `name="f_mention" value="post:p1"`, "the office of the level above", "-Take this step back")
+		r.page("citizen", at, "Add the comment", "-everybody with the number", "-f_mention")
+		r.page("warden", add, "comment", "who reads it")
+		r.post("clerk", add, "key", "1", "version", "1", "f_text", "内部说明", "f_mention", "upper_office", "f_mention", "post:p1")
+		r.post("clerk", add, "key", "2", "version", "1", "f_text", "请问在哪", "f_visibility", "reporter") // not stale: it is only added
+		r.post("clerk", add, "key", "3", "version", "1", "f_text", "本周清理", "f_visibility", "public")
+		r.post("citizen", add, "key", "4", "version", "1", "f_text", "我家旁边")
+		r.says("no text", r.refused("clerk", add, http.StatusUnprocessableEntity, "key", "5", "version", "1", "f_mention", "unit:x", "f_text", "写了一半"), "Choose posts or organisations that see the case", "写了一半", `href="#f_mention"`)
+		r.page("clerk", at, "内部说明", "请问在哪", "我家旁边", "told: the office of the level above, the post p1", "-Take this step back")
+		r.page("citizen", at, "-内部说明", "请问在哪", "本周清理", "我家旁边", "-the office of the level above", "Take this step back")
+		public := r.page("", "/en/track?number="+c.TrackingNo, "本周清理", "-请问在哪", "-我家旁边", "Notes for everybody")
+		r.says("track", public, "-桥下有垃圾")
+		r.page("", "/en/track?number="+c.TrackingNo+"&key="+r.cases.Link(c), "本周清理", "请问在哪", "我家旁边", "-内部说明")
+
+		out := at + "/actions/hand_out"
+		r.post("clerk", out, "key", "6", "version", "5", "f_unit", "water")
+		r.page("water", at, "内部说明", "请问在哪", "-我家旁边")
+		r.page("clerk", at, "Take this step back")
+		r.page("chief", at, "-Take this step back")
+		back := r.form("clerk", at+"/actions/take_back")
+		if w := r.ask("chief", http.MethodGet, at+"/actions/take_back"); w.Code != http.StatusConflict {
+			t.Errorf("somebody else's step: %d", w.Code)
+		}
+		r.post("clerk", at+"/actions/take_back", append(back, "f_reason", "选错了")...)
+		r.post("clerk", at+"/actions/take_back", append(back, "f_reason", "选错了")...) // pressed twice
+		r.page("clerk", at, "Now it is your turn: new", "taken back", "选错了", "take back → new")
+		if w := r.ask("water", http.MethodGet, at); w.Code != http.StatusNotFound {
+			t.Errorf("the unit of the step that was taken back: %d", w.Code)
+		}
+		r.post("clerk", add, "key", "7", "version", "7", "f_text", "写错了", "f_visibility", "public")
+		r.post("clerk", at+"/actions/take_back", "key", "8", "version", "8")
+		r.page("", "/en/track?number="+c.TrackingNo, "-写错了")
+		r.page("", "/en/track?number="+c.TrackingNo+"&key="+r.cases.Link(c), "-写错了", "hand out (taken back)")
+		r.act("clerk", c.ID, "reject", map[string]string{"reason": "not_ours"})
+		body := r.refused("clerk", add, http.StatusConflict, "key", "9", "version", "9", "f_text", "太晚了")
+		r.says("a comment on what is closed", body, "太晚了", "comment is not possible any more")
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -49,6 +50,8 @@ func (region) Within(code, above string) bool {
 }
 
 func (region) HasArea(code string) bool { _, ok := parents[code]; return ok }
+
+func (region) Codes() []string { return slices.Sorted(maps.Keys(parents)) }
 
 func (region) Unit(id string) (string, bool) { area, ok := bureaus[id]; return area, ok }
 
@@ -128,7 +131,7 @@ func newRig(t *testing.T, url string) *rig {
 		}
 	}
 	if r.cases, err = casework.New(t.Context(), casework.Options{
-		DB: d, Types: casework.Default(), Calendars: func(string) casework.Calendar { return week{} }, Places: region{}, Now: now,
+		DB: d, Types: casework.Default(), Calendars: func(string) casework.Calendar { return week{} }, Places: region{}, Now: now, PostSees: func(_ context.Context, _ *casework.Case, post string) bool { return post == "p1" },
 		Units: func(_ context.Context, p auth.Principal) ([]string, error) {
 			if _, ok := bureaus[p.Login]; ok {
 				return []string{p.Login}, nil
@@ -145,6 +148,10 @@ func newRig(t *testing.T, url string) *rig {
 		UnitName: func(id string) (casework.Text, bool) { _, ok := bureaus[id]; return name(id), ok },
 		AreaName: func(code string) (casework.Text, bool) {
 			return casework.Text{Zh: "区划" + code, En: "area " + code}, region{}.HasArea(code)
+		},
+		PostsOn: func(context.Context, *casework.Case) ([]Unit, error) { return []Unit{{"p1", name("post p1")}}, nil },
+		PostName: func(_ context.Context, id string) (casework.Text, bool) {
+			return casework.Text{Zh: id, En: "the post " + id}, id == "p1"
 		},
 		UnitsIn: func(_ context.Context, area string) (out []Unit, err error) {
 			for _, id := range []string{"police", "water"} {

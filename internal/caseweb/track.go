@@ -77,7 +77,8 @@ type tracked struct {
 	Opened, Since, Due                           time.Time
 	Open, Late                                   bool
 
-	Own         bool // with the PIN
+	Notes       []step // comments for everybody
+	Own         bool   // with the PIN
 	Title, Text string
 	Lang        string
 	Steps       []step
@@ -99,12 +100,9 @@ func (h *Handler) track(c *call) error {
 	if err != nil {
 		return h.trackPage(c, nil, err)
 	}
-	own := h.Cases.IsLink(x, c.Query("key"))
-	v := h.shown(c, x, own)
-	if own {
-		if v, err = h.withSteps(c, x, v); err != nil {
-			return err
-		}
+	v, err := h.withSteps(c, x, h.shown(c, x, h.Cases.IsLink(x, c.Query("key"))))
+	if err != nil {
+		return err
 	}
 	return h.trackPage(c, v, nil)
 }
@@ -132,7 +130,11 @@ func (h *Handler) trackWithPIN(c *call) error {
 	}
 	pin := c.Form("pin")
 	if pin == "" {
-		return h.trackPage(c, h.shown(c, x, false), nil)
+		v, err := h.withSteps(c, x, h.shown(c, x, false))
+		if err != nil {
+			return err
+		}
+		return h.trackPage(c, v, nil)
 	}
 	key := "pin " + x.ID + " " + h.From(c.R)
 	if !h.looked.take(key, pinTries, pinWithin, c.Now) || !h.looked.take("day "+x.ID, pinDay, 24*time.Hour, c.Now) {
@@ -209,29 +211,48 @@ func (h *Handler) shown(c *call, x *casework.Case, own bool) *tracked {
 	return out
 }
 
-// withSteps adds what was done, for who reported it.
+// withSteps adds what was said to everybody and, for who reported it, what was done.
 func (h *Handler) withSteps(c *call, x *casework.Case, v *tracked) (*tracked, error) {
 	events, err := h.Cases.Events(c.Ctx(), x.ID)
-	if t := h.Cases.TypeOf(x); err == nil && t != nil {
-		v.Steps = steps(t, events, c.Lang)
+	t := h.Cases.TypeOf(x)
+	if err != nil || t == nil {
+		return v, err
 	}
-	return v, err
+	if v.Own {
+		v.Steps = steps(t, events, c.L)
+		return v, nil
+	}
+	taken := takenBack(events)
+	for i := range events {
+		if e := &events[i]; e.Action == casework.Comment && e.Visibility == casework.Public && !taken[e.Seq] {
+			v.Notes = append(v.Notes, step{At: e.At, Said: []said{{"", e.Body.Form["text"]}}})
+		}
+	}
+	return v, nil
 }
 
 // steps are the events of a case that who reported it may read, with what was said
 // to them.
-func steps(t *casework.Type, events []casework.Event, lang i18n.Lang) (out []step) {
-	a := &casework.Actor{Reporter: true}
+func steps(t *casework.Type, events []casework.Event, l *i18n.Localizer) (out []step) {
+	a, lang, taken := &casework.Actor{Reporter: true}, l.Lang(), takenBack(events)
 	for i := range events {
 		e := &events[i]
 		x := t.ActionIn(e.Action, e.From)
 		if e.Seq == 1 {
 			x = t.Opens(e.Action)
 		}
-		if x == nil || !a.Reads(nil, e) {
+		if x == nil || !a.Reads(nil, e) || e.Action == casework.Comment && taken[e.Seq] {
+			continue
+		}
+		if n := e.Body.Changes.TakesBack; n > 0 && events[n-1].Action == casework.Comment {
 			continue
 		}
 		s := step{At: e.At, What: in(x.Label, lang)}
+		if taken[e.Seq] {
+			s.What += " (" + l.T("case.taken_back") + ")"
+			out = append(out, s)
+			continue
+		}
 		if f := t.Form(x.Form); f != nil {
 			for _, q := range f.Fields {
 				if text := e.Body.Form[q.Name]; text != "" && (q.Reporter || q.Public) {

@@ -115,6 +115,7 @@ type Changes struct {
 	Counts     map[string]int    `json:"counts,omitempty"`
 	Data       map[string]string `json:"data,omitempty"`
 	Summary    *Text             `json:"public_summary,omitempty"`
+	TakesBack  int               `json:"takes_back,omitempty"` // the event before, by its number: the case is what it was ahead of that
 }
 
 // apply makes what comes of a case by an event.

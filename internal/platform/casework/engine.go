@@ -37,6 +37,8 @@ func (a *Actor) Acts(c *Case, roles []string) bool {
 			return a.Timer
 		case RoleUnit:
 			return a.of(c)
+		case roleParticipant:
+			return a.sees(c)
 		}
 		return slices.Contains(a.Roles, role)
 	})
@@ -82,12 +84,15 @@ func (t *Type) ActionIn(name, state string) *Action {
 	if i := slices.IndexFunc(t.Actions, func(x *Action) bool { return x.Name == name && t.from(x, state) }); i >= 0 {
 		return t.Actions[i]
 	}
+	if x := Core(name); x != nil && t.from(x, state) {
+		return x
+	}
 	return nil
 }
 
 // hasAction reports whether there is an action of a name in any state.
 func (t *Type) hasAction(name string) bool {
-	return slices.ContainsFunc(t.Actions, func(x *Action) bool { return x.Name == name })
+	return Core(name) != nil || slices.ContainsFunc(t.Actions, func(x *Action) bool { return x.Name == name })
 }
 
 // Opens is the action of a name that opens a case; nil when there is none.
@@ -111,57 +116,27 @@ func (t *Type) Form(name string) *Form {
 	if i := slices.IndexFunc(t.Forms, func(f *Form) bool { return f.Name == name }); i >= 0 {
 		return t.Forms[i]
 	}
+	for _, f := range coreForms {
+		if f.Name == name && name != "" {
+			return f
+		}
+	}
 	return nil
 }
 
 // Allowed are the actions that an actor may take on a case as it stands, guards
-// left aside, in the order of the type.
+// left aside, in the order of the type, and comments where the case is open. Whether
+// a step can be taken back is not asked here: see Undone.
 func (t *Type) Allowed(c *Case, a *Actor) (out []*Action) {
 	for _, x := range t.Actions {
 		if len(x.From) > 0 && t.from(x, c.State) && a.takes(c, x) {
 			out = append(out, x)
 		}
 	}
+	if t.from(comment, c.State) && a.takes(c, comment) {
+		out = append(out, comment)
+	}
 	return out
-}
-
-// Turn are the roles whose turn it is in a state: of those whose actions lead on from
-// it, the organisation that must act before posts, and who reported where nobody else
-// can. None in a state that is not open.
-func (t *Type) Turn(state string) []string {
-	if s := t.State(state); s == nil || !s.Open {
-		return nil
-	}
-	var posts []string
-	unit, reporter := false, false
-	for _, x := range t.Actions {
-		if !x.Leads(state) {
-			continue
-		}
-		for _, role := range x.Roles {
-			switch {
-			case role == RoleUnit:
-				unit = true
-			case role == RoleReporter:
-				reporter = true
-			case role != RoleTimer && !slices.Contains(posts, role):
-				posts = append(posts, role)
-			}
-		}
-	}
-	switch {
-	case unit:
-		return []string{RoleUnit}
-	case len(posts) == 0 && reporter:
-		return []string{RoleReporter}
-	}
-	return posts
-}
-
-// Leads reports whether an action leads on from a state: it is that state's own and
-// changes it.
-func (x *Action) Leads(state string) bool {
-	return slices.Contains(x.From, state) && x.To != "" && x.To != state
 }
 
 // Input is what comes with an action.
@@ -176,6 +151,9 @@ type Env struct {
 	Areas    access.Areas
 	Look     func(id string) *Case                      // another case; nil when who acts may not see it
 	Unit     func(id string) (area string, exists bool) // an organisation
+	Post     func(c *Case, id string) bool              // whether a post sees a case; nil: none does
+	Last     func() (step *Event, before *Case)         // what happened last, and the case before it; nil at the beginning
+	By       string                                     // who acts, as events name them
 }
 
 // step is one action while it is worked out.
@@ -210,6 +188,14 @@ func (t *Type) Next(c *Case, a *Actor, name string, in Input, now time.Time, env
 	if err := s.allowed(); err != nil {
 		return "", ch, nil, err
 	}
+	switch x {
+	case comment:
+		if err := s.comments(); err != nil {
+			return "", ch, nil, err
+		}
+	case takeBack:
+		return s.back()
+	}
 	to = x.To
 	if to == "" {
 		to = c.State
@@ -217,6 +203,21 @@ func (t *Type) Next(c *Case, a *Actor, name string, in Input, now time.Time, env
 	s.move(to)
 	s.effects()
 	return to, s.out, s.told, nil
+}
+
+// back takes back what happened last: the case is again what it was before. Whoever was told
+// of the step is told of this.
+func (s *step) back() (to string, ch Changes, tell []string, err error) {
+	last, before := s.Last()
+	key := "err.case.guard.take_back"
+	if last != nil && before != nil {
+		key = s.t.Undone(last, s.By, s.now)
+	}
+	if key != "" {
+		return "", ch, nil, errs.InvalidField("action", key)
+	}
+	ch.TakesBack = last.Seq
+	return before.State, ch, last.Body.Tell, nil
 }
 
 // allowed checks the form and the guards.
@@ -287,7 +288,7 @@ func (f *Field) check(c *errs.Checks, v string) {
 	}
 	c.Require(len([]rune(v)) <= most, f.Name, "err.field.long", "max", most)
 	switch f.Type {
-	case "choice":
+	case "choice", VisibilityField:
 		var values []string
 		for _, o := range f.Options {
 			values = append(values, o.Value)
@@ -298,7 +299,7 @@ func (f *Field) check(c *errs.Checks, v string) {
 		c.Require(err == nil, f.Name, "err.field.date")
 	case "number":
 		c.Require(isNumber(v), f.Name, "err.field.number")
-	case "units":
+	case "units", WhomField:
 		c.Require(len(UnitList(v)) <= maxUnits, f.Name, "err.case.units", "max", maxUnits)
 	case "yes":
 		c.Require(v == "yes" || v == "no", f.Name, "err.field.choice", "choices", "yes, no")

@@ -79,7 +79,7 @@ func (e *Event) seal(prev string) (err error) {
 // Fold makes a case of its events, in their order. It is an error when they are not
 // a chain from the first one on.
 func Fold(events []Event) (*Case, error) {
-	var c *Case
+	var c, before *Case
 	prev := genesis
 	for i := range events {
 		e := &events[i]
@@ -92,6 +92,17 @@ func Fold(events []Event) (*Case, error) {
 				return nil, fmt.Errorf("case %s does not begin with its opening", e.Case)
 			}
 			c = e.Body.Opens.open(e)
+		}
+		if n := e.Body.Changes.TakesBack; n != 0 {
+			if n != e.Seq-1 || before == nil {
+				return nil, fmt.Errorf("event %d of case %s takes back what is not the event before", e.Seq, e.Case)
+			}
+			c.restore(before, e)
+			before = nil
+			continue
+		}
+		if i > 0 {
+			before = c.clone()
 		}
 		c.apply(e)
 	}

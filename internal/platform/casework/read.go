@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -17,7 +18,7 @@ func (r *reader) read(root *yaml.Node) {
 		return
 	}
 	keys := r.keyed(root, "the type", "kind", "version", "system", "effective_from", "effective_to", "name", "source", "basis",
-		"start", "severities", "categories", "states", "actions", "clocks", "forms", "ladder")
+		"start", "severities", "categories", "states", "actions", "clocks", "forms", "ladder", "take_back")
 	for _, must := range []string{"kind", "version", "start", "states", "actions"} {
 		if keys[must].value == nil {
 			r.add(root.Line, "%s is missing; add it", must)
@@ -46,7 +47,28 @@ func (r *reader) read(root *yaml.Node) {
 	t.Start = r.text(keys["start"], "start")
 	r.actions(keys["actions"])
 	r.ladder(keys["ladder"])
+	r.takeBack(keys["take_back"])
 }
+
+// takeBack reads how long a step can be taken back: minutes, 0m for never.
+func (r *reader) takeBack(e entry) {
+	v := r.text(e, "take_back")
+	if v == "" {
+		return
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(v, "m"))
+	if err != nil || !strings.HasSuffix(v, "m") || n < 0 || n > maxTakeBack {
+		r.add(e.line, "take_back is %q; write minutes from 0m, which is never, to %dm", v, maxTakeBack)
+		return
+	}
+	if r.t.TakeBack = time.Duration(n) * time.Minute; n == 0 {
+		r.t.TakeBack = -1
+	}
+}
+
+// maxTakeBack bounds the minutes in which a step can be taken back: later, people have
+// acted on it.
+const maxTakeBack = 60
 
 func (r *reader) basis(e entry) {
 	if e.value == nil {

@@ -46,7 +46,9 @@ type Options struct {
 	Units func(ctx context.Context, p auth.Principal) ([]string, error)
 	// Posts are the posts in which somebody acts; nil: nobody is assigned to any.
 	Posts func(ctx context.Context, p auth.Principal) ([]string, error)
-	Now   func() time.Time
+	// PostSees reports whether whoever holds a post sees a case; nil: posts cannot be named.
+	PostSees func(ctx context.Context, c *Case, post string) bool
+	Now      func() time.Time
 }
 
 // Service keeps cases. It is safe for concurrent use.
@@ -125,6 +127,25 @@ func (s *Service) actor(p auth.Principal, units []string, c *Case) *Actor {
 	a := &Actor{ID: p.ID, Post: p.Post.Zh, OnBehalfOf: p.OnBehalfOf, Units: units, Reporter: c.Reporter != "" && c.Reporter == p.ID}
 	a.hold(p.Grants(), c.System, c.Location.Area, s.Places)
 	return a
+}
+
+// SeenFrom reports whether a case is seen from a post of a kind, for an area, of an
+// organisation and, where it is for one, an enterprise.
+func (s *Service) SeenFrom(c *Case, kind, area, enterprise, organisation string) bool {
+	a := &Actor{}
+	for _, u := range []string{organisation, enterprise} {
+		if u != "" {
+			a.Units = append(a.Units, u)
+		}
+	}
+	a.hold(access.Default().Account(kind, area, enterprise), c.System, c.Location.Area, s.Places)
+	return a.sees(c)
+}
+
+// CanTakeBack reports whether somebody may take back now what happened last on a case.
+func (s *Service) CanTakeBack(c *Case, events []Event, by auth.Principal) bool {
+	t := s.TypeOf(c)
+	return t != nil && len(events) > 1 && t.Undone(&events[len(events)-1], actorOf(by), s.Now()) == ""
 }
 
 // sees reports whether an actor may read a case: with a role of its system where it
@@ -214,12 +235,18 @@ func (s *Service) openIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by
 	return c, false, s.add(ctx, tx, &e, r, by)
 }
 
+// How events name who has no account.
+const (
+	actorReporter = "reporter"
+	actorProgram  = "service"
+)
+
 func actorOf(p auth.Principal) string {
 	switch p.ID {
 	case "":
-		return "reporter"
+		return actorReporter
 	case auth.System.ID:
-		return "service"
+		return actorProgram
 	}
 	return "user:" + p.ID
 }
@@ -292,12 +319,44 @@ func (s *Service) actIn(ctx context.Context, tx *db.Tx, id, action string, in In
 		return nil, false, t.stale(c, a)
 	}
 	now := s.Now()
-	to, ch, told, err := t.Next(c, a, action, in, now.UTC().Truncate(time.Second), s.env(ctx, tx, c.Location.Area, a))
+	env := s.env(ctx, tx, c.Location.Area, a)
+	env.By = actorOf(by)
+	var last *Event
+	var before *Case
+	if action == TakeBack {
+		if last, before, err = s.last(ctx, tx, c.ID); err != nil {
+			return nil, false, err
+		}
+		env.Last = func() (*Event, *Case) { return last, before }
+	}
+	to, ch, told, err := t.Next(c, a, action, in, now.UTC().Truncate(time.Second), env)
 	if err != nil {
 		return nil, false, err
 	}
-	e := Event{Case: c.ID, Seq: c.Events + 1, Action: action, From: c.State, To: to, Visibility: t.visibility(action, c.State, a), Body: Body{Salt: salt(), Form: in.Form, Attachments: in.Attachments, Tell: told, Changes: ch}}
+	seen := t.visibility(action, c.State, a)
+	switch action {
+	case Comment:
+		seen = t.CommentVisibility(c, a, in.Form)
+	case TakeBack:
+		seen = last.Visibility
+	}
+	e := Event{Case: c.ID, Seq: c.Events + 1, Action: action, From: c.State, To: to, Visibility: seen, Body: Body{Salt: salt(), Form: in.Form, Attachments: in.Attachments, Tell: told, Changes: ch}}
+	if before != nil {
+		c = before
+		c.Events = e.Seq - 1 // the step that is taken back stays in the chain
+	}
 	return c, false, s.follow(ctx, tx, t, c, &e, by, r, now)
+}
+
+// last is what happened last on a case, and the case before it.
+func (s *Service) last(ctx context.Context, tx *db.Tx, id string) (*Event, *Case, error) {
+	events, err := s.events(ctx, tx, id)
+	if err != nil || len(events) < 2 {
+		return nil, nil, err
+	}
+	n := len(events) - 1
+	before, err := Fold(events[:n])
+	return &events[n], before, err
 }
 
 // follow adds an event to those of a case and makes of the case what comes of it.
@@ -307,14 +366,18 @@ func (s *Service) follow(ctx context.Context, tx *db.Tx, t *Type, c *Case, e *Ev
 	if err := tx.QueryRow(ctx, `SELECT hash FROM case_events WHERE case_id = $1 AND seq = $2`, c.ID, c.Events).Scan(&prev); err != nil {
 		return fmt.Errorf("last event of case %s: %w", c.ID, err)
 	}
-	c.apply(e)
+	if e.Body.Changes.TakesBack != 0 {
+		c.restore(c, e) // it is what it was before the step already
+	} else {
+		c.apply(e)
+	}
 	if err := e.seal(prev); err != nil {
 		return err
 	}
 	if err := s.update(ctx, tx, t, c); err != nil {
 		return err
 	}
-	if ch := &e.Body.Changes; ch.OwnerUnit != nil || ch.CoUnits != nil {
+	if ch := &e.Body.Changes; ch.OwnerUnit != nil || ch.CoUnits != nil || ch.TakesBack != 0 {
 		if err := s.units(ctx, tx, c); err != nil {
 			return err
 		}
@@ -337,6 +400,7 @@ func (s *Service) env(ctx context.Context, tx *db.Tx, area string, a *Actor) Env
 			return x
 		},
 		Unit: s.Places.Unit,
+		Post: func(c *Case, id string) bool { return s.PostSees != nil && s.PostSees(ctx, c, id) },
 	}
 }
 

@@ -27,6 +27,8 @@ type Type struct {
 	Clocks     []*Clock
 	Forms      []*Form
 	Ladder     []Step // escalation of what is overdue, in order
+
+	TakeBack time.Duration // how long one's own last step can be taken back; 0 = ten minutes, less = never
 }
 
 // Basis says which of a type's rules bind everywhere and which somebody may set.

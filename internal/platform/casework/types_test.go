@@ -75,7 +75,7 @@ func TestLoadRefuses(t *testing.T) {
 		"without begin":    {folder(map[string][3]string{"small.1.yaml": {"1", "", "2026-01-01"}, "small.2.yaml": {"2", "", ""}}), "small.2.yaml:1: versions 1 and 2 are in force together; end version 1 (effective_to) before version 2 begins (effective_from)"},
 		"the wrong way":    {folder(map[string][3]string{"small.1.yaml": {"1", "2026-01-01", "2026-12-31"}, "small.2.yaml": {"2", "2025-01-01", "2025-12-31"}}), "small.2.yaml:1: versions 1 and 2 are in force together; end version 1 (effective_to) before version 2 begins (effective_from)"},
 		"named otherwise":  {folder(map[string][3]string{"other.1.yaml": {"1", "", ""}}), "other.1.yaml:1: holds kind small version 1; name the file small.1.yaml"},
-		"faults of a file": {bad, "small.1.yaml:6: the type: colour is no key here; write one of kind, version, system, effective_from, effective_to, name, source, basis, start, severities, categories, states, actions, clocks, forms, ladder\nworse.1.yaml:1: is no YAML: did not find expected node content"},
+		"faults of a file": {bad, "small.1.yaml:6: the type: colour is no key here; write one of kind, version, system, effective_from, effective_to, name, source, basis, start, severities, categories, states, actions, clocks, forms, ladder, take_back\nworse.1.yaml:1: is no YAML: did not find expected node content"},
 	} {
 		_, err := casework.Load(tt.files, nil, "")
 		if !errors.Is(err, casework.ErrInvalid) || err.Error() != "invalid case type:\n"+tt.want {

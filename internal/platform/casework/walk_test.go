@@ -3,19 +3,22 @@ package casework
 import (
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/errs"
 )
 
-// TestWalk takes random actions by random actors on every case type, straight on the
+// TestWalk takes random actions, comments and steps back by random actors on every case type, straight on the
 // engine, and holds each step against what must be true of all of them: only a state
 // of the type, reached as the type says, by who may; clocks of open states run and
 // those of closed ones do not; nothing that was due is forgotten; and the chain gives
@@ -37,7 +40,7 @@ func TestWalk(t *testing.T) {
 			t.Parallel()
 			taken := map[string]bool{}
 			rapid.Check(t, func(rt *rapid.T) { walk(rt, typ, taken) })
-			for _, x := range typ.Actions {
+			for _, x := range append([]*Action{comment, takeBack}, typ.Actions...) {
 				if !taken[x.Name] {
 					t.Errorf("no walk took %s", x.Name)
 				}
@@ -78,7 +81,19 @@ func walk(rt *rapid.T, typ *Type, taken map[string]bool) {
 		rt.Fatal(err)
 	}
 	events, entered := []Event{e}, true
-	set := map[string]bool{}
+	set, setBefore := map[string]bool{}, map[string]bool{}
+	env.Post = func(_ *Case, id string) bool { return id == "p" }
+	env.By = "user:a"
+	env.Last = func() (*Event, *Case) {
+		if len(events) < 2 {
+			return nil, nil
+		}
+		before, err := Fold(events[:len(events)-1])
+		if err != nil {
+			rt.Fatal(err)
+		}
+		return &events[len(events)-1], before
+	}
 	for range 40 {
 		st := typ.State(c.State)
 		if st == nil {
@@ -103,7 +118,11 @@ func walk(rt *rapid.T, typ *Type, taken map[string]bool) {
 				rt.Fatalf("%s has the clock %s, which does not run", c.State, st.Clock)
 			}
 		}
-		now = now.Add(time.Duration(rapid.IntRange(0, 200).Draw(rt, "hours")) * time.Hour)
+		if rapid.Bool().Draw(rt, "at once") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 12).Draw(rt, "minutes")) * time.Minute)
+		} else {
+			now = now.Add(time.Duration(rapid.IntRange(0, 200).Draw(rt, "hours")) * time.Hour)
+		}
 		choice := typ.Actions
 		if rapid.IntRange(0, 7).Draw(rt, "any") > 0 { // else mostly what the state refuses
 			choice = nil
@@ -111,6 +130,9 @@ func walk(rt *rapid.T, typ *Type, taken map[string]bool) {
 				if len(x.From) > 0 && typ.from(x, c.State) {
 					choice = append(choice, x)
 				}
+			}
+			if st.Open {
+				choice = append(choice, comment, takeBack)
 			}
 			if len(choice) == 0 {
 				break
@@ -141,13 +163,30 @@ func walk(rt *rapid.T, typ *Type, taken map[string]bool) {
 			continue
 		}
 		variant := typ.ActionIn(x.Name, before.State)
-		if variant == nil || variant.To != "" && to != variant.To || variant.To == "" && to != before.State || !a.takes(&before, variant) {
+		if variant == nil || variant.To != "" && to != variant.To || variant.To == "" && to != before.State && x != takeBack || !a.takes(&before, variant) {
 			rt.Fatalf("%s led from %s to %s by somebody with %v", x.Name, before.State, to, a.Roles)
 		}
 		taken[x.Name] = true
-		entered = to != c.State
-		e := Event{Case: c.ID, Seq: c.Events + 1, At: now, Action: x.Name, From: c.State, To: to, Body: Body{Salt: salt(), Form: in.Form, Attachments: in.Attachments, Changes: ch}}
-		c.apply(&e)
+		entered = to != c.State && x != takeBack
+		e := Event{
+			Case: c.ID, Seq: c.Events + 1, At: now, Action: x.Name, From: c.State, To: to, Actor: rapid.SampledFrom([]string{"user:a", "user:a", "user:b", actorProgram}).Draw(rt, "by"),
+			Body: Body{Salt: salt(), Form: in.Form, Attachments: in.Attachments, Changes: ch},
+		}
+		if x == takeBack {
+			step, was := env.Last()
+			if step.Actor != "user:a" || now.Sub(step.At) > takeBackTime || !typ.State(step.To).Open || ch.TakesBack != step.Seq {
+				rt.Fatalf("%s of %s, %s after, was taken back as %d", step.Action, step.Actor, now.Sub(step.At), ch.TakesBack)
+			}
+			c.restore(was, &e)
+			was.Events, was.Updated = c.Events, c.Updated
+			if d := cmp.Diff(was, c); d != "" {
+				rt.Fatalf("taken back, and not as it was before: %s", d)
+			}
+			set = maps.Clone(setBefore)
+		} else {
+			setBefore = maps.Clone(set)
+			c.apply(&e)
+		}
 		if err := e.seal(events[len(events)-1].Hash); err != nil {
 			rt.Fatal(err)
 		}
@@ -157,8 +196,8 @@ func walk(rt *rapid.T, typ *Type, taken map[string]bool) {
 	if err != nil {
 		rt.Fatal(err)
 	}
-	if again.State != c.State || again.Events != c.Events || len(again.Deadlines) != len(c.Deadlines) || again.OwnerUnit != c.OwnerUnit {
-		rt.Fatalf("the events make %+v, it was %+v", again, c)
+	if d := cmp.Diff(c, again, cmpopts.EquateEmpty()); d != "" {
+		rt.Fatalf("the events make another case: %s", d)
 	}
 	if len(events) > 1 { // an event that is changed, or left out, is noticed
 		i := rapid.IntRange(0, len(events)-2).Draw(rt, "gone")
@@ -183,7 +222,9 @@ func fill(rt *rapid.T, typ *Type, x *Action) Input {
 			continue
 		}
 		switch q.Type {
-		case "choice":
+		case WhomField:
+			in.Form[q.Name] = rapid.SampledFrom([]string{"", "office", "unit", "reporter", "post:p, upper_office", "post:x", "police"}).Draw(rt, q.Name)
+		case "choice", VisibilityField:
 			in.Form[q.Name] = rapid.SampledFrom(q.Options).Draw(rt, q.Name).Value
 		case "date":
 			in.Form[q.Name] = "2027-12-01"

@@ -61,8 +61,8 @@ var effectArgs = map[string]argument{
 }
 
 // reserved are the names of events that no action of a type makes: a case that the
-// program opens, and a step of the ladder.
-var reserved = []string{"create", Escalation, Move}
+// program opens, a step of the ladder, a move to another version, and what every type has.
+var reserved = []string{"create", Escalation, Move, Comment, TakeBack}
 
 // starting are the effects that start a clock: one that nothing starts is of no use.
 var starting = []string{"set_deadline", "rework"}
