@@ -16,10 +16,11 @@ import (
 func cmdBackup(args []string, std stdio) int {
 	fs := newFlags(std, "backup", "backup --data DIR [--config FILE] TO",
 		`Copies everything a server keeps to the folder TO, which must not exist yet: journal, series,
-judgement, database, reports, archives. A running server makes the copy itself and goes on
+judgement, database, reports, archives, files of cases. A running server makes the copy itself and goes on
 receiving; whatever it acknowledged before the backup began is in it. TO has a manifest with the
 size and SHA-256 of every file, written last: a backup that was broken off is TO.partial, and
-none. With PostgreSQL the database is left to pg_dump, run after this command has ended.`,
+none. With PostgreSQL the database is left to pg_dump, run after this command has ended. A file of
+a case that has changed on the disk is named, with exit code 1; the backup is made all the same.`,
 		"plateau backup --data /var/lib/plateau /mnt/backup/2026-11-27")
 	data := fs.String("data", "", "data folder of the server")
 	file := fs.String("config", "", "the server's configuration file, where its database is named there")
@@ -48,6 +49,12 @@ none. With PostgreSQL the database is left to pg_dump, run after this command ha
 	fmt.Fprintf(std.Out, "from: %s\nto: %s\nfiles: %d\n%s\njournal: to group %d, %s\n", how, to, len(m.Files), rate(m.Bytes, time.Since(p.began)), m.Journal.Sequence, m.Journal.Hash)
 	if m.Database == "postgres" {
 		fmt.Fprintf(std.Out, "database: not in it. Run pg_dump now (not before: the journal must name nothing the dump lacks);\n          the tables have version %d. Keep the dump beside this folder.\n", m.Schema)
+	}
+	if damaged := app.DamagedEvidence(&m); len(damaged) > 0 {
+		for _, f := range damaged {
+			fmt.Fprintln(std.Out, "fault:", f)
+		}
+		return 1
 	}
 	fmt.Fprintln(std.Out, "ok")
 	return 0

@@ -17,7 +17,8 @@ func cmdVerify(args []string, std stdio) int {
 does, then the judgement. Every hour and every day of every outlet is computed again from the
 series, by the registry and the rules of today, and compared byte for byte with what is stored;
 nothing is written. Then what SensorThings clients made: every relation has to lead somewhere, and
-every index and count to be right. What was received but not judged when the server stopped, and outlets whose
+every index and count to be right. Then the files that came with cases: each must have the bytes that
+its name, their SHA-256, speaks of. What was received but not judged when the server stopped, and outlets whose
 registry entry changed since, are counted as waiting. Exit code 0 means nothing was found.`,
 		"plateau verify --data /var/lib/plateau")
 	data := fs.String("data", "", "data folder of the server")
@@ -67,7 +68,18 @@ registry entry changed since, are counted as waiting. Exit code 0 means nothing 
 	for _, f := range made.Faults {
 		fmt.Fprintln(std.Out, "fault:", f)
 	}
-	if !journal.OK() || !judged.OK() || !made.OK() {
+	files, err := app.VerifyEvidence(ctx, o)
+	if err != nil {
+		return fail(std, "verify", err)
+	}
+	fmt.Fprintf(std.Out, "files of cases: %d\n", files.Files)
+	for _, f := range files.Faults {
+		fmt.Fprintln(std.Out, "fault:", f)
+	}
+	if n := files.Bad - len(files.Faults); n > 0 {
+		fmt.Fprintf(std.Out, "fault: %d more\n", n)
+	}
+	if !journal.OK() || !judged.OK() || !made.OK() || files.Bad > 0 {
 		return 1
 	}
 	fmt.Fprintln(std.Out, "ok")

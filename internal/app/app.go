@@ -28,6 +28,7 @@ import (
 	"plateau/internal/platform/casework"
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
+	"plateau/internal/platform/evidence"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/notify"
@@ -112,6 +113,7 @@ type App struct {
 	workdays *calendar.Set // calendars by area
 	types    *casework.Types
 	cases    *casework.Service
+	evidence *evidence.Service // files that come with cases
 	reports  *reportjob.Service
 	progress progress
 	control  net.Listener // orders of commands on this machine; nil = the folder can have none
@@ -290,10 +292,14 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.alarms, err = alarm.New(alarm.Options{Changed: a.alarmsChanged, DB: a.db, Engine: a.engine, Live: a.engine, Loggers: a.gateway, Registry: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
 	}
+	if err := a.openEvidence(); err != nil {
+		return err
+	}
 	if a.cases, err = newCases(ctx, a.db, a.types, a.workdays, a.registry, a.people, a.now); err != nil {
 		return err
 	}
 	a.cases.PostSees = a.postSees
+	a.cases.Files = a.evidence
 	return a.openDialogues(ctx)
 }
 
@@ -590,6 +596,7 @@ func (a *App) Serve(ctx context.Context) error {
 		a.serveMQTT(run)
 	}
 	run("cases", a.sweepCases)
+	run("evidence", a.evidence.Run)
 	run("reports", a.reports.Run)
 	run("orders", a.serveControl)
 	run("failed sign-ins", a.noteFailures)

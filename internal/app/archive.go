@@ -12,6 +12,7 @@ import (
 
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
+	"plateau/internal/platform/evidence"
 	"plateau/internal/telemetry/archive"
 	"plateau/internal/telemetry/keeping"
 )
@@ -102,7 +103,7 @@ func Archive(ctx context.Context, o Options, age time.Duration, partial bool) (f
 
 // keptFolders are the kinds of data that lie in folders or files of their own.
 func (a *App) keptFolders() map[string]string {
-	out := map[string]string{"reports": filepath.Join(a.c.Data, ReportsDir), "sensorthings": filepath.Join(a.c.Data, SensorThingsDir)}
+	out := map[string]string{"reports": filepath.Join(a.c.Data, ReportsDir), "sensorthings": filepath.Join(a.c.Data, SensorThingsDir), "evidence": filepath.Join(a.c.Data, evidence.Dir)}
 	if url := a.c.DatabaseURL(); !db.IsPostgres(url) {
 		out["database"] = url
 	}

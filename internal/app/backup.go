@@ -12,6 +12,7 @@ import (
 
 	"plateau/internal/platform/backup"
 	"plateau/internal/platform/db"
+	"plateau/internal/platform/evidence"
 	"plateau/internal/telemetry/keeping"
 	"plateau/internal/telemetry/store"
 )
@@ -19,7 +20,7 @@ import (
 const dbName = "plateau.db"
 
 // notKept are the names in a data folder that a backup leaves out.
-var notKept = []string{ControlName, sealingDir}
+var notKept = []string{ControlName, sealingDir, evidence.Incoming}
 
 // orders are what a running server does for commands.
 func (a *App) orders() map[string]order {
@@ -159,6 +160,7 @@ func Restore(ctx context.Context, o Options, from string, copied func(done, tota
 	if err := r.compare(s); err != nil {
 		return r, err
 	}
+	r.Faults = append(r.Faults, DamagedEvidence(&r.Manifest)...)
 	if r.Manifest.Database == "sqlite" {
 		return r, r.registry(ctx, filepath.Join(c.Data, dbName))
 	}
@@ -182,6 +184,17 @@ func (r *RestoreReport) compare(s *store.Store) error {
 		r.Faults = append(r.Faults, fmt.Sprintf("group %d is not the one that the manifest names", want.Sequence))
 	}
 	return nil
+}
+
+// DamagedEvidence names the files of cases in a backup that have other bytes than
+// they had when they came: a copy is never better than what was copied.
+func DamagedEvidence(m *backup.Manifest) (out []string) {
+	for _, f := range m.Files {
+		if sum := evidence.Named(f.Path); sum != "" && sum != f.SHA256 {
+			out = append(out, fmt.Sprintf("%s has other bytes than its name says: take it from an older backup", f.Path))
+		}
+	}
+	return out
 }
 
 // registry opens the restored database, which brings it to this program's schema.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -13,9 +14,11 @@ import (
 	"plateau/internal/platform/casework"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/evidence"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/platform/people"
 	"plateau/internal/telemetry"
+	"plateau/rules"
 )
 
 // casePlaces are the areas and the organisations that cases are handed to:
@@ -59,6 +62,24 @@ func newCases(ctx context.Context, d *db.DB, types *casework.Types, workdays *ca
 			return countIn{c}
 		},
 	})
+}
+
+// openEvidence makes the service of the files that come with cases.
+func (a *App) openEvidence() (err error) {
+	a.evidence, err = evidence.New(evidence.Options{
+		DB: a.db, Data: a.c.Data, Unused: time.Duration(a.c.Evidence.Unused), Now: a.now, Logger: a.log,
+		Limits: func() (evidence.Limits, error) { return fileLimits(a.now()) },
+	})
+	return err
+}
+
+// fileLimits are those of rule evidence.files in force at a time.
+func fileLimits(at time.Time) (evidence.Limits, error) {
+	r, ok := rules.Default().At("evidence.files", at.In(i18n.Zone).Format(time.DateOnly))
+	if !ok {
+		return evidence.Limits{}, fmt.Errorf("rule evidence.files is missing: %w", rules.ErrInvalid)
+	}
+	return evidence.ReadLimits(r)
 }
 
 // unitsOf are the organisations that somebody acts for: that of the post, and the

@@ -117,7 +117,39 @@ func TestCases(t *testing.T) {
 	if g := send("POST", "/"+id+"/actions/accept", department, "{}", "If-Match", `"2"`); g.status != http.StatusOK || g.Case.State != "handling" {
 		t.Fatalf("accepted: %d %s", g.status, g.body)
 	}
-	if g := send("GET", "/"+id, warden, ""); g.status != http.StatusOK || g.Case.State != "handling" || g.Case.Reporter == "" || g.Case.PIN != "" {
+	// Work is reported done with a file that who reports it has uploaded, and no other.
+	done := func(sum string) got {
+		t.Helper()
+		return send("POST", "/"+id+"/actions/report_done", department, `{"payload":{"note":"已清理"},"attachments":["`+sum+`"]}`, "If-Match", `"3"`)
+	}
+	handled, err := a.auth.Users(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]auth.Principal{}
+	for _, u := range handled {
+		by[u.Login] = auth.Principal{ID: u.ID}
+	}
+	theirs, err := a.evidence.Put(ctx, by["warden540100"], "a.txt", strings.NewReader("before"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sum := range []string{strings.Repeat("a", 64), theirs.SHA256, "x"} {
+		if g := done(sum); g.status != http.StatusUnprocessableEntity || len(g.Case.Errors) != 1 || g.Case.Errors[0].Field != "attachments" || strings.HasPrefix(g.Case.Errors[0].Detail, "err.") {
+			t.Errorf("with %s: %d %s", sum, g.status, g.body)
+		}
+	}
+	own, err := a.evidence.Put(ctx, by["dept_handler540100"], "b.txt", strings.NewReader("after"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g := done(own.SHA256); g.status != http.StatusOK || g.Case.State != "verifying" {
+		t.Errorf("done: %d %s", g.status, g.body)
+	}
+	if all, err := a.evidence.OfCase(ctx, id); err != nil || all[own.SHA256].Name != "b.txt" || len(all) != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if g := send("GET", "/"+id, warden, ""); g.status != http.StatusOK || g.Case.State != "verifying" || g.Case.Reporter == "" || g.Case.PIN != "" {
 		t.Errorf("the reporter's view: %d %s", g.status, g.body)
 	}
 	if g := send("GET", "/"+id, stranger, ""); g.status != http.StatusNotFound {
@@ -127,7 +159,7 @@ func TestCases(t *testing.T) {
 		Events []struct{ Action, Actor, Hash, Prev string }
 	}
 	g := send("GET", "/"+id+"/events", department, "")
-	if err := json.Unmarshal([]byte(g.body), &events); err != nil || len(events.Events) != 3 || events.Events[0].Actor != "" || events.Events[1].Actor == "" || len(events.Events[2].Hash) != 64 {
+	if err := json.Unmarshal([]byte(g.body), &events); err != nil || len(events.Events) != 4 || events.Events[0].Actor != "" || events.Events[1].Actor == "" || len(events.Events[2].Hash) != 64 {
 		t.Errorf("%s, %v", g.body, err)
 	}
 	var list struct {

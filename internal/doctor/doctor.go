@@ -84,6 +84,7 @@ func Examine(ctx context.Context, o Options) []Finding {
 		{"addresses", x.addresses, false},
 		{"backup", x.backup, folder},
 		{"archive", x.archive, folder},
+		{"files of cases", x.evidence, folder},
 		{"record of acts", x.audit, folder},
 	} {
 		if check.of && x.none {

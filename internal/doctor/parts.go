@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/url"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/db"
+	"plateau/internal/platform/evidence"
 )
 
 func (x *exam) database(ctx context.Context) {
@@ -42,6 +44,30 @@ func (x *exam) database(ctx context.Context) {
 		if v.Offset.Abs() > 5*time.Second {
 			x.warn("set both clocks from the network", "its clock is %s off this machine's", v.Offset.Round(time.Second))
 		}
+	}
+}
+
+// evidence reads the files that came with cases, as many as there is time for.
+func (x *exam) evidence(ctx context.Context) {
+	d, err := db.OpenCurrent(ctx, x.o.Config.DatabaseURL())
+	if err != nil {
+		x.fault("mend the database first", "files of cases cannot be listed: %v", err)
+		return
+	}
+	defer d.Close() //nolint:errcheck // only read from
+	within, cancel := context.WithTimeout(ctx, patience/2)
+	defer cancel()
+	c, err := evidence.Check(within, d, x.o.Config.Data)
+	late := errors.Is(err, context.DeadlineExceeded)
+	switch {
+	case c.Bad > 0:
+		x.fault("take the files from a backup; the server gives none of them out as they are", "%d of %d files are damaged or lost: %s", c.Bad, c.Files, strings.Join(c.Faults, "; "))
+	case late:
+		x.ok("%d files with %d MB are as they came; there was no time for the rest, plateau verify reads them all", c.Files, c.Bytes>>20)
+	case err != nil:
+		x.fault("mend the database first", "files of cases cannot be listed: %v", err)
+	default:
+		x.ok("all %d files, %d MB, are as they came", c.Files, c.Bytes>>20)
 	}
 }
 

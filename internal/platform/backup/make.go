@@ -30,7 +30,7 @@ type Options struct {
 	// one can write to it and before the copy is taken. nil = it is elsewhere.
 	Database func(ctx context.Context, path string, while func() error) error
 	DBName   string   // what the copy is called in the backup
-	Skip     []string // names in the data folder that are not to be taken
+	Skip     []string // paths in the data folder, with slashes, that are not to be taken
 	Manifest Manifest // what the caller knows
 	Now      func() time.Time
 	Progress func(done, total int64) // bytes; may be nil; called from several goroutines
@@ -167,8 +167,7 @@ func (o *Options) sources(ctx context.Context, stage string) ([]source, error) {
 		skip = append(skip, t.Name)
 	}
 	rest, err := list(o.Data, true, func(rel string) string {
-		first, _, _ := strings.Cut(rel, "/")
-		if slices.Contains(skip, first) || filepath.Base(rel) == "PLATEAU-LOCK" {
+		if slices.ContainsFunc(skip, func(s string) bool { return rel == s || strings.HasPrefix(rel, s+"/") }) || filepath.Base(rel) == "PLATEAU-LOCK" {
 			return ""
 		}
 		return rel

@@ -258,13 +258,14 @@ func (s *step) form() error {
 	checks.Require(len(s.in.Attachments) <= maxAttachments, "attachments", "err.case.attachments", "max", maxAttachments)
 	for _, a := range s.in.Attachments {
 		sum, err := hex.DecodeString(a)
-		checks.Require(err == nil && len(sum) == sha256.Size, "attachments", "err.case.attachment")
+		checks.Require(err == nil && len(sum) == sha256.Size && hex.EncodeToString(sum) == a, "attachments", "err.case.attachment")
 	}
 	return checks.Err()
 }
 
-// maxAttachments bounds what comes with one act.
-const maxAttachments = 20
+// maxAttachments bounds what a request may name; how many files one act may bring,
+// Files says.
+const maxAttachments = 100
 
 // maxText bounds a text where its field does not.
 const maxText = 4000

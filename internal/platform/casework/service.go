@@ -48,7 +48,15 @@ type Options struct {
 	Posts func(ctx context.Context, p auth.Principal) ([]string, error)
 	// PostSees reports whether whoever holds a post sees a case; nil: posts cannot be named.
 	PostSees func(ctx context.Context, c *Case, post string) bool
+	Files    Files // nil: attachments are taken as they are named
 	Now      func() time.Time
+}
+
+// Files are what attachments name.
+type Files interface {
+	// Attach makes a case refer to files that who acts has brought, by their SHA-256, in
+	// the transaction of the act; errs.Invalid about "attachments" for others.
+	Attach(ctx context.Context, tx *db.Tx, id string, sums []string, by auth.Principal) error
 }
 
 // Service keeps cases. It is safe for concurrent use.
@@ -226,6 +234,9 @@ func (s *Service) openIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by
 	if err := e.seal(genesis); err != nil {
 		return nil, false, err
 	}
+	if err := s.attach(ctx, tx, c.ID, in, by); err != nil {
+		return nil, false, err
+	}
 	if err := s.insert(ctx, tx, c); err != nil {
 		return nil, false, err
 	}
@@ -240,6 +251,13 @@ const (
 	actorReporter = "reporter"
 	actorProgram  = "service"
 )
+
+func (s *Service) attach(ctx context.Context, tx *db.Tx, id string, in Input, by auth.Principal) error {
+	if s.Files == nil || len(in.Attachments) == 0 {
+		return nil
+	}
+	return s.Files.Attach(ctx, tx, id, in.Attachments, by)
+}
 
 func actorOf(p auth.Principal) string {
 	switch p.ID {
@@ -344,6 +362,9 @@ func (s *Service) actIn(ctx context.Context, tx *db.Tx, id, action string, in In
 	if before != nil {
 		c = before
 		c.Events = e.Seq - 1 // the step that is taken back stays in the chain
+	}
+	if err := s.attach(ctx, tx, c.ID, in, by); err != nil {
+		return nil, false, err
 	}
 	return c, false, s.follow(ctx, tx, t, c, &e, by, r, now)
 }

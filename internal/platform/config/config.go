@@ -36,6 +36,7 @@ type Config struct {
 	Webhooks Webhooks `toml:"webhooks"`
 	Notify   Notify   `toml:"notify"`
 	Keeping  Keeping  `toml:"keeping"`
+	Evidence Evidence `toml:"evidence"`
 	Database Database `toml:"database"`
 	Log      Log      `toml:"log"`
 
@@ -165,6 +166,11 @@ type Keeping struct {
 	S3SecretKey string   `toml:"s3_secret_key"`
 }
 
+// Evidence is the files that come with cases.
+type Evidence struct {
+	Unused Duration `toml:"unused"` // a file that no case refers to goes after this
+}
+
 // SensorThings bounds what clients of the SensorThings API may do.
 type SensorThings struct {
 	Rate    int      `toml:"rate"` // writes a second of one account; 0 = any number
@@ -247,8 +253,9 @@ func Default() Config {
 			SMTP: SMTP{Port: 587, TLS: "starttls", Timeout: Duration(30 * time.Second)},
 			SMS:  SMS{Body: `{"to": "{to}", "text": "{text}"}`, Timeout: Duration(30 * time.Second)},
 		},
-		Keeping: Keeping{SealAfter: Duration(90 * 24 * time.Hour), S3Region: "us-east-1"},
-		Log:     Log{Level: "info", Format: "text"},
+		Keeping:  Keeping{SealAfter: Duration(90 * 24 * time.Hour), S3Region: "us-east-1"},
+		Evidence: Evidence{Unused: Duration(30 * 24 * time.Hour)},
+		Log:      Log{Level: "info", Format: "text"},
 
 		SensorThings: SensorThings{Rate: 5000, MaxRows: 20_000_000, MaxTime: Duration(30 * time.Second)},
 	}
@@ -446,6 +453,8 @@ func (c Config) Validate() error {
 		return errors.New("public.licence is empty; say under which terms the published data may be used, or set public.enabled to false")
 	case c.Keeping.SealAfter < 0:
 		return fmt.Errorf("keeping.seal_after is %s; write an age such as 2160h, or 0s for never", time.Duration(c.Keeping.SealAfter))
+	case time.Duration(c.Evidence.Unused) < 24*time.Hour:
+		return fmt.Errorf("evidence.unused is %s; write 24h or more: who uploads a file may attach it later", time.Duration(c.Evidence.Unused))
 	case c.ArchiveInStore() && c.Keeping.S3Endpoint == "":
 		return errors.New("keeping.archive is in an object store; write its address into keeping.s3_endpoint, such as https://HOST:PORT")
 	case c.SensorThings.Rate < 0:

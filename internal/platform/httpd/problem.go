@@ -77,8 +77,11 @@ func Status(err error) int {
 	case errs.TooLarge:
 		return http.StatusRequestEntityTooLarge
 	case errs.Busy:
-		if key := keyOf(err); key == "err.auth.too_many" || key == TooOften {
+		switch keyOf(err) {
+		case "err.auth.too_many", TooOften:
 			return http.StatusTooManyRequests
+		case NoRoom:
+			return http.StatusInsufficientStorage
 		}
 		return http.StatusServiceUnavailable
 	case errs.Malformed:
@@ -90,6 +93,7 @@ func Status(err error) int {
 // Keys of errors that have a status of their own.
 const (
 	TooOften           = "err.too_often"           // Busy: 429
+	NoRoom             = "err.no_room"             // Busy: 507
 	Precondition       = "err.precondition"        // Conflict: 412
 	PreconditionNeeded = "err.precondition_needed" // Conflict: 428
 )
@@ -121,6 +125,7 @@ var kindKeys = map[int]string{
 	http.StatusRequestEntityTooLarge: "err.too_large",
 	http.StatusServiceUnavailable:    "err.busy",
 	http.StatusTooManyRequests:       "err.busy",
+	http.StatusInsufficientStorage:   NoRoom,
 	http.StatusBadRequest:            "err.malformed",
 	http.StatusInternalServerError:   "err.internal",
 }
@@ -180,6 +185,8 @@ func problem(w http.ResponseWriter, r *http.Request, err error, status int) {
 	case http.StatusUnauthorized:
 		// A challenge of another scheme would make browsers open their own dialogue.
 		h.Set("WWW-Authenticate", `Bearer realm="plateau"`)
+	case http.StatusInsufficientStorage:
+		h.Set("Retry-After", strconv.Itoa(int((10 * time.Minute).Seconds())))
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", strconv.Itoa(int((10 * time.Second).Seconds())))
 	}

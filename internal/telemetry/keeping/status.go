@@ -17,7 +17,7 @@ import (
 
 // Kinds of data, in the order of the page. KindDisk is what of the disk is used,
 // by whomever.
-var Kinds = []string{"frames", "series", "judged", "index", "archive", "database", "sensorthings", "reports"}
+var Kinds = []string{"frames", "series", "judged", "index", "archive", "database", "sensorthings", "reports", "evidence"}
 
 const kindDisk = "disk"
 
