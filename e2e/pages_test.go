@@ -186,6 +186,8 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, alarm)
 		case p == "/alarms":
 			out = append(out, p, p+"?state=suppressed")
+		case p == "/cases":
+			out = append(out, p, p+"?queue=open", p+"?queue=all&q=污水")
 		case p == "/frames/{locator}":
 			out = append(out, frame)
 		case strings.HasPrefix(p, "/reports/{scope}"):

@@ -300,6 +300,11 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	a.cases.PostSees = a.postSees
 	a.cases.Files = a.evidence
+	if a.o.Demo {
+		if err := a.sampleCases(ctx); err != nil {
+			return err
+		}
+	}
 	return a.openDialogues(ctx)
 }
 
@@ -519,7 +524,7 @@ func (a *App) handler() (http.Handler, error) {
 	accounts.Register(mux)
 	peopleweb.New(peopleweb.Deps{Engine: engine, People: a.people, Auth: a.auth, Names: registryPlaces{a.registry}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	caseweb.New(caseweb.Deps{
-		Engine: engine, Cases: a.cases, Limiter: deps.Limiter, UnitName: a.unitName, UnitsIn: a.unitsIn, PostsOn: a.postsOn, PostName: a.postName, AreaName: a.areaName, Auth: a.auth, From: func(r *http.Request) string { return a.auth.Client(r).Address }, Links: a.pages.LinksFor, Now: a.now,
+		Engine: engine, Cases: a.cases, Limiter: deps.Limiter, UnitName: a.unitName, UnitsIn: a.unitsIn, PostsOn: a.postsOn, PostName: a.postName, AreaName: a.areaName, PlaceName: a.areaName, Choices: a.caseChoices, Auth: a.auth, From: func(r *http.Request) string { return a.auth.Client(r).Address }, Links: a.pages.LinksFor, Now: a.now,
 	}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,

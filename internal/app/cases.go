@@ -227,6 +227,26 @@ func (a *App) areaName(code string) (casework.Text, bool) {
 	return casework.Text(n), ok
 }
 
+// caseChoices are the areas and the organisations that lists of cases are narrowed by.
+func (a *App) caseChoices(ctx context.Context) (out caseweb.Choices, err error) {
+	for _, code := range (registryPlaces{a.registry}).Areas() {
+		name, _ := a.areaName(code)
+		out.Areas = append(out.Areas, caseweb.Choice{ID: code, Name: name})
+	}
+	list, err := a.people.Organisations(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, o := range list {
+		out.Units = append(out.Units, caseweb.Choice{ID: o.ID, Name: casework.Text(o.Name)})
+	}
+	snap := a.registry.Snapshot()
+	for _, id := range slices.Sorted(maps.Keys(snap.Enterprises)) {
+		out.Units = append(out.Units, caseweb.Choice{ID: id, Name: casework.Text(snap.Enterprises[id].Name)})
+	}
+	return out, nil
+}
+
 // unitName is an organisation that acts on cases, in words.
 func (a *App) unitName(id string) (casework.Text, bool) {
 	if e := a.registry.Snapshot().Enterprises[id]; e != nil {

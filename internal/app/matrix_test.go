@@ -395,6 +395,7 @@ func (m *matrix) path(route string, i int) string {
 		{"/registry/{kind}/{id}", "/registry/outlets/" + n},
 		{"/registry/{kind}", "/registry/outlets"},
 		{"/posts/{id}", "/posts/" + m.posts[i]},
+		{"/cases/filters/{id}", "/cases/filters/none"},
 		{"/cases/{id}", "/cases/" + m.cases[i]},
 		{"/cases/{number}", "/cases/" + m.numbers[i]},
 		{"/actions/{action}", "/actions/hand_out"},

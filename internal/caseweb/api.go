@@ -28,18 +28,29 @@ const Open = access.Permission("platform.cases")
 
 // Deps are what the handlers stand on.
 type Deps struct {
-	Engine   *web.Engine // made with Templates() among its templates
-	Cases    *casework.Service
-	Limiter  *httpd.Limiter                                              // of the interface, shared with others; nil: no limit
-	UnitName func(id string) (casework.Text, bool)                       // an organisation in words; nil: none are shown
-	UnitsIn  func(ctx context.Context, area string) ([]Unit, error)      // organisations that a case of an area can be handed to
-	PostsOn  func(ctx context.Context, c *casework.Case) ([]Unit, error) // posts that see a case, those nearest to it first
-	PostName func(ctx context.Context, id string) (casework.Text, bool)
-	AreaName func(code string) (casework.Text, bool)
-	Auth     *auth.Service                    // who reported, and the record of looks at it
-	From     func(r *http.Request) string     // address a request comes from
-	Links    func(r *http.Request) []web.Link // modules that who asks may open; nil: none
-	Now      func() time.Time
+	Engine    *web.Engine // made with Templates() among its templates
+	Cases     *casework.Service
+	Limiter   *httpd.Limiter                                              // of the interface, shared with others; nil: no limit
+	UnitName  func(id string) (casework.Text, bool)                       // an organisation in words; nil: none are shown
+	UnitsIn   func(ctx context.Context, area string) ([]Unit, error)      // organisations that a case of an area can be handed to
+	PostsOn   func(ctx context.Context, c *casework.Case) ([]Unit, error) // posts that see a case, those nearest to it first
+	PostName  func(ctx context.Context, id string) (casework.Text, bool)
+	AreaName  func(code string) (casework.Text, bool)
+	Auth      *auth.Service                    // who reported, and the record of looks at it
+	From      func(r *http.Request) string     // address a request comes from
+	Links     func(r *http.Request) []web.Link // modules that who asks may open; nil: none
+	Now       func() time.Time
+	PlaceName func(code string) (casework.Text, bool)    // an area in words; nil: by its code
+	Choices   func(ctx context.Context) (Choices, error) // what lists are narrowed by; nil: by none of these
+}
+
+// Choices are what lists can be narrowed by beside what case types name.
+type Choices struct{ Areas, Units []Choice }
+
+// Choice is one of them.
+type Choice struct {
+	ID   string
+	Name casework.Text
 }
 
 // Unit is an organisation that cases can be handed to, or a post that sees one.
@@ -120,7 +131,7 @@ func Operations() (out []openapi.Op) {
 
 // Register adds all routes.
 func (h *Handler) Register(mux *http.ServeMux) {
-	kit.Register(mux, kit.Module{Engine: h.Engine, Words: "case", Links: h.Links, Now: h.Now}, h, pages(), func(c *kit.Call) *call { return &call{c} })
+	kit.Register(mux, kit.Module{Engine: h.Engine, Link: "cases", Words: "case", Links: h.Links, Now: h.Now}, h, pages(), func(c *kit.Call) *call { return &call{c} })
 	for _, rt := range routes() {
 		access.Default().Declared(rt.Method, rt.Path, Open)
 		mux.Handle(rt.Method+" "+rt.Path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -22,6 +22,7 @@ func pages() []kit.Route[*Handler, *call] {
 	return slices.Concat(
 		trackPages(),
 		casePages(),
+		listPages(),
 	)
 }
 

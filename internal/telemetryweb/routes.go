@@ -27,7 +27,7 @@ func Templates() fs.FS { return web.Sub(templates, "templates") }
 
 // Links returns the module links of the top bar.
 func Links() []web.Link {
-	return []web.Link{{Key: "overview", Path: "/"}, {Key: "outlets", Path: "/outlets"}, {Key: "alarms", Path: "/alarms"}, {Key: "reports", Path: "/reports"}, {Key: "devices", Path: "/devices"}, {Key: "registry", Path: "/registry"}}
+	return []web.Link{{Key: "overview", Path: "/"}, {Key: "outlets", Path: "/outlets"}, {Key: "alarms", Path: "/alarms"}, {Key: "cases", Path: "/cases"}, {Key: "reports", Path: "/reports"}, {Key: "devices", Path: "/devices"}, {Key: "registry", Path: "/registry"}}
 }
 
 // route is one address: method, pattern below the language, who may, handler.
@@ -254,7 +254,7 @@ func (h *Handler) render(c *call, status int, name string, p *web.Page) error {
 
 // links are the modules the actor may open.
 func (c *call) links() []web.Link {
-	need := map[string]Permission{"overview": View, "outlets": View, "alarms": View, "reports": View, "devices": Devices, "registry": ReadList}
+	need := map[string]Permission{"overview": View, "outlets": View, "alarms": View, "cases": "platform.cases", "reports": View, "devices": Devices, "registry": ReadList}
 	out := []web.Link{}
 	for _, l := range Links() {
 		if c.actor.May(need[l.Key]) {

@@ -39,8 +39,20 @@ CREATE TABLE case_terms (
     PRIMARY KEY (term, case_id)
 );
 
+-- Filters of lists that people keep under a name, each for themselves.
+CREATE TABLE case_filters (
+    id         TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL REFERENCES users (id),
+    name       TEXT NOT NULL,
+    query      TEXT NOT NULL, -- as the address of the list has it
+    created_at BIGINT NOT NULL
+);
+
+CREATE UNIQUE INDEX case_filters_name ON case_filters (account_id, name);
+
 -- +goose Down
 
+DROP TABLE case_filters;
 DROP TABLE case_terms;
 DROP TABLE case_units;
 DROP INDEX cases_shape;

@@ -85,6 +85,8 @@ func (s *Service) EnsureSamples(ctx context.Context, enterprise string) ([]Sampl
 		{User{Login: "officer", Role: Officer, Post: Post{Zh: "值班员（示例）", En: "Duty officer (sample)"}}, "officer-sample"},
 		{User{Login: "enterprise", Role: Business, Enterprise: enterprise, Post: Post{Zh: "企业环保专员（示例）", En: "Enterprise environment post (sample)"}}, "enterprise-sample"},
 		{User{Login: "operator", Role: Operator, Post: Post{Zh: "系统管理员（示例）", En: "Operator (sample)"}}, "operator-sample"},
+		{User{Login: "clerk", Role: "office_clerk", Post: Post{Zh: "河长办（示例）", En: "River-chief office (sample)"}}, "clerk-sample"},
+		{User{Login: "water", Role: "dept_handler", Post: Post{Zh: "水利局经办（示例）", En: "Water bureau, handler (sample)"}}, "water-sample"},
 	}
 	var out []SampleSignIn
 	for _, x := range samples {
