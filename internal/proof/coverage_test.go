@@ -94,6 +94,8 @@ var coverage = []proved{
 	{section: "14", statement: "every rule answers its worked cases", by: []string{"ruleeval TestCases", "ruleeval TestSharedCases", "ruleeval TestIndependent"}},
 	{section: "7", statement: "sixty hours of incinerators, seven hundred of baking and cooling down", by: []string{"quality TestQuotaIsKept", "case mswi.quota60", "case mswi.quota700"}},
 	{section: "7", statement: "1 + N, groups and effects of marks", by: []string{"rules TestMarksFor", "rules TestCheckMarks"}},
+	{section: "7", statement: "marks of the device take values out, those of the operating state exempt hours and days, a stop expects nothing", by: []string{"quality TestMarksChangeTheRightHours", "quality TestExemptHours", "quality TestMarksInPeriods", "episode an hour exempt by a mark opens nothing and ends nothing"}},
+	{section: "7", statement: "a corrected value beside what was measured", by: []string{"quality TestCorrection"}},
 	{section: "7", statement: "marks by the enterprise, their deadlines and review", open: "marks are made by people"},
 }
 

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"plateau/internal/platform/auth"
+	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
 )
 
@@ -26,6 +28,7 @@ type change struct {
 	outlets            map[OutletID]bool
 	devices            []deviceOp
 	log                []LogEntry
+	with               func(ctx context.Context, tx *db.Tx) error // written in the same transaction; nil = nothing
 }
 
 // deviceOp is a step in a logger's periods, in the order they happened.

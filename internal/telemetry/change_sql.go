@@ -46,7 +46,10 @@ func (c *change) write(ctx context.Context, tx *db.Tx) error {
 	if err := tx.Insert(ctx, "registry_log", []string{"id", "at", "by_id", "by_post", "action", "kind", "ref", "old", "new"}, rows); err != nil {
 		return err
 	}
-	return audit.Append(ctx, tx, c.entry())
+	if err := audit.Append(ctx, tx, c.entry()); err != nil {
+		return err
+	}
+	return c.together(ctx, tx)
 }
 
 // entry is the whole change as one act. Its detail counts the rows of the
@@ -72,6 +75,14 @@ func (c *change) entry() audit.Entry {
 	e := c.by.Entry(c.at, "telemetry", "registry."+act, kind, ref)
 	e.Detail = fmt.Sprintf(`{"log":{"first":%q,"last":%q,"rows":%d,"sha256":"%x"}}`, first.ID, c.log[len(c.log)-1].ID, len(c.log), h.Sum(nil))
 	return e
+}
+
+// together writes what belongs to the change and lies outside of the registry.
+func (c *change) together(ctx context.Context, tx *db.Tx) error {
+	if c.with == nil {
+		return nil
+	}
+	return c.with(ctx, tx)
 }
 
 func nullText(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
@@ -109,7 +120,7 @@ func (c *change) removeEnterprises(ctx context.Context, tx *db.Tx) error {
 
 // outletRows collects rows to insert, so that thousands of new outlets cost a
 // few statements.
-type outletRows struct{ outlets, factors, intervals, setups, stops, limits [][]any }
+type outletRows struct{ outlets, factors, intervals, setups, stops, limits, marks, corrections [][]any }
 
 func (c *change) writeOutlets(ctx context.Context, tx *db.Tx) error {
 	var rows outletRows
@@ -182,6 +193,23 @@ func (r *outletRows) parts(ctx context.Context, tx *db.Tx, old, o *Outlet) error
 		s := &o.Stops[i]
 		r.stops = append(r.stops, []any{o.ID, db.Micros(s.From), db.MicrosOrNull(s.To), s.Reason, s.By})
 	}
+	if changed, err = clear(old.Marks, o.Marks, len(old.Marks), `DELETE FROM outlet_marks WHERE outlet = $1`); err != nil {
+		return err
+	}
+	for i := 0; changed && i < len(o.Marks); i++ {
+		m := &o.Marks[i]
+		r.marks = append(r.marks, []any{
+			o.ID, m.Number, m.Rule, m.Version, m.Code, m.Group, m.Effect, m.Flag, m.Kind, m.Quota,
+			strings.Join(m.Factors, " "), db.Micros(m.From), db.Micros(m.To),
+		})
+	}
+	if changed, err = clear(old.Corrections, o.Corrections, len(old.Corrections), `DELETE FROM outlet_corrections WHERE outlet = $1`); err != nil {
+		return err
+	}
+	for i := 0; changed && i < len(o.Corrections); i++ {
+		k := &o.Corrections[i]
+		r.corrections = append(r.corrections, []any{o.ID, k.Number, k.Factor, db.Micros(k.From), db.Micros(k.To), k.Value})
+	}
 	if changed, err = clear(old.Limits, o.Limits, len(old.Limits), `DELETE FROM limits WHERE outlet = $1`); err != nil {
 		return err
 	}
@@ -211,6 +239,10 @@ func (r *outletRows) insert(ctx context.Context, tx *db.Tx) error {
 		{"limits", []string{
 			"id", "outlet", "standard", "effective_from", "effective_to", "factor", "statistic", "op", "lo", "hi", "unit", "ref_o2", "note", "certainty",
 		}, r.limits},
+		{"outlet_marks", []string{
+			"outlet", "number", "rule", "rule_version", "code", "mark_group", "effect", "flag", "kind", "quota", "factors", "from_at", "to_at",
+		}, r.marks},
+		{"outlet_corrections", []string{"outlet", "number", "factor", "from_at", "to_at", "value"}, r.corrections},
 	} {
 		if err := tx.Insert(ctx, t.table, t.columns, t.rows); err != nil {
 			return err

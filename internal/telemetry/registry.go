@@ -95,10 +95,14 @@ func (r *Registry) change(ctx context.Context, by auth.Principal, fn func(c *cha
 	if err := fn(c); err != nil {
 		return err
 	}
+	write := c.write
 	if c.empty() {
-		return nil
+		if c.with == nil {
+			return nil
+		}
+		write = c.together
 	}
-	if err := r.db.Tx(ctx, func(tx *db.Tx) error { return c.write(ctx, tx) }); err != nil {
+	if err := r.db.Tx(ctx, func(tx *db.Tx) error { return write(ctx, tx) }); err != nil {
 		// A lost connection may hide a commit that did happen.
 		r.stale = true
 		return fmt.Errorf("write registry: %w", err)
@@ -167,9 +171,15 @@ func (r *Registry) CreateOutlet(ctx context.Context, o Outlet, by auth.Principal
 	return id, err
 }
 
-// UpdateOutlet replaces an outlet with everything that belongs to it.
+// UpdateOutlet replaces an outlet with everything that belongs to it but its
+// marks and corrections, which stay.
 func (r *Registry) UpdateOutlet(ctx context.Context, o Outlet, by auth.Principal) error {
-	return r.change(ctx, by, func(c *change) error { return c.updateOutlet(o) })
+	return r.change(ctx, by, func(c *change) error {
+		if old := c.snapshot().Outlets[o.ID]; old != nil { // set by acts of their own, see EditOutletWith
+			o.Marks, o.Corrections = old.Marks, old.Corrections
+		}
+		return c.updateOutlet(o)
+	})
 }
 
 // EditOutlet changes part of an outlet: fn gets a copy of its own as it is at
@@ -187,6 +197,33 @@ func (r *Registry) EditOutlet(ctx context.Context, id OutletID, by auth.Principa
 		mine.ID = id
 		return c.updateOutlet(mine)
 	})
+}
+
+// EditOutletWith is EditOutlet with something outside of the registry that is
+// written in the same transaction, also where the outlet stays as it is. An error
+// of with comes back as it is.
+func (r *Registry) EditOutletWith(ctx context.Context, id OutletID, by auth.Principal, fn func(o *Outlet) error, with func(ctx context.Context, tx *db.Tx) error) error {
+	var refused error
+	err := r.change(ctx, by, func(c *change) error {
+		o := c.snapshot().Outlets[id]
+		if o == nil {
+			return notFound()
+		}
+		mine := copyOutlet(o)
+		if err := fn(&mine); err != nil {
+			return err
+		}
+		mine.ID = id
+		c.with = func(ctx context.Context, tx *db.Tx) error {
+			refused = with(ctx, tx)
+			return refused
+		}
+		return c.updateOutlet(mine)
+	})
+	if refused != nil {
+		return refused
+	}
+	return err
 }
 
 // DeleteOutlet removes an outlet that no logger ever served; errs.Conflict

@@ -22,7 +22,7 @@ func loadSnapshot(ctx context.Context, d *db.DB, at time.Time) (*Snapshot, error
 	}
 	err := d.View(ctx, func(tx *db.Tx) error {
 		for _, load := range []func(context.Context, *db.Tx) error{
-			s.loadAreas, s.loadEnterprises, s.loadOutlets, s.loadFactors, s.loadIntervals, s.loadSetups, s.loadStops, s.loadLimits, s.loadDevices,
+			s.loadAreas, s.loadEnterprises, s.loadOutlets, s.loadFactors, s.loadIntervals, s.loadSetups, s.loadStops, s.loadMarks, s.loadCorrections, s.loadLimits, s.loadDevices,
 		} {
 			if err := load(ctx, tx); err != nil {
 				return err
@@ -149,6 +149,50 @@ func (s *Snapshot) loadStops(ctx context.Context, tx *db.Tx) error {
 		}
 		return err
 	})
+}
+
+func (s *Snapshot) loadMarks(ctx context.Context, tx *db.Tx) error {
+	err := each(ctx, tx, `SELECT outlet, number, rule, rule_version, code, mark_group, effect, flag, kind, quota, factors, from_at, to_at
+		FROM outlet_marks ORDER BY outlet, from_at`, func(rows *sql.Rows) error {
+		var id OutletID
+		var factors string
+		var from, to int64
+		var m Mark
+		if err := rows.Scan(&id, &m.Number, &m.Rule, &m.Version, &m.Code, &m.Group, &m.Effect, &m.Flag, &m.Kind, &m.Quota, &factors, &from, &to); err != nil {
+			return err
+		}
+		m.Factors, m.From, m.To = orNil(strings.Fields(factors)), db.Time(from), db.Time(to)
+		o, err := s.outlet(id)
+		if err == nil {
+			o.Marks = append(o.Marks, m)
+		}
+		return err
+	})
+	for _, o := range s.Outlets { // the databases order texts by rules of their own
+		normaliseMarks(o)
+	}
+	return err
+}
+
+func (s *Snapshot) loadCorrections(ctx context.Context, tx *db.Tx) error {
+	err := each(ctx, tx, `SELECT outlet, number, factor, from_at, to_at, value FROM outlet_corrections ORDER BY outlet, from_at`, func(rows *sql.Rows) error {
+		var id OutletID
+		var from, to int64
+		var k Correction
+		if err := rows.Scan(&id, &k.Number, &k.Factor, &from, &to, &k.Value); err != nil {
+			return err
+		}
+		k.From, k.To = db.Time(from), db.Time(to)
+		o, err := s.outlet(id)
+		if err == nil {
+			o.Corrections = append(o.Corrections, k)
+		}
+		return err
+	})
+	for _, o := range s.Outlets {
+		normaliseMarks(o)
+	}
+	return err
 }
 
 func (s *Snapshot) loadLimits(ctx context.Context, tx *db.Tx) error {

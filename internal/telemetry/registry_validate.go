@@ -94,6 +94,7 @@ func (s *Snapshot) checkOutlet(o *Outlet) error {
 	checkIntervals(&c, o.Intervals)
 	checkSetups(&c, o)
 	checkStops(&c, o.Stops)
+	checkMarks(&c, o)
 	checkLimits(&c, o.Limits)
 	return c.Err()
 }
@@ -250,6 +251,7 @@ func normalise(o *Outlet) {
 		trim(&s.Reason)
 	}
 	slices.SortStableFunc(o.Stops, func(a, b Stop) int { return a.From.Compare(b.From) })
+	normaliseMarks(o)
 	for i := range o.Limits {
 		l := &o.Limits[i]
 		l.SourceType, l.Condition, l.Level = "", "", "" // they are of this outlet
@@ -288,6 +290,10 @@ func copyOutlet(o *Outlet) Outlet {
 	c.Factors, c.Intervals = slices.Clone(o.Factors), slices.Clone(o.Intervals)
 	c.Stops, c.Limits = slices.Clone(o.Stops), slices.Clone(o.Limits)
 	c.Setups = slices.Clone(o.Setups)
+	c.Marks, c.Corrections = slices.Clone(o.Marks), slices.Clone(o.Corrections)
+	for i := range c.Marks {
+		c.Marks[i].Factors = slices.Clone(c.Marks[i].Factors)
+	}
 	for i := range c.Setups {
 		c.Setups[i].Wet = slices.Clone(c.Setups[i].Wet)
 	}

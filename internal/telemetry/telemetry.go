@@ -187,6 +187,8 @@ type Outlet struct {
 	Stops          []Stop         // declared stops of the source
 	Limits         []Limit        // the outlet's own (permit) limits
 	Setups         []Setup        // sorted by From
+	Marks          []Mark         `json:",omitempty"` // in force, sorted by From
+	Corrections    []Correction   `json:",omitempty"` // in force, sorted by From
 }
 
 // OutletFactor is a factor an outlet must report.

@@ -147,6 +147,7 @@ func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *
 		v.Frame = h.firstFrame(c, x)
 	}
 	for _, s := range x.Steps {
+		h.nameMark(c, &s)
 		v.Steps = append(v.Steps, c.step(s, v.Unit))
 	}
 	for i := range x.Hours {
@@ -162,6 +163,25 @@ func (h *Handler) explain(c *call, o *telemetry.Outlet, x quality.Explanation) *
 		v.Hours = append(v.Hours, line)
 	}
 	return v
+}
+
+// nameMark puts the name of a mark in the place of its code.
+func (h *Handler) nameMark(c *call, s *quality.Step) {
+	i := slices.IndexFunc(s.Inputs, func(in quality.Input) bool { return in.Name == "mark_code" })
+	if i < 0 {
+		return
+	}
+	for _, r := range h.ruleSet().Versions(s.Rule) {
+		codes, err := r.Marks()
+		if err != nil || r.Version != s.Version {
+			continue
+		}
+		for _, m := range codes {
+			if m.Code == s.Inputs[i].Value {
+				s.Inputs[i].Value = m.Name[string(c.lang)]
+			}
+		}
+	}
 }
 
 // step puts a step into words. What a step has nothing to say about keeps its
@@ -292,6 +312,8 @@ func (h *Handler) verdict(c *call, v *explainView, x quality.Explanation) {
 		v.State, v.Verdict = "warn", c.l.T("value.under_warning")
 	case x.Over:
 		v.State, v.Verdict = "warn", c.l.T("value.over_warning")
+	case x.Exempt:
+		v.Verdict = c.l.T("value.exempt")
 	case x.Limit.IsZero():
 		v.Verdict = c.l.T("value.no_limit")
 	case !x.Valid && x.Running && x.Value.OK && quality.JudgeExceed(x.Value.V, x.Limit).Exceeds:

@@ -315,9 +315,9 @@ func (d *deriver) escalate(e *Episode) {
 	}
 }
 
-// stops notes the declared stops that touch the episode.
+// stops notes the declared and marked stops that touch the episode.
 func (d *deriver) stops(e *Episode) {
-	for _, s := range d.Outlet.Stops {
+	for _, s := range d.Outlet.Halts() {
 		if x := (Span{s.From.UTC(), utc(s.To)}); x.touches(e.Start.Unix(), e.Last.Unix()+1) {
 			e.Stops = append(e.Stops, x)
 		}

@@ -142,7 +142,7 @@ func (s *scene) bind(exam *quality.Examiner, r *quality.HourRow) {
 		f.Limit, f.Evidence = b.Hour, s.out.Medium == telemetry.Gas
 		if f.Valid && !b.Hour.IsZero() && !exam.Stopped(r.At) {
 			j := quality.JudgeExceed(f.Judged.V, b.Hour)
-			f.Over, f.Times = j.Exceeds, j.Times
+			f.Over, f.Times = j.Exceeds && !f.Exempt(), j.Times
 		}
 	}
 }
@@ -192,6 +192,9 @@ func (s *scene) hour(code string, at time.Time, word string) {
 		}
 		r.Factors = append(r.Factors, f)
 		return
+	}
+	if rest, ok := strings.CutSuffix(word, "!"); ok { // exempt by a mark
+		word, f.Reasons = rest, []string{quality.ReasonExempt}
 	}
 	spread := 1.0
 	if rest, ok := strings.CutPrefix(word, "="); ok {

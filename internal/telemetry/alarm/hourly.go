@@ -199,7 +199,9 @@ func (d *deriver) overHour(h int64, row *quality.HourRow, f *quality.FactorHour,
 		}
 	case f == nil || !f.Valid || !f.Judged.OK || limit.IsZero():
 	default:
-		c = d.exceeds(c, f.Judged, isFolded(f.Basis), limit, evidence)
+		if x := d.exceeds(c, f.Judged, isFolded(f.Basis), limit, evidence); x.verdict != bad || !f.Exempt() {
+			c = x // an exempt excess says nothing, neither good nor bad
+		}
 	}
 	d.put(kindOf(b.Hour), b.Code, "hour", c)
 }

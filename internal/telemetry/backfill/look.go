@@ -437,10 +437,11 @@ func (s *Service) recheck(snap *telemetry.Snapshot, now time.Time) {
 	s.version = snap.Version
 	stops := make(map[telemetry.OutletID]int64, len(snap.Outlets))
 	for id, o := range snap.Outlets {
-		h := int64(len(o.Stops))
-		for i := range o.Stops {
-			h = h*31 + o.Stops[i].From.Unix()
-			h = h*31 + o.Stops[i].To.Unix()
+		halts := o.Halts()
+		h := int64(len(halts))
+		for i := range halts {
+			h = h*31 + halts[i].From.Unix()
+			h = h*31 + halts[i].To.Unix()
 		}
 		stops[id] = h
 		if first || s.stops[id] == h {

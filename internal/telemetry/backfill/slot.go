@@ -63,10 +63,11 @@ func eachDue(snap *telemetry.Snapshot, o *telemetry.Outlet, k telemetry.Kind, fr
 	}
 }
 
-// stopped reports that the source was declared stopped for the whole period.
+// stopped reports that the source was declared or marked as stopped for the whole period.
 func stopped(o *telemetry.Outlet, s slot) bool {
-	for i := range o.Stops {
-		st := &o.Stops[i]
+	halts := o.Halts()
+	for i := range halts {
+		st := &halts[i]
 		if st.From.Unix() <= s.from && (st.To.IsZero() || st.To.Unix() >= s.to) {
 			return true
 		}

@@ -383,6 +383,7 @@ type Explanation struct {
 	Over     bool
 	Evidence bool
 	Times    Opt
+	Exempt   bool // over the limit, but exempt by a mark: Over is false
 	Running  bool // the period is not over yet
 	// Frames: reported frames first (the 2061 or 2031 of the period), then the
 	// minute or real-time frames in order of time.

@@ -18,7 +18,10 @@ import (
 // killed or replaced in between.
 const tableBasis byte = 'b'
 
-const basisHalf = 12 // bytes of the hash of the outlet, and of that of the rules
+const (
+	basisHalf = 12            // bytes of the hash of the outlet, and of that of the rules
+	basisHead = 2 * basisHalf // what follows are its marks, see mark.go
+)
 
 // basisOf condenses what an outlet is judged by: all of the registry that the
 // judgement looks at, the national limits for its source type, and the rules.
@@ -49,7 +52,11 @@ func basisOf(o *telemetry.Outlet, standards, ruleset []byte) ([]byte, error) {
 		return nil, fmt.Errorf("write down outlet %d: %w", o.ID, err)
 	}
 	sum := sha256.Sum256(text)
-	return append(sum[:basisHalf:basisHalf], ruleset...), nil
+	marked, err := marksBasis(o)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(sum[:basisHalf:basisHalf], ruleset...), marked...), nil
 }
 
 // ruleBasis condenses all versions of all rules.
@@ -102,7 +109,7 @@ func (e *Engine) registryChanged(ctx context.Context, snap *telemetry.Snapshot) 
 		changed = append(changed, id)
 	}
 	slices.Sort(changed)
-	if err := e.requeue(ctx, changed); err != nil {
+	if err := e.requeue(ctx, snap, changed); err != nil {
 		return err
 	}
 	e.known = snap

@@ -129,6 +129,9 @@ func (e *Engine) checkOutlet(ctx context.Context, snap *telemetry.Snapshot, o *t
 		return r, err
 	}
 	b := e.newBuilder(snap, o)
+	if waiting != nil {
+		b.spill(waiting)
+	}
 	for _, d := range days {
 		if err := ctx.Err(); err != nil {
 			return r, err

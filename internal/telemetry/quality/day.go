@@ -76,7 +76,7 @@ func dayCodes(pl *plan, hours []HourRow) []string {
 }
 
 // dueHours lists the hours of the day that were to be measured: all but those
-// a declared stop covers, up to until.
+// a declared or marked stop covers, up to until.
 func dueHours(o *telemetry.Outlet, day, until int64) []int64 {
 	var out []int64
 	for h := day; h < day+daySeconds && h < until; h += hourSeconds {
@@ -139,16 +139,22 @@ func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Re
 	}
 	lim := pl.limitFor(i, true, temp)
 	f.Limit, f.Evidence = lim.LimitRef, lim.evidence
+	own := f.Reported
+	if slices.ContainsFunc(byHour, func(h *FactorHour) bool { return h != nil && h.touched() }) {
+		own = Reported{} // the logger's day knows nothing of marks and corrections
+	}
 	base, reported := f.Mean, f.Reported.Avg
 	if fp.refO2.OK && f.Reported.ZsAvg.OK && f.Folded.OK {
 		base, reported = f.Folded, f.Reported.ZsAvg
 	}
 	if f.Valid {
-		f.Judged, f.Basis = pl.choose(fp, f.Mean, f.Folded, f.Reported)
+		f.Judged, f.Basis = pl.choose(fp, f.Mean, f.Folded, own)
 		if v := pl.validatedDay(fp, byHour); v.OK && f.Basis != BasisNone {
 			f.Judged, f.Basis = v, BasisValidated
 		}
-		f.DiffPct, f.Mismatch = pl.compare(reported, base, f.Limit, f.Reported)
+		if own.There {
+			f.DiffPct, f.Mismatch = pl.compare(reported, base, f.Limit, f.Reported)
+		}
 	} else {
 		f.Reasons = append(f.Reasons, "reason.day_not_valid")
 		if f.NValid > 0 && f.NValid == f.NExpected {
@@ -158,6 +164,9 @@ func (pl *plan) dayFactor(i int, hours []HourRow, due []int64, temp Opt, rep *Re
 	}
 	if f.Mismatch {
 		f.Reasons = append(f.Reasons, "reason.mismatch")
+	}
+	if slices.ContainsFunc(byHour, func(h *FactorHour) bool { return h != nil && h.Valid && h.Exempt() }) {
+		f.Reasons = append(f.Reasons, ReasonDayExempt)
 	}
 	if f.Judged.OK && !f.Limit.IsZero() {
 		j := JudgeExceed(f.Judged.V, f.Limit)
@@ -175,6 +184,7 @@ func (pl *plan) gasDay(fp *factorPlan, byHour []*FactorHour, f *FactorDay) MeanR
 	if pl.setup.Profile == telemetry.ProfileIED {
 		return pl.shortTermDay(fp, byHour, f)
 	}
+	exempt := 0
 	for _, h := range byHour {
 		if h == nil {
 			f.NExpected++
@@ -183,19 +193,34 @@ func (pl *plan) gasDay(fp *factorPlan, byHour []*FactorHour, f *FactorDay) MeanR
 		if h.NExpected > 0 {
 			f.NExpected++
 		}
-		if h.Valid {
+		switch {
+		case !h.Valid:
+		case h.Exempt():
+			exempt++
+		default:
 			plain, folded = append(plain, h.Mean), append(folded, h.Folded)
 		}
 	}
 	if fp.refO2.OK {
-		if r := DayMean(&pl.p.gasDay, folded); r.Mean.OK {
+		if r := pl.withExempt(DayMean(&pl.p.gasDay, folded), exempt); r.Mean.OK {
 			f.Folded = r.Mean
-			if !r.Valid && len(plain) >= pl.p.gasDay.MinHours {
+			if !r.Valid && pl.withExempt(MeanResult{NValid: len(plain)}, exempt).NValid >= pl.p.gasDay.MinHours {
 				f.Folded = Opt{} // enough hours, but too few of them could be folded
 			}
 		}
 	}
-	return DayMean(&pl.p.gasDay, plain)
+	return pl.withExempt(DayMean(&pl.p.gasDay, plain), exempt)
+}
+
+// withExempt counts valid hours that a mark exempts for the validity of a day
+// whose mean leaves them out (Order 10 of 2019), where the rule says so. A day
+// of nothing but exempt hours has no mean and is not valid.
+func (pl *plan) withExempt(r MeanResult, exempt int) MeanResult {
+	if exempt > 0 && pl.p.marks.DayCounts {
+		r.NValid += exempt
+		r.Valid = r.Mean.OK && r.NValid >= pl.p.gasDay.MinHours
+	}
+	return r
 }
 
 // waterDay: rows of hours weighed by flow.
@@ -226,14 +251,14 @@ func (pl *plan) shortTermDay(fp *factorPlan, byHour []*FactorHour, f *FactorDay)
 		switch {
 		case h == nil:
 			f.NExpected++
-		case h.NExpected == 0:
+		case h.NExpected == 0 || h.Exempt():
 			x.Due = 0
 		default:
 			f.NExpected++
 			x.Valid = h.Parts
 		}
 		plain[i], folded[i] = x, x
-		if h != nil && h.Valid {
+		if h != nil && h.Valid && !h.Exempt() {
 			plain[i].Value, folded[i].Value = h.Mean, h.Folded
 		}
 		if !folded[i].Value.OK { // what cannot be folded is discarded
@@ -257,7 +282,7 @@ func (pl *plan) validatedDay(fp *factorPlan, byHour []*FactorHour) Opt {
 	}
 	var hours []ShortTermHour
 	for _, h := range byHour {
-		if h != nil && h.NExpected > 0 && h.Judged.OK {
+		if h != nil && h.NExpected > 0 && h.Judged.OK && !h.Exempt() {
 			hours = append(hours, ShortTermHour{Value: h.Judged, Valid: h.Parts})
 		}
 	}

@@ -572,6 +572,7 @@ func newBuilder(src Records, limits limitSource, paramsAt func(date string) (*pa
 func (e *Engine) outlet(snap *telemetry.Snapshot, o *telemetry.Outlet, dirty map[int64]struct{}) (judgedOutlet, error) {
 	j := judgedOutlet{outlet: o.ID, dirty: dirty, failed: map[int64]error{}}
 	b := e.newBuilder(snap, o)
+	b.spill(dirty)
 	hours := make([]int64, 0, len(dirty))
 	days := map[int64]bool{}
 	for h := range dirty {

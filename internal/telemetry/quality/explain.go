@@ -146,10 +146,14 @@ func (x *explainer) frameStep() Step {
 func (x *explainer) hour(at int64) error {
 	x.out.From, x.out.To = unix(at), unix(at+hourSeconds)
 	x.out.Running = x.now.Unix() < at+hourSeconds
-	rows, err := x.b.hours(at, at+hourSeconds, at+hourSeconds)
+	work, rows, err := x.b.gather(at, at+hourSeconds, at+hourSeconds)
+	if err == nil {
+		err = x.b.exemption(&work[0])
+	}
 	if err != nil {
 		return fmt.Errorf("judge hour: %w", err)
 	}
+	work[0].finish(x.b)
 	f := rows[0].Factor(x.factor)
 	if f == nil {
 		return fmt.Errorf("factor %s: %w", x.factor, ErrNotFound)
@@ -169,6 +173,7 @@ func (x *explainer) hour(at int64) error {
 	out := &x.out
 	out.Valid, out.Flag, out.Limit, out.Over, out.Evidence, out.Times = f.Valid, f.Flag, f.Limit, f.Over, f.Evidence, f.Times
 	out.Reported, out.DiffPct, out.Mismatch, out.Basis = f.Reported, f.DiffPct, f.Mismatch, f.Basis
+	out.Exempt = f.Exempt() && f.Judged.OK && !f.Limit.IsZero() && JudgeExceed(f.Judged.V, f.Limit).Exceeds
 	out.Value = f.Judged
 	if !f.Judged.OK {
 		v, folded := f.soFar()
@@ -187,7 +192,8 @@ func (x *explainer) hour(at int64) error {
 	if err != nil {
 		return err
 	}
-	out.Steps = append(Trace{x.frameStep(), validity}, pl.basics(&rows[0], f)...)
+	marked := x.markSteps(&work[0], f)
+	out.Steps = append(append(Trace{x.frameStep(), validity}, marked...), pl.basics(&rows[0], f)...)
 	out.Steps = append(out.Steps, x.conversion(pl, &rows[0], f), x.limitStep(pl, pl.hourOf(&rows[0], pl.temp)), x.verdict(pl))
 	out.Steps = append(out.Steps, pl.emission(&rows[0], f)...)
 	return nil
@@ -206,6 +212,7 @@ func (x *explainer) runs(row *HourRow, at int64) ([]Run, error) {
 	b := x.b
 	rows := []HourRow{{Outlet: x.o.ID, At: at}}
 	w := []hourWork{{row: &rows[0], plan: b.plans(dayStart(at))}}
+	w[0].marks = b.marksOf(at, w[0].plan)
 	if err := b.cover(w, at, at+hourSeconds, kind); err != nil {
 		return nil, err
 	}
@@ -377,7 +384,11 @@ func (x *explainer) verdict(pl *plan) Step {
 		s.Notes = append(s.Notes, Text{Key: "reason.not_judged"})
 		return s
 	}
-	return JudgeExceed(out.Value.V, out.Limit).step(pl.p.exceed, out.Value.V, out.Limit, out.Evidence)
+	s := JudgeExceed(out.Value.V, out.Limit).step(pl.p.exceed, out.Value.V, out.Limit, out.Evidence)
+	if out.Exempt {
+		s.Result, s.Notes = "mark_exempt", append(s.Notes, Text{Key: ReasonExempt})
+	}
+	return s
 }
 
 // day explains a day of Beijing time from its judged hours.
@@ -460,6 +471,15 @@ func (x *explainer) dayValidity(pl *plan, f *FactorDay) Step {
 		s.Result = "not_valid"
 		s.Notes = append(s.Notes, Text{Key: "reason.day_not_valid", Args: map[string]string{"n": strconv.Itoa(f.NValid), "due": strconv.Itoa(f.NExpected)}})
 	}
+	if slices.Contains(f.Reasons, ReasonDayExempt) {
+		n := 0
+		for i := range x.out.Hours {
+			if h := &x.out.Hours[i]; h.Valid && h.Exempt() {
+				n++
+			}
+		}
+		s.Notes = append(s.Notes, Text{Key: ReasonDayExempt, Args: map[string]string{"n": strconv.Itoa(n)}})
+	}
 	if slices.Contains(f.Reasons, "reason.short_running") {
 		s.Notes = append(s.Notes, Text{Key: "reason.short_running", Args: map[string]string{"n": strconv.Itoa(f.NValid), "due": strconv.Itoa(f.NExpected)}})
 	}
@@ -482,7 +502,7 @@ func (x *explainer) dayConversion(pl *plan, hours []HourRow, f *FactorDay) Step 
 	if fold {
 		r = MeanResult{}
 		for k := range x.out.Hours {
-			if h := &x.out.Hours[k]; h.Valid && h.Folded.OK && slices.Contains(due, x.out.HourStarts[k]) {
+			if h := &x.out.Hours[k]; h.Valid && h.Folded.OK && !h.Exempt() && slices.Contains(due, x.out.HourStarts[k]) {
 				r.Sum, r.Weight = r.Sum+h.Folded.V, r.Weight+1
 			}
 		}
@@ -534,6 +554,19 @@ func (x *explainer) single(kind telemetry.Kind, at int64, suffix string) error {
 		}
 	}
 	out.Valid = (out.Flag == "N" || out.Flag == "" && x.o.MissingFlagIsN) && out.Value.OK
+	w := hourWork{row: &HourRow{At: hourStart(at)}, plan: pl, marks: x.b.marksOf(hourStart(at), pl)}
+	if i, ok := pl.index[x.factor]; ok && w.marks != nil {
+		r, to := reading{factor: i, mark: markIndex(out.Flag)}, at+1
+		if kind == telemetry.KindMinute {
+			to = x.out.To.Unix()
+		}
+		if w.mask(&r, at, to); w.reasonOf(i) != "" {
+			out.Valid, out.Flag = false, marks[r.mark]
+			w.marks.fixes, w.marks.exempt = nil, nil
+		} else {
+			w.marks = nil
+		}
+	}
 	i, ok := pl.index[x.factor]
 	if !ok {
 		i = pl.add(x.b.limit, x.factor, nil)
@@ -551,6 +584,7 @@ func (x *explainer) single(kind telemetry.Kind, at int64, suffix string) error {
 			out.Times = j.Times
 		}
 	}
-	out.Steps = Trace{x.frameStep(), validity, conv, x.limitStep(pl, nil), x.verdict(pl)}
+	out.Steps = append(Trace{x.frameStep(), validity}, x.markSteps(&w, &FactorHour{Code: x.factor})...)
+	out.Steps = append(out.Steps, conv, x.limitStep(pl, nil), x.verdict(pl))
 	return nil
 }

@@ -66,6 +66,8 @@ type builder struct {
 	plans func(day int64) *plan
 	o     *telemetry.Outlet
 	limit limitSource
+
+	ledgers map[ledgerKey]*ledger // of quotas
 }
 
 // hourWork is an hour under construction.
@@ -80,6 +82,9 @@ type hourWork struct {
 	revised  bool
 	any      bool
 	sampled  int64 // seconds that samples stand for
+
+	marks  *hourMarks     // nil = none bears on the hour
+	before map[string]Opt // means before they were corrected, by factor
 }
 
 func (w *hourWork) factor(b *builder, code string) int {
@@ -117,6 +122,21 @@ func isFactorCode(code string) bool {
 // holds up to DataTime until (exclusive). The same records and rules give the
 // same rows whatever the order of arrival.
 func (b *builder) hours(from, to, until int64) ([]HourRow, error) {
+	work, rows, err := b.gather(from, to, until)
+	if err != nil {
+		return nil, err
+	}
+	for i := range work {
+		if err := b.exemption(&work[i]); err != nil {
+			return nil, err
+		}
+		work[i].finish(b)
+	}
+	return rows, nil
+}
+
+// gather reads the records of hours and sums them, factor by factor.
+func (b *builder) gather(from, to, until int64) ([]hourWork, []HourRow, error) {
 	n := int((to - from) / hourSeconds)
 	work := make([]hourWork, n)
 	rows := make([]HourRow, n)
@@ -124,21 +144,21 @@ func (b *builder) hours(from, to, until int64) ([]HourRow, error) {
 		at := from + int64(i)*hourSeconds
 		pl := b.plans(dayStart(at))
 		rows[i] = HourRow{Outlet: b.o.ID, At: at, Stopped: stopped(b.o, at), Rules: pl.p.digest}
-		work[i] = hourWork{row: &rows[i], plan: pl}
+		work[i] = hourWork{row: &rows[i], plan: pl, marks: b.marksOf(at, pl)}
 		if k := len(pl.factors); k > 0 {
 			work[i].acc, work[i].cou, work[i].reported, work[i].inTime = make([]hourAcc, k), make([]Opt, k), make([]Reported, k), make([]bool, k)
 		}
 	}
 	end := min(to, until)
 	if err := b.reported(work, from, end); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := b.cover(work, from, end, telemetry.KindMinute); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if need := func(w *hourWork) bool { return !w.any && b.realtimeFirst(w.row.At) }; slices.ContainsFunc(ptrs(work), need) {
 		if err := b.realtime(work, need, from, end); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for i := range work {
@@ -146,13 +166,13 @@ func (b *builder) hours(from, to, until int64) ([]HourRow, error) {
 	}
 	if need := func(w *hourWork) bool { return !w.any }; slices.ContainsFunc(ptrs(work), need) {
 		if err := b.realtime(work, need, from, end); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for i := range work {
-		work[i].finish(b)
+		work[i].correct(b)
 	}
-	return rows, nil
+	return work, rows, nil
 }
 
 func ptrs(ws []hourWork) []*hourWork {
@@ -285,6 +305,11 @@ func (b *builder) cover(work []hourWork, from, end int64, kind telemetry.Kind) e
 		before = pendAt
 		for i := range pend {
 			r := &pend[i]
+			if kind == telemetry.KindRealtime {
+				pendWork.mask(r, pendAt, pendAt+1) // a sample is of its instant
+			} else {
+				pendWork.mask(r, pendAt, pendAt+seconds)
+			}
 			a := &pendWork.acc[r.factor]
 			a.add(r.mark, float64(seconds), r.v)
 			if part := pendWork.plan.hourRule.part; part != nil {
@@ -388,11 +413,16 @@ func (w *hourWork) takeReported() {
 		if m == markN && !rep.Avg.OK && !rep.Cou.OK {
 			m = markMissing
 		}
-		w.acc[i].add(m, hourSeconds, rep.Avg)
-		if part := w.plan.hourRule.part; part != nil {
-			w.acc[i].addPart(part, m, 0, hourSeconds, rep.Avg)
+		lost, mark := w.masked(i)
+		if lost > 0 {
+			w.acc[i].add(mark, float64(lost), Opt{})
+			w.marks.touched[i] = ReasonMarked
 		}
-		if rep.Avg.OK && m == markN {
+		w.acc[i].add(m, float64(hourSeconds-lost), rep.Avg)
+		if part := w.plan.hourRule.part; part != nil {
+			w.acc[i].addPart(part, m, float64(lost), float64(hourSeconds-lost), rep.Avg)
+		}
+		if rep.Avg.OK && m == markN && lost < hourSeconds {
 			w.acc[i].min, w.acc[i].max = orElse(rep.Min, rep.Avg), orElse(rep.Max, rep.Avg)
 		}
 	}
@@ -405,11 +435,11 @@ func orElse(a, b Opt) Opt {
 	return b
 }
 
-// stopped reports whether a declared stop leaves too little of the hour for it
+// stopped reports whether a declared or marked stop leaves too little of the hour for it
 // to be expected: more than a quarter of an hour.
 func stopped(o *telemetry.Outlet, at int64) bool {
 	var sum int64
-	for _, s := range o.Stops {
+	for _, s := range o.Halts() {
 		from, to := s.From.Unix(), int64(math.MaxInt64)
 		if !s.To.IsZero() {
 			to = s.To.Unix()
@@ -458,10 +488,7 @@ func (w *hourWork) finish(b *builder) {
 	if i := pl.temp; i >= 0 && i < len(w.acc) {
 		temp = w.acc[i].result(pl.hourRule).Mean
 	}
-	if i := pl.moist; i >= 0 && i < len(w.acc) {
-		r := w.acc[i].result(pl.hourRule)
-		w.moisture = moistureOf(&pl.factors[i], Opt{r.Mean.V, r.Valid && r.Mean.OK})
-	}
+	w.moisture = w.wetness()
 	row.Flow, row.FlowBy = w.flow()
 	dry := w.dry()
 	for _, i := range order {
@@ -479,6 +506,16 @@ func (w *hourWork) finish(b *builder) {
 	}
 }
 
+// wetness is the moisture of the hour as a fraction of the volume.
+func (w *hourWork) wetness() Opt {
+	i := w.plan.moist
+	if i < 0 || i >= len(w.acc) {
+		return Opt{}
+	}
+	r := w.acc[i].result(w.plan.hourRule)
+	return moistureOf(&w.plan.factors[i], Opt{r.Mean.V, r.Valid && r.Mean.OK})
+}
+
 // dry reports whether no waste water ran in the hour: what the analyser shows
 // then is no discharge (HJ 356-2019 chapter 6). Both the flow and the amount
 // must say so, as far as they are sent.
@@ -494,7 +531,7 @@ func (w *hourWork) dry() bool {
 // amount is what flowed in the hour: as the logger reported it, else the sum of
 // its minutes.
 func (w *hourWork) amount(i int) Opt {
-	if r := &w.reported[i]; r.Flag == marks[markN] && r.Cou.OK {
+	if r := &w.reported[i]; r.Flag == marks[markN] && r.Cou.OK && w.reasonOf(i) == "" {
 		return r.Cou
 	}
 	return w.cou[i]
@@ -549,16 +586,23 @@ func (w *hourWork) judge(i int, r HourResult, o2 Opt, o2Valid bool, temp Opt) Fa
 	if fp.refO2.OK && f.Reported.ZsAvg.OK && f.Folded.OK {
 		base, rep = f.Folded, f.Reported.ZsAvg
 	}
-	if f.Valid && w.row.Source != SourceReported {
+	own := f.Reported
+	if !w.asReported(i) {
+		own = Reported{}
+	}
+	if f.Valid && w.row.Source != SourceReported && own.There {
 		f.DiffPct, f.Mismatch = pl.compare(rep, base, f.Limit, f.Reported)
 	}
 	if f.Valid {
-		f.Judged, f.Basis = pl.choose(fp, f.Mean, f.Folded, f.Reported)
+		f.Judged, f.Basis = pl.choose(fp, f.Mean, f.Folded, own)
 	}
 	if c := pl.confidence(fp); c.OK && f.Judged.OK {
 		f.Judged, f.Basis = Some(Validated(f.Judged.V, c.V)), BasisValidated
 	}
 	f.Reasons = hourReasons(&f)
+	if r := w.reasonOf(i); r != "" {
+		f.Reasons = append(f.Reasons, r)
+	}
 	f.Rate = w.rate(fp, &f)
 	if w.row.Stopped {
 		f.Over, f.Evidence = false, false
@@ -570,6 +614,7 @@ func (w *hourWork) judge(i int, r HourResult, o2 Opt, o2Valid bool, temp Opt) Fa
 			f.Times = j.Times
 		}
 	}
+	w.relieve(fp, &f)
 	return f
 }
 

@@ -279,6 +279,9 @@ func (c *periodCalc) availability(code string, before int64, n int) (Opt, error)
 func (c *periodCalc) byTables(rule *SubstituteRule, fp *factorPlan, s *Substitution, start, from int64) error {
 	s.Rule, s.Version = rule.id, rule.version
 	anchor := start
+	if kind, passed, ok := c.markedChecks(rule, fp.code, start); ok {
+		s.Kind, anchor = kind, passed
+	}
 	if c.checks != nil {
 		if kind, passed, ok := c.checks(fp.code, start); ok {
 			s.Kind, anchor = kind, passed
@@ -323,10 +326,15 @@ func (c *periodCalc) kind(rule *SubstituteRule, code string, start, end int64) s
 		if _, f := c.state(code, h); f != nil {
 			mark = f.Flag
 		}
-		switch mark {
-		case rule.Maintenance:
+		kind, m := c.markedKind(code, h) // of an hour without data, or with a letter of several marks, the mark says it
+		switch {
+		case m != nil && (kind == "maintenance" || kind == "calibration"):
+			n[kind]++
+		case m != nil:
+			n["other"]++
+		case mark == rule.Maintenance:
 			n["maintenance"]++
-		case rule.Calibration:
+		case mark == rule.Calibration:
 			n["calibration"]++
 		default:
 			n["other"]++

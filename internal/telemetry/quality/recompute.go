@@ -76,6 +76,7 @@ type item struct {
 	at        int64  // judged up to here
 	basis     []byte // stored when done; nil = a person asked
 	onlyRules bool
+	spans     []between // only rows that touch these; nil = all. Marks or corrections changed, nothing else
 }
 
 func (i *item) hours(from, to int64) int { return int(max(to-from, 0) / hourSeconds) }
@@ -160,6 +161,7 @@ func (e *Engine) addItem(j *job, i *item) error {
 		}
 	}
 	i.from, i.at, i.to = from, from, max(from, to)
+	i.bound()
 	j.items, j.Outlets = append(j.items, i), append(j.Outlets, i.outlet)
 	j.Hours += i.hours(i.from, i.to)
 	return nil
@@ -258,22 +260,34 @@ func (e *Engine) Recomputing() (Recompute, bool) {
 // requeue makes one job of the outlets that have to be judged anew by another
 // basis; what an earlier change still had to do of them is dropped, because the
 // new job does all of it.
-func (e *Engine) requeue(ctx context.Context, ids []telemetry.OutletID) error {
+func (e *Engine) requeue(ctx context.Context, snap *telemetry.Snapshot, ids []telemetry.OutletID) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	jobs := map[string]*job{}
 	for _, id := range ids {
 		next, last := e.pending[id], e.basis[id]
-		i := &item{outlet: id, basis: next, onlyRules: len(last) == len(next) && bytes.Equal(last[:basisHalf], next[:basisHalf])}
+		i := &item{outlet: id, basis: next}
+		if len(last) >= basisHead && bytes.Equal(last[:basisHalf], next[:basisHalf]) {
+			i.onlyRules = bytes.Equal(last[basisHead:], next[basisHead:])
+			if !i.onlyRules && bytes.Equal(last[:basisHead], next[:basisHead]) {
+				var open []byte
+				i.spans, open = differ(last[basisHead:], next[basisHead:], snap.Outlets[id])
+				last = append(slices.Clone(last[:basisHead]), open...)
+			}
+		}
 		cause := CauseRegistry
 		if i.onlyRules {
 			cause = CauseRules
 		}
 		if len(last) > 0 { // from now on its rows may be of both: only the end of the job makes them whole
 			open := make([]byte, len(last))
-			if i.onlyRules {
+			switch {
+			case i.spans != nil:
+				open = last
+			case i.onlyRules:
 				copy(open, last[:basisHalf])
+				copy(open[basisHead:], last[basisHead:])
 			}
 			e.basis[id] = open
 			e.notes = append(e.notes, store.Derived{Table: tableBasis, Outlet: id, Value: open})
@@ -382,6 +396,13 @@ func (e *Engine) fill(p *piece, work dirtySet) error {
 	for _, table := range []byte{TableHour, TableDay} {
 		err := e.o.Store.Derived(table, p.outlet, p.at, p.end, func(at int64, v []byte) bool {
 			p.rows[rowKey{table, at}] = bytes.Clone(v)
+			length := int64(hourSeconds)
+			if table == TableDay {
+				length = daySeconds
+			}
+			if !p.touches(at, length) {
+				return true
+			}
 			if p.onlyRules && bytes.Equal(rulesOf(table, v), []byte(e.rules.Digest(dateOf(at)))) {
 				return true // judged in a period whose rules are as they were
 			}

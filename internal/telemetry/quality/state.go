@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"plateau/internal/telemetry"
+	"plateau/rules"
 )
 
 // ReasonKeys lists every catalogue key that states, forecasts and traces use.
@@ -19,6 +20,7 @@ var ReasonKeys = []string{
 	"reason.taken_as_reported", "reason.from_realtime", "reason.judged_by_reported", "reason.judged_by_recomputed",
 	"reason.compare", "reason.revised", "reason.resent", "reason.no_frame", "reason.not_judged", "reason.source_stopped",
 	"reason.unweighted", "reason.single_value", "reason.no_flow", "reason.short_running", "reason.moisture_missing", "reason.zero_drift", "reason.judged_validated", "reason.period_not_valid",
+	ReasonMarked, ReasonCorrected, ReasonExempt, ReasonSpent, ReasonPM, ReasonNoPM, ReasonDayExempt,
 }
 
 // situation is all that decides an outlet's state at one instant.
@@ -68,8 +70,9 @@ func (r *StateResult) because(rule ref, key string, args ...string) {
 }
 
 func (s *situation) isStopped(r *StateResult) bool {
-	for i := range s.o.Stops {
-		st := &s.o.Stops[i]
+	halts := s.o.Halts()
+	for i := range halts {
+		st := &halts[i]
 		if st.From.Unix() <= s.asOf && (st.To.IsZero() || s.asOf < st.To.Unix()) {
 			r.Since = st.From.UTC()
 			r.because(s.p.order.ref, "reason.stopped_declared", "reason", st.Reason)
@@ -257,7 +260,7 @@ func (s *situation) instants() (list []candidate) {
 			}
 		}
 		l := s.pl.factors[k].instant
-		if l.IsZero() || !l.evidence {
+		if l.IsZero() || !l.evidence || s.marked(&s.pl.factors[k], rec.At) {
 			continue
 		}
 		x := v.Dec.Float()
@@ -266,6 +269,13 @@ func (s *situation) instants() (list []candidate) {
 		}
 	}
 	return list
+}
+
+// marked reports whether a device mark in force covers an instant of a factor.
+func (s *situation) marked(fp *factorPlan, at int64) bool {
+	return slices.ContainsFunc(s.o.Marks, func(m telemetry.Mark) bool {
+		return m.Effect == rules.EffectInvalid && of(&m, fp) && overlap(at, at+1, m.From.Unix(), m.To.Unix()) > 0
+	})
 }
 
 // fresh reports whether a record still tells of now.
@@ -296,7 +306,7 @@ func (s *situation) warns(r *StateResult) bool {
 		for i := range row.Factors {
 			f := &row.Factors[i]
 			v, folded := f.soFar()
-			if f.Limit.IsZero() || !v.OK || f.NExpected == 0 || float64(f.NValid) < s.p.order.warnMin {
+			if f.Limit.IsZero() || !v.OK || f.NExpected == 0 || f.Exempt() || float64(f.NValid) < s.p.order.warnMin {
 				continue
 			}
 			if j := JudgeExceed(v.V, f.Limit); j.Exceeds {

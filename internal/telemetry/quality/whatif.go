@@ -155,6 +155,7 @@ func (t *trial) builder(src Records, o *telemetry.Outlet) *builder {
 		mine := *o
 		mine.Factors, mine.Intervals = slices.Clone(o.Factors), slices.Clone(o.Intervals)
 		mine.Stops, mine.Limits = slices.Clone(o.Stops), slices.Clone(o.Limits)
+		mine.Marks, mine.Corrections = slices.Clone(o.Marks), slices.Clone(o.Corrections)
 		t.change(&mine)
 		o = &mine
 	}

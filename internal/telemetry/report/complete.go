@@ -78,8 +78,9 @@ func due(o *telemetry.Outlet, hour, now time.Time) bool {
 	if hour.Add(time.Hour).After(now) || !o.Since.IsZero() && hour.Before(o.Since) {
 		return false
 	}
-	for i := range o.Stops {
-		if s := &o.Stops[i]; !s.From.After(hour) && (s.To.IsZero() || !s.To.Before(hour.Add(time.Hour))) {
+	halts := o.Halts()
+	for i := range halts {
+		if s := &halts[i]; !s.From.After(hour) && (s.To.IsZero() || !s.To.Before(hour.Add(time.Hour))) {
 			return false
 		}
 	}
