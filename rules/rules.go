@@ -119,6 +119,9 @@ func load(texts map[string][]byte) (*Set, error) {
 			return nil, fmt.Errorf("%s: holds rule %s: %w", name, r.ID, ErrInvalid)
 		}
 		s.rules[r.ID] = append(s.rules[r.ID], r)
+		if judgesNothing(r.ID) {
+			continue
+		}
 		s.edges = append(s.edges, r.EffectiveFrom)
 		if r.EffectiveTo != "" {
 			s.edges = append(s.edges, nextDay(r.EffectiveTo))
@@ -329,7 +332,12 @@ func (s *Set) Periods() []string { return append([]string{beforeAll}, s.edges...
 // beforeAll is a date older than any rule.
 const beforeAll = "0001-01-01"
 
-// Digest identifies all rules in force on date: 16 hex digits.
+// judgesNothing tells rules that look at what was judged: a new threshold of a lead
+// must not have the whole history judged anew.
+func judgesNothing(id string) bool { return strings.HasPrefix(id, "lead.") }
+
+// Digest identifies all rules in force on date but those of leads, which judge
+// nothing: 16 hex digits.
 func (s *Set) Digest(date string) string {
 	p := s.Period(date)
 	s.mu.Lock()
@@ -339,7 +347,7 @@ func (s *Set) Digest(date string) string {
 	}
 	h := sha256.New()
 	for _, id := range s.IDs() {
-		if r, ok := s.At(id, date); ok {
+		if r, ok := s.At(id, date); ok && !judgesNothing(id) {
 			fmt.Fprintf(h, "%s@%d:%s\n", id, r.Version, r.Hash)
 		}
 	}

@@ -15,7 +15,7 @@ const schemaFile = "schema.toml"
 
 // Subjects of rules, in the order of the pages.
 var Subjects = []string{
-	"validity", "means", "conversion", "totals", "substitution", "transmission", "marks", "judging", "indices", "states", "alarms", "reports",
+	"validity", "means", "conversion", "totals", "substitution", "transmission", "marks", "judging", "indices", "states", "alarms", "leads", "reports",
 }
 
 // Kinds of parameters.

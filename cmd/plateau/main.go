@@ -29,6 +29,7 @@ func commands() []command {
 		{"hj212", "decode HJ 212 frames and byte streams", cmdHJ212},
 		{"rules", "apply, list, compare and check the rules", cmdRules},
 		{"case", "check, list and compare case types", cmdCase},
+		{"leads", "measure on real series how often detectors find something", cmdLeads},
 		{"verify", "prove what a server that is not running holds: journal and judgement", cmdVerify},
 		{"journal", "verify the journal of a server that is not running", cmdJournal},
 		{"backup", "copy everything a server keeps, also while it runs", cmdBackup},
