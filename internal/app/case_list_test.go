@@ -193,5 +193,16 @@ func TestCaseLists(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &geo); err != nil || len(geo.Features) != 3 || geo.Without != 1 || geo.Features[0].Geometry.Coordinates[0] < 90 || h.Get("Content-Type") != "application/geo+json" {
 		t.Errorf("%s %v", body, err)
 	}
+	// statistics count the same cases
+	holds(clerk, "/zh/cases/statistics", 200, []string{"到各状态所需时间", "登记 4 件，办结 2 件", "<rect", "不予受理", "巴宜区", "0 小时"})
+	holds(clerk, "/en/cases/statistics?kind=river_case&area=540400&from=2026-01&to=2026-01", 200, []string{"Statistics of cases", "By month: 0 opened, 0 closed"})
+	holds(clerk, "/bo/cases/statistics?area=540100", 200, []string{"འདེམས་ཚུལ་དང་མཐུན་པ་མེད།"})
+	holds(clerk, "/zh/cases/statistics?from=x", 422, []string{"请填写月份"})
+	holds(officer, "/zh/cases/statistics", 200, []string{"这段时间没有您能看到的事项"})
+	_, body, _ = clerk.ask(http.MethodGet, "/zh/cases/statistics.csv", nil)
+	table, err = csv.NewReader(strings.NewReader(strings.TrimPrefix(body, "\ufeff"))).ReadAll()
+	if err != nil || len(table) < 16 || !strings.Contains(body, "area,540402,巴宜区,2,0,4,2,0,") || !strings.Contains(body, "time,river_case.rejected,不予受理,,,,,,2,") {
+		t.Errorf("%s %v", body, err)
+	}
 	holds(water, "/zh/cases.csv?queue=all", 200, []string{sewage}, "operator")
 }

@@ -23,6 +23,7 @@ func pages() []kit.Route[*Handler, *call] {
 		trackPages(),
 		casePages(),
 		listPages(),
+		statsPages(),
 	)
 }
 

@@ -49,7 +49,7 @@
 //	in text "bo"               words in another language, marked with lang where it differs
 //	lang, langtag              zh / zh-Hans
 //	dict "k" v …               small map for a component
-//	daychart, extent, sparkline, bar, minutes, heatmap, panels, map, spot   draw the inputs of package chart
+//	daychart, extent, sparkline, bar, bars, share, minutes, heatmap, panels, map, spot   draw the inputs of package chart
 //
 // Components are blocks of _components.html: "field", "errors", "pager",
 // "sorthead", "empty", "tile", "notice", "tabs". Their inputs are the types of

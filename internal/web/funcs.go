@@ -51,6 +51,8 @@ func (e *Engine) funcs(lang i18n.Lang) template.FuncMap {
 		"extent":    chart.Extent.HTML,
 		"minutes":   func(m chart.Minutes) template.HTML { return m.HTML(l) },
 		"sparkline": func(s chart.Spark) template.HTML { return s.SVG(l) },
+		"bars":      func(x chart.Bars) template.HTML { return x.SVG(l) },
+		"share":     chart.Share.SVG,
 		"bar":       func(b chart.Bar) template.HTML { return b.SVG(l) },
 		"heatmap":   func(h chart.Heat) template.HTML { return h.HTML(l) },
 		"panels":    func(p chart.Panels) template.HTML { return p.HTML(l) },

@@ -50,8 +50,28 @@ CREATE TABLE case_filters (
 
 CREATE UNIQUE INDEX case_filters_name ON case_filters (account_id, name);
 
+-- When cases were opened, closed and opened again, and how long they took to a
+-- state: what statistics count.
+CREATE TABLE case_changes (
+    case_id  TEXT NOT NULL REFERENCES cases (id),
+    seq      INTEGER NOT NULL, -- of the event
+    month    TEXT NOT NULL, -- YYYY-MM of Beijing time
+    system   TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    area     TEXT NOT NULL,
+    to_state TEXT NOT NULL,
+    what     INTEGER NOT NULL, -- 1 opened, 2 closed, 3 opened again, 0 none of these
+    first    INTEGER NOT NULL, -- 1 = it had never been in the state
+    hours    INTEGER NOT NULL, -- of the clock since it was opened
+    days     INTEGER NOT NULL, -- working days since it was opened
+    PRIMARY KEY (case_id, seq)
+) STRICT;
+
+CREATE INDEX case_changes_month ON case_changes (month, system, kind, area, to_state, what, first, hours, days, case_id);
+
 -- +goose Down
 
+DROP TABLE case_changes;
 DROP TABLE case_filters;
 DROP TABLE case_terms;
 DROP TABLE case_units;

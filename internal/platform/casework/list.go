@@ -296,10 +296,15 @@ func (q *selection) ofUnits(units []string) string {
 	return "EXISTS (SELECT 1 FROM case_units u WHERE u.case_id = cases.id AND " + q.in("u.unit", units) + ")"
 }
 
+// own are the cases of a viewer's organisations, and those they reported.
+func (q *selection) own(v *viewer) string {
+	return "(SELECT case_id FROM case_units WHERE " + q.in("unit", v.units) + " UNION SELECT id FROM cases WHERE reporter_id = " + q.arg(v.id) + ")"
+}
+
 // visible is the condition that a viewer sees a case, as Actor.sees says it.
 func (q *selection) visible(v *viewer) string {
 	if len(v.systems) == 0 { // few cases are theirs: these come first, not all that there are
-		return "cases.id IN (SELECT case_id FROM case_units WHERE " + q.in("unit", v.units) + " UNION SELECT id FROM cases WHERE reporter_id = " + q.arg(v.id) + ")"
+		return "cases.id IN " + q.own(v)
 	}
 	var any []string
 	for system, r := range v.systems {

@@ -244,7 +244,7 @@ func TestProjectAgain(t *testing.T) {
 			t.Fatalf("%v", before)
 		}
 		for _, text := range []string{
-			`DELETE FROM case_units`, `DELETE FROM case_terms`, `INSERT INTO case_terms (term, case_id) SELECT 'x', id FROM cases`,
+			`DELETE FROM case_units`, `DELETE FROM case_changes WHERE seq = 1`, `DELETE FROM case_terms`, `INSERT INTO case_terms (term, case_id) SELECT 'x', id FROM cases`,
 			`UPDATE cases SET shape = 0, due_order = 1, soon_at = 1, supervise = 7, returned = 1, step = '', handler = 'x'`,
 		} {
 			if _, err := r.DB.Exec(ctx, text); err != nil {
@@ -265,6 +265,7 @@ func (r *rig) beside(t *testing.T) []string {
 	t.Helper()
 	out := map[string]bool{}
 	for _, text := range []string{
+		`SELECT case_id || ' ' || seq || ' ' || month || ' ' || to_state || ' ' || what || ' ' || first || ' ' || hours || ' ' || days FROM case_changes`,
 		`SELECT unit || ' ' || case_id FROM case_units`, `SELECT term || ' ' || case_id FROM case_terms`,
 		`SELECT id || ' ' || due_order || ' ' || COALESCE(soon_at, 0) || ' ' || supervise || ' ' || returned || ' ' || step || ' ' || handler || ' ' || shape FROM cases`,
 	} {

@@ -13,11 +13,11 @@ import (
 
 // What lists ask for stands in columns beside the case, and in tables of their own:
 // the organisations that must act, and the words that a case is found by. They are
-// made from the events and can be thrown away.
+// made from the events and can be thrown away. So is what statistics count.
 
 // layout is how this program makes them. A row of another shape is made again when
 // the program starts.
-const layout = 1
+const layout = 2
 
 // never is the due time of what is not due, so that it comes last: the end of the
 // year 9999.
@@ -215,8 +215,14 @@ func (s *Service) projectOne(ctx context.Context, tx *db.Tx, id string) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM case_terms WHERE case_id = $1`, id); err != nil {
 		return err
 	}
+	if _, err := tx.Exec(ctx, `DELETE FROM case_changes WHERE case_id = $1`, id); err != nil {
+		return err
+	}
 	texts := c.opened()
 	for i := range events {
+		if err := s.change(ctx, tx, t, c, &events[i]); err != nil {
+			return err
+		}
 		texts = append(texts, t.said(&events[i])...)
 	}
 	return s.index(ctx, tx, id, terms(texts...))

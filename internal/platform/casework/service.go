@@ -243,6 +243,9 @@ func (s *Service) openIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by
 	if err := s.index(ctx, tx, c.ID, terms(c.opened()...)); err != nil {
 		return nil, false, err
 	}
+	if err := s.change(ctx, tx, s.TypeOf(c), c, &e); err != nil {
+		return nil, false, err
+	}
 	return c, false, s.add(ctx, tx, &e, r, by)
 }
 
@@ -404,6 +407,9 @@ func (s *Service) follow(ctx context.Context, tx *db.Tx, t *Type, c *Case, e *Ev
 		}
 	}
 	if err := s.index(ctx, tx, c.ID, terms(t.said(e)...)); err != nil {
+		return err
+	}
+	if err := s.change(ctx, tx, t, c, e); err != nil {
 		return err
 	}
 	return s.add(ctx, tx, e, r, by)

@@ -1,5 +1,5 @@
 // Package chart draws what the pages show as SVG and HTML: the day of one
-// factor, sparklines, value against limit, valid minutes, completeness, and the
+// factor, sparklines, value against limit, counts by month, valid minutes, completeness, and the
 // overview map. The drawing is the form without scripts, on paper and in mail;
 // a script may lay a zoomable chart over it.
 //
