@@ -208,10 +208,8 @@ func places(ctx context.Context, t *testing.T) []string {
 		case p == "/organisations/{id}":
 			open(ctx, t, "/zh/organisations")
 			out = append(out, below(follow(ctx, t, "main table", `^/zh/organisations/[0-9a-f-]+$`)))
-		case p == "/cases/{number}/actions/{action}":
-			out = append(out, casePlace(t)+"/actions/comment")
-		case strings.HasPrefix(p, "/cases/{number}"):
-			out = append(out, strings.Replace(p, "/cases/{number}", casePlace(t), 1))
+		case strings.HasPrefix(p, "/cases/{number}"), p == "/cases/new", p == "/report/done":
+			out = append(out, casePlaces(t, p)...)
 		case p == "/policy/{permission}":
 			out = append(out, "/policy/telemetry.view")
 		case p == "/handover/{shift}":

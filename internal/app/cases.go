@@ -152,12 +152,12 @@ func (a *App) unitsIn(ctx context.Context, area string) (out []caseweb.Unit, err
 	}
 	snap, today := a.registry.Snapshot(), i18n.Short(a.now())
 	for _, o := range list {
-		if (o.From == "" || o.From <= today) && (o.To == "" || today <= o.To) && (o.Area == "" || snap.Within(area, o.Area) || snap.Within(o.Area, area)) {
+		if (o.From == "" || o.From <= today) && (o.To == "" || today <= o.To) && (area == "" || o.Area == "" || snap.Within(area, o.Area) || snap.Within(o.Area, area)) {
 			out = append(out, caseweb.Unit{ID: o.ID, Name: casework.Text(o.Name)})
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(snap.Enterprises)) {
-		if e := snap.Enterprises[id]; snap.Within(e.Area, area) {
+		if e := snap.Enterprises[id]; area == "" || snap.Within(e.Area, area) {
 			out = append(out, caseweb.Unit{ID: id, Name: casework.Text(e.Name)})
 		}
 	}

@@ -68,8 +68,12 @@ func (a *App) expire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if rows+addresses > 0 {
-		a.log.InfoContext(ctx, "personal data whose time is over was erased", slog.Int64("rows", rows), slog.Int64("addresses", addresses))
+	contacts, err := a.cases.ExpireContacts(ctx, now.Add(-r.Life("case_contact")))
+	if err != nil {
+		return err
+	}
+	if rows+addresses+contacts > 0 {
+		a.log.InfoContext(ctx, "personal data whose time is over was erased", slog.Int64("rows", rows), slog.Int64("addresses", addresses), slog.Int64("contacts", contacts))
 	}
 	return nil
 }

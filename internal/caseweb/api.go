@@ -28,20 +28,22 @@ const Open = access.Permission("platform.cases")
 
 // Deps are what the handlers stand on.
 type Deps struct {
-	Engine    *web.Engine // made with Templates() among its templates
-	Cases     *casework.Service
-	Limiter   *httpd.Limiter                                              // of the interface, shared with others; nil: no limit
-	UnitName  func(id string) (casework.Text, bool)                       // an organisation in words; nil: none are shown
-	UnitsIn   func(ctx context.Context, area string) ([]Unit, error)      // organisations that a case of an area can be handed to
-	PostsOn   func(ctx context.Context, c *casework.Case) ([]Unit, error) // posts that see a case, those nearest to it first
-	PostName  func(ctx context.Context, id string) (casework.Text, bool)
-	AreaName  func(code string) (casework.Text, bool)
-	Auth      *auth.Service                    // who reported, and the record of looks at it
-	From      func(r *http.Request) string     // address a request comes from
-	Links     func(r *http.Request) []web.Link // modules that who asks may open; nil: none
-	Now       func() time.Time
-	PlaceName func(code string) (casework.Text, bool)    // an area in words; nil: by its code
-	Choices   func(ctx context.Context) (Choices, error) // what lists are narrowed by; nil: by none of these
+	Engine      *web.Engine // made with Templates() among its templates
+	Cases       *casework.Service
+	Limiter     *httpd.Limiter                                              // of the interface, shared with others; nil: no limit
+	UnitName    func(id string) (casework.Text, bool)                       // an organisation in words; nil: none are shown
+	UnitsIn     func(ctx context.Context, area string) ([]Unit, error)      // organisations that a case of an area can be handed to
+	PostsOn     func(ctx context.Context, c *casework.Case) ([]Unit, error) // posts that see a case, those nearest to it first
+	PostName    func(ctx context.Context, id string) (casework.Text, bool)
+	AreaName    func(code string) (casework.Text, bool)
+	Areas       func() []string                  // codes to choose from, down to counties
+	ContactDays int                              // that the contact of who reported is kept after the case ended
+	Auth        *auth.Service                    // who reported, and the record of looks at it
+	From        func(r *http.Request) string     // address a request comes from
+	Links       func(r *http.Request) []web.Link // modules that who asks may open; nil: none
+	Now         func() time.Time
+	PlaceName   func(code string) (casework.Text, bool)    // an area in words; nil: by its code
+	Choices     func(ctx context.Context) (Choices, error) // what lists are narrowed by; nil: by none of these
 }
 
 // Choices are what lists can be narrowed by beside what case types name.

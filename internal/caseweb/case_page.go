@@ -379,7 +379,8 @@ type reporterView struct {
 	Written, Back string
 	Login         string
 	Post          word
-	Through       bool // the program opened it
+	Contact       string // that they left; "" = none, or its time is over
+	Through       bool   // the program opened it
 	Anonymous     bool
 }
 
@@ -397,6 +398,11 @@ func (h *Handler) reporterPage(c *call) error {
 		return err
 	}
 	v := &reporterView{Written: casework.Written(s.TrackingNo), Back: c.Path(s.path()), Anonymous: s.Reporter == "", Through: s.Reporter == "" && s.Source == "alarm"}
+	if s.a.Works(s.Case) {
+		if v.Contact, err = h.Cases.Contact(c.Ctx(), s.Case, c.Who); err != nil {
+			return err
+		}
+	}
 	if s.Reporter != "" {
 		u, err := h.Auth.Account(c.Ctx(), s.Reporter)
 		if err != nil && !errs.Is(err, errs.NotFound) {

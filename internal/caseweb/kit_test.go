@@ -117,6 +117,7 @@ func newRig(t *testing.T, url string) *rig {
 		{Login: "clerk", Role: "office_clerk", Area: "540121"},
 		{Login: "chief", Role: "general_chief", Area: "540100"},
 		{Login: "warden", Role: "warden", Area: "540121"},
+		{Login: "officer", Role: "officer", Area: "540121"},
 		{Login: "water", Role: "person"},
 		{Login: "citizen", Role: "person"},
 		{Login: "stranger", Role: "person"},
@@ -149,6 +150,7 @@ func newRig(t *testing.T, url string) *rig {
 		AreaName: func(code string) (casework.Text, bool) {
 			return casework.Text{Zh: "区划" + code, En: "area " + code}, region{}.HasArea(code)
 		},
+		Areas: region{}.Codes, ContactDays: 30,
 		PostsOn: func(context.Context, *casework.Case) ([]Unit, error) { return []Unit{{"p1", name("post p1")}}, nil },
 		PostName: func(_ context.Context, id string) (casework.Text, bool) {
 			return casework.Text{Zh: id, En: "the post " + id}, id == "p1"
@@ -186,6 +188,9 @@ func (r *rig) as(login string) auth.Principal {
 	}
 	return auth.Principal{ID: a.ID, Login: login, Post: a.Post, Role: a.Role, Area: a.Area}
 }
+
+// nobody is who has no account.
+func (r *rig) nobody() (p auth.Principal) { return p }
 
 // ask sends a request as somebody; "" is nobody.
 func (r *rig) ask(login, method, target string, fields ...string) *httptest.ResponseRecorder {

@@ -24,6 +24,8 @@ func pages() []kit.Route[*Handler, *call] {
 		casePages(),
 		listPages(),
 		statsPages(),
+		openPages(),
+		reportPages(),
 	)
 }
 

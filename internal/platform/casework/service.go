@@ -179,6 +179,9 @@ func (e *StaleError) Error() string {
 	return fmt.Sprintf("the case is at version %d by now", e.Version)
 }
 
+// unguessed is how long the key of a stranger must be to count: as a form makes them.
+const unguessed = 26
+
 // Open opens a case for who asks. With a key that was there before it returns that
 // case, when what was sent is the same, and errs.Conflict "err.case.key_reused" when
 // not.
@@ -191,8 +194,8 @@ func (s *Service) Open(ctx context.Context, o Opening, in Input, by auth.Princip
 }
 
 func (s *Service) openIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by auth.Principal, r Request) (c *Case, again bool, err error) {
-	if !by.Known() {
-		r.Key = "" // strangers cannot be told apart, so neither can their repetitions
+	if !by.Known() && len(r.Key) < unguessed {
+		r.Key = "" // strangers cannot be told apart but by a key that nobody guesses
 	}
 	actor := actorOf(by)
 	if c, err = s.repeated(ctx, tx, actor, r, ""); c != nil || err != nil {
@@ -468,6 +471,9 @@ func (s *Service) add(ctx context.Context, tx *db.Tx, e *Event, r Request, by au
 		act = "case.open"
 	}
 	entry := by.Entry(s.Now(), "cases", act, "case", e.Case)
+	if !by.Known() { // who reports without an account is not told by their address either
+		entry, ctx = auth.System.Entry(s.Now(), "cases", act, "case", e.Case), audit.WithAddress(ctx, "")
+	}
 	detail, err := json.Marshal(map[string]any{"action": e.Action, "from": e.From, "to": e.To, "hash": e.Hash})
 	entry.Detail = string(detail)
 	if err != nil {
