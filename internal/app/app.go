@@ -524,8 +524,12 @@ func (a *App) handler() (http.Handler, error) {
 	accounts.Links = a.pages.LinksFor
 	accounts.Register(mux)
 	peopleweb.New(peopleweb.Deps{Engine: engine, People: a.people, Auth: a.auth, Names: registryPlaces{a.registry}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
+	uploads, err := a.evidence.Uploads(caseweb.UploadPath)
+	if err != nil {
+		return nil, err
+	}
 	caseweb.New(caseweb.Deps{
-		Engine: engine, Cases: a.cases, Limiter: deps.Limiter, UnitName: a.unitName, UnitsIn: a.unitsIn, PostsOn: a.postsOn, PostName: a.postName, AreaName: a.areaName, Areas: registryPlaces{a.registry}.Areas, ContactDays: int(personal.Default().Life("case_contact").Hours() / 24), PlaceName: a.areaName, Choices: a.caseChoices, Auth: a.auth, From: func(r *http.Request) string { return a.auth.Client(r).Address }, Links: a.pages.LinksFor, Now: a.now,
+		Engine: engine, Cases: a.cases, Files: a.evidence, Uploads: uploads, Limiter: deps.Limiter, UnitName: a.unitName, UnitsIn: a.unitsIn, PostsOn: a.postsOn, PostName: a.postName, AreaName: a.areaName, Areas: registryPlaces{a.registry}.Areas, ContactDays: int(personal.Default().Life("case_contact").Hours() / 24), PlaceName: a.areaName, Choices: a.caseChoices, Auth: a.auth, From: func(r *http.Request) string { return a.auth.Client(r).Address }, Links: a.pages.LinksFor, Now: a.now,
 	}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,

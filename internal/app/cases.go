@@ -67,7 +67,7 @@ func newCases(ctx context.Context, d *db.DB, types *casework.Types, workdays *ca
 // openEvidence makes the service of the files that come with cases.
 func (a *App) openEvidence() (err error) {
 	a.evidence, err = evidence.New(evidence.Options{
-		DB: a.db, Data: a.c.Data, Unused: time.Duration(a.c.Evidence.Unused), Now: a.now, Logger: a.log,
+		DB: a.db, Data: a.c.Data, Unused: time.Duration(a.c.Evidence.Unused), Unfinished: time.Duration(a.c.Evidence.Unfinished), Now: a.now, Logger: a.log,
 		Limits: func() (evidence.Limits, error) { return fileLimits(a.now()) },
 	})
 	return err

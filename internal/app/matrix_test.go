@@ -398,6 +398,7 @@ func (m *matrix) path(route string, i int) string {
 		{"/cases/filters/{id}", "/cases/filters/none"},
 		{"/cases/{id}", "/cases/" + m.cases[i]},
 		{"/cases/{number}", "/cases/" + m.numbers[i]},
+		{"/uploads/{upload}", "/uploads/none"},
 		{"/actions/{action}", "/actions/hand_out"},
 		{"/organisations/{id}", "/organisations/" + m.bureaus[i]},
 		{"/policy/{permission}", "/policy/telemetry.view"},

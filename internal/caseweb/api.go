@@ -17,6 +17,7 @@ import (
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/casework"
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/evidence"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/openapi"
 	"plateau/internal/web"
@@ -30,6 +31,8 @@ const Open = access.Permission("platform.cases")
 type Deps struct {
 	Engine      *web.Engine // made with Templates() among its templates
 	Cases       *casework.Service
+	Files       *evidence.Service
+	Uploads     *evidence.Uploads                                           // under UploadPath
 	Limiter     *httpd.Limiter                                              // of the interface, shared with others; nil: no limit
 	UnitName    func(id string) (casework.Text, bool)                       // an organisation in words; nil: none are shown
 	UnitsIn     func(ctx context.Context, area string) ([]Unit, error)      // organisations that a case of an area can be handed to
@@ -120,6 +123,7 @@ func Routes() (out []access.Route) {
 	for _, rt := range routes() {
 		out = append(out, access.Route{Method: rt.Method, Path: rt.Path, May: Open})
 	}
+	out = append(out, uploadRoutes()...)
 	return append(out, kit.Declared(pages())...)
 }
 
@@ -134,6 +138,7 @@ func Operations() (out []openapi.Op) {
 // Register adds all routes.
 func (h *Handler) Register(mux *http.ServeMux) {
 	kit.Register(mux, kit.Module{Engine: h.Engine, Link: "cases", Words: "case", Links: h.Links, Now: h.Now}, h, pages(), func(c *kit.Call) *call { return &call{c} })
+	h.registerUploads(mux)
 	for _, rt := range routes() {
 		access.Default().Declared(rt.Method, rt.Path, Open)
 		mux.Handle(rt.Method+" "+rt.Path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -146,21 +151,30 @@ func (h *Handler) Register(mux *http.ServeMux) {
 }
 
 func (h *Handler) serve(rt route, w http.ResponseWriter, r *http.Request) error {
-	p := auth.From(r.Context())
-	if !p.Known() {
-		return errs.New(errs.Unauthenticated, "problem.unauthenticated")
-	}
-	if !access.Default().Opens(p.Grants(), Open) {
-		return errs.New(errs.Forbidden, "problem.forbidden", "permission", httpd.Words(r)("permission."+string(Open)))
-	}
-	if h.Limiter != nil {
-		if _, wait, ok := h.Limiter.Take("cases " + p.ID); !ok {
-			seconds := max(int((wait+time.Second-1)/time.Second), 1)
-			w.Header().Set("Retry-After", strconv.Itoa(seconds))
-			return errs.New(errs.Busy, httpd.TooOften, "seconds", seconds)
-		}
+	p, err := h.admitted(w, r, "cases")
+	if err != nil {
+		return err
 	}
 	return rt.serve(h, w, r, p)
+}
+
+// admitted lets those through who may work with cases, not too often.
+func (h *Handler) admitted(w http.ResponseWriter, r *http.Request, what string) (auth.Principal, error) {
+	p := auth.From(r.Context())
+	if !p.Known() {
+		return p, errs.New(errs.Unauthenticated, "problem.unauthenticated")
+	}
+	if !access.Default().Opens(p.Grants(), Open) {
+		return p, errs.New(errs.Forbidden, "problem.forbidden", "permission", httpd.Words(r)("permission."+string(Open)))
+	}
+	if h.Limiter != nil {
+		if _, wait, ok := h.Limiter.Take(what + " " + p.ID); !ok {
+			seconds := max(int((wait+time.Second-1)/time.Second), 1)
+			w.Header().Set("Retry-After", strconv.Itoa(seconds))
+			return p, errs.New(errs.Busy, httpd.TooOften, "seconds", seconds)
+		}
+	}
+	return p, nil
 }
 
 // staleProblem is the answer to an act on a case that has changed since.

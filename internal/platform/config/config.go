@@ -168,7 +168,8 @@ type Keeping struct {
 
 // Evidence is the files that come with cases.
 type Evidence struct {
-	Unused Duration `toml:"unused"` // a file that no case refers to goes after this
+	Unused     Duration `toml:"unused"`     // a file that no case refers to goes after this
+	Unfinished Duration `toml:"unfinished"` // an upload that nobody goes on with goes after this
 }
 
 // SensorThings bounds what clients of the SensorThings API may do.
@@ -254,7 +255,7 @@ func Default() Config {
 			SMS:  SMS{Body: `{"to": "{to}", "text": "{text}"}`, Timeout: Duration(30 * time.Second)},
 		},
 		Keeping:  Keeping{SealAfter: Duration(90 * 24 * time.Hour), S3Region: "us-east-1"},
-		Evidence: Evidence{Unused: Duration(30 * 24 * time.Hour)},
+		Evidence: Evidence{Unused: Duration(30 * 24 * time.Hour), Unfinished: Duration(30 * 24 * time.Hour)},
 		Log:      Log{Level: "info", Format: "text"},
 
 		SensorThings: SensorThings{Rate: 5000, MaxRows: 20_000_000, MaxTime: Duration(30 * time.Second)},
@@ -453,8 +454,8 @@ func (c Config) Validate() error {
 		return errors.New("public.licence is empty; say under which terms the published data may be used, or set public.enabled to false")
 	case c.Keeping.SealAfter < 0:
 		return fmt.Errorf("keeping.seal_after is %s; write an age such as 2160h, or 0s for never", time.Duration(c.Keeping.SealAfter))
-	case time.Duration(c.Evidence.Unused) < 24*time.Hour:
-		return fmt.Errorf("evidence.unused is %s; write 24h or more: who uploads a file may attach it later", time.Duration(c.Evidence.Unused))
+	case time.Duration(c.Evidence.Unused) < 24*time.Hour || time.Duration(c.Evidence.Unfinished) < time.Hour:
+		return fmt.Errorf("evidence.unused is %s and evidence.unfinished %s; write 24h or more, and 1h or more: who uploads may go on later", time.Duration(c.Evidence.Unused), time.Duration(c.Evidence.Unfinished))
 	case c.ArchiveInStore() && c.Keeping.S3Endpoint == "":
 		return errors.New("keeping.archive is in an object store; write its address into keeping.s3_endpoint, such as https://HOST:PORT")
 	case c.SensorThings.Rate < 0:

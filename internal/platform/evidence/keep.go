@@ -131,6 +131,9 @@ func (s *Service) clear(ctx context.Context) error {
 			}
 		}
 	}
+	if err := s.clearUploads(); err != nil {
+		return err
+	}
 	known, err := s.known(ctx)
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ func rigIn(t *testing.T, url, data string) *rig {
 	t.Cleanup(func() { _ = d.Close() })
 	r := &rig{at: time.Now(), l: ordered} // files have the times of the machine
 	if r.Service, err = New(Options{
-		DB: d, Data: data, Unused: 30 * 24 * time.Hour, Now: r.now, Logger: slog.New(slog.DiscardHandler),
+		DB: d, Data: data, Unused: 30 * 24 * time.Hour, Unfinished: 30 * 24 * time.Hour, Now: r.now, Logger: slog.New(slog.DiscardHandler),
 		Limits: func() (Limits, error) { return r.l, nil },
 	}); err != nil {
 		t.Fatal(err)

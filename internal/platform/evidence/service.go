@@ -43,8 +43,10 @@ type Options struct {
 	Data   string                 // the data folder
 	Limits func() (Limits, error) // in force today
 	Unused time.Duration          // a file that nothing refers to is kept for so long
-	Now    func() time.Time
-	Logger *slog.Logger
+	// Unfinished is how long an upload waits for who began it.
+	Unfinished time.Duration
+	Now        func() time.Time
+	Logger     *slog.Logger
 }
 
 // Service keeps files. It is safe for concurrent use, of one process.
