@@ -43,9 +43,10 @@ func TestCaseCheck(t *testing.T) {
 func TestCaseTypes(t *testing.T) {
 	t.Parallel()
 	code, out, errOut := call("case", "types", "--date", "2026-11-28")
-	want := `KIND         VERSION  FROM        TO  SYSTEM     STATES  ACTIONS  NAME
-river_case   v1       2026-01-01  -   rivers     12      29       river or lake problem
-supervision  v1       2026-01-01  -   telemetry  8       10       electronic supervision
+	want := `KIND           VERSION  FROM        TO  SYSTEM     STATES  ACTIONS  NAME
+investigation  v1       2026-01-01  -   telemetry  5       7        investigation
+river_case     v1       2026-01-01  -   rivers     12      29       river or lake problem
+supervision    v1       2026-01-01  -   telemetry  8       11       electronic supervision
 `
 	if code != 0 || out != want || errOut != "" {
 		t.Errorf("exit %d: %s%s", code, out, errOut)

@@ -55,6 +55,7 @@ import (
 	"plateau/internal/telemetry/reportjob"
 	"plateau/internal/telemetry/simulator"
 	"plateau/internal/telemetry/store"
+	"plateau/internal/telemetry/supervise"
 	"plateau/internal/telemetry/webhook"
 	"plateau/internal/telemetryweb"
 	"plateau/internal/web"
@@ -115,6 +116,7 @@ type App struct {
 	types    *casework.Types
 	cases    *casework.Service
 	evidence *evidence.Service // files that come with cases
+	overseer *supervise.Service // cases of alarms
 	reports  *reportjob.Service
 	progress progress
 	control  net.Listener // orders of commands on this machine; nil = the folder can have none
@@ -301,6 +303,9 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	a.cases.PostSees = a.postSees
 	a.cases.Files = a.evidence
+	if err := a.openSupervision(); err != nil {
+		return err
+	}
 	if a.o.Demo {
 		if err := a.sampleCases(ctx); err != nil {
 			return err
@@ -490,6 +495,7 @@ func (a *App) handler() (http.Handler, error) {
 	deps.SignInWays = accounts.Ways
 	deps.Dialogues, deps.Keeping, deps.Things, deps.Addresses = a.asks, a.keeping, a.entities, Routes()
 	deps.Operations = caseweb.Operations()
+	deps.Supervision = &alarmCases{a.overseer, a.alarms}
 	if a.gaps != nil {
 		deps.Gaps = a.gaps
 	}
@@ -607,6 +613,7 @@ func (a *App) Serve(ctx context.Context) error {
 	}
 	run("cases", a.sweepCases)
 	run("evidence", a.evidence.Run)
+	run("cases of alarms", a.superviseAlarms)
 	run("reports", a.reports.Run)
 	run("orders", a.serveControl)
 	run("failed sign-ins", a.noteFailures)

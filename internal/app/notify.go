@@ -68,7 +68,7 @@ func (a *App) openNotify() (err error) {
 	return err
 }
 
-// alarmsChanged notes what became of alarms, for programs and for people. While
+// alarmsChanged notes what became of alarms, for programs, for people and for cases. While
 // the history of a demonstration is filled in, nobody is told of it.
 func (a *App) alarmsChanged(ctx context.Context, tx *db.Tx, changes []alarm.Change) error {
 	if err := a.events.Alarms(ctx, tx, changes); err != nil {
@@ -81,7 +81,10 @@ func (a *App) alarmsChanged(ctx context.Context, tx *db.Tx, changes []alarm.Chan
 			return nil
 		}
 	}
-	return a.notices.Alarms(ctx, tx, changes)
+	if err := a.notices.Alarms(ctx, tx, changes); err != nil {
+		return err
+	}
+	return a.overseer.Alarms(ctx, tx, changes)
 }
 
 // unread counts what who sends a request has not read.

@@ -14,10 +14,8 @@ import (
 	"plateau/internal/telemetry/alarm"
 	"plateau/internal/telemetry/figures"
 	"plateau/internal/telemetry/quality"
-	"plateau/internal/telemetry/report"
 	"plateau/internal/web"
 	"plateau/internal/web/chart"
-	"plateau/rules"
 )
 
 // alarmEntry is a line of what people did.
@@ -60,6 +58,7 @@ type alarmView struct {
 	Action     string
 	AckField   web.Field
 	FalseField web.Field
+	Cases      *alarmCases // nil: there is no casework
 	Now        time.Time
 }
 
@@ -128,6 +127,9 @@ func (h *Handler) alarmPage(c *call, status int, e *alarm.Episode, o *telemetry.
 		return err
 	}
 	h.alarmFacts(c, v, e)
+	if err := h.alarmCases(c, v, e, typed, faults); err != nil {
+		return err
+	}
 	title := v.Row.Kind
 	if of := c.alarmFactors(e); of != "" {
 		title = c.l.T("alarm.one", "kind", title, "factor", of)
@@ -169,7 +171,7 @@ func (h *Handler) alarmFacts(c *call, v *alarmView, e *alarm.Episode) {
 		fact("worst", v.Row.Value+" "+v.Row.Unit+" · "+i18n.Stamp(e.MaxAt))
 		fact("limit", v.Row.Limit+" "+v.Row.Unit)
 		fact("times", v.Row.Over)
-		if n, of, err := h.exceedanceDays(c, e); err == nil {
+		if n, of, err := alarm.DaysOver(c.ctx(), h.Alarms, h.ruleSet(), e, c.now); err == nil {
 			fact("days", c.l.T("alarm.days", "n", n, "days", of))
 		}
 	}
@@ -200,44 +202,6 @@ func (h *Handler) alarmFacts(c *call, v *alarmView, e *alarm.Episode) {
 		v.Stops = append(v.Stops, link)
 	}
 }
-
-// exceedanceDays counts the days on which the factor exceeded a limit by a
-// statistic that is evidence, of as many as the rule alarm.over looks at.
-func (h *Handler) exceedanceDays(c *call, e *alarm.Episode) (n, of int, err error) {
-	rule, ok := h.ruleSet().At(alarm.Over.Rule(), i18n.Short(c.now))
-	if !ok {
-		return 0, 0, rules.ErrInvalid
-	}
-	looked, err := rule.Float("days")
-	if err != nil {
-		return 0, 0, err
-	}
-	of = int(looked)
-	from := startOfDay(c.now).AddDate(0, 0, 1-of)
-	list, err := h.Alarms.List(c.ctx(), alarm.Filter{
-		Outlets: []telemetry.OutletID{e.Outlet}, Kinds: []alarm.Kind{alarm.Over, alarm.Range}, Severity: alarm.Act, From: from, To: c.now, Parts: true,
-	})
-	if err != nil {
-		return 0, of, err
-	}
-	days := map[time.Time]bool{}
-	for i := range list {
-		x := &list[i]
-		if x.Factor != e.Factor {
-			continue
-		}
-		first := x.Start
-		if first.Before(from) {
-			first = from
-		}
-		for d := startOfDay(first); d.Before(x.Last); d = d.AddDate(0, 0, 1) {
-			days[d] = true
-		}
-	}
-	return len(days), of, nil
-}
-
-func startOfDay(t time.Time) time.Time { return report.PeriodAt(quality.LevelDay, t).From }
 
 // maxAlarmValues is how many values of an alarm its page lists.
 const maxAlarmValues = 72
@@ -397,6 +361,10 @@ func (h *Handler) alarmAct(c *call) error {
 		err = h.Alarms.CallFalse(c.ctx(), e.ID, typed)
 	case "unfalse":
 		err = h.Alarms.CallTrue(c.ctx(), e.ID)
+	case "case", "investigate":
+		if typed, err = h.alarmCase(c, action, e.ID); err == nil {
+			return c.done("/alarms/"+url.PathEscape(e.ID), "alarm_"+action)
+		}
 	default:
 		return errs.New(errs.Malformed, "alarm.err.filter", "value", action)
 	}

@@ -40,16 +40,18 @@ type Deps struct {
 	Sessions  Sessions
 	// Operations are those of other modules in the interface, for its document.
 	Operations []openapi.Op
-	Rules      *rules.Set     // nil: the embedded ones
-	WhatIf     WhatIfer       // nil: pages do not tell what a rule would change
-	Jobs       Jobs           // nil: every report is made while the reader waits
-	Handover   Handovers      // nil: shifts are shown, nothing is signed
-	Commands   Commands       // nil: the record of a shift goes without them
-	Keeping    Keeping        // nil: there is no page of what is kept
-	Webhooks   Webhooks       // nil: nobody is told of events
-	Events     Events         // nil: there is no log of events
-	BaseURL    string         // of the installation, for links in events; "" = they are paths
-	Limiter    *httpd.Limiter // of the interface; nil: programs may ask as often as they like
+	Rules      *rules.Set // nil: the embedded ones
+	WhatIf     WhatIfer   // nil: pages do not tell what a rule would change
+	Jobs       Jobs       // nil: every report is made while the reader waits
+	Handover   Handovers  // nil: shifts are shown, nothing is signed
+	Commands   Commands   // nil: the record of a shift goes without them
+	Keeping    Keeping    // nil: there is no page of what is kept
+	Webhooks   Webhooks   // nil: nobody is told of events
+	// Supervision makes cases of alarms; nil: there are none.
+	Supervision Supervision
+	Events      Events         // nil: there is no log of events
+	BaseURL     string         // of the installation, for links in events; "" = they are paths
+	Limiter     *httpd.Limiter // of the interface; nil: programs may ask as often as they like
 	// Things reads what clients of SensorThings made; nil: there are no pages of it.
 	Things sensorthings.Reader
 	// Addresses are all of the program with what opens them, for the page of who

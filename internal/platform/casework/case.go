@@ -95,6 +95,12 @@ func (c *Case) Deadline(clock string) *Deadline {
 	return nil
 }
 
+// runs reports whether the deadline of a clock has still to be met.
+func (c *Case) runs(clock string) bool {
+	d := c.Deadline(clock)
+	return d != nil && d.Running()
+}
+
 // Changes are what an event does to a case. Together with the state they lead to
 // they are all there is: a case can be made anew from them, whatever calendars and
 // types say by then.

@@ -95,6 +95,14 @@ func (t *Type) hasAction(name string) bool {
 	return Core(name) != nil || slices.ContainsFunc(t.Actions, func(x *Action) bool { return x.Name == name })
 }
 
+// stops reports whether an action in a state meets the deadline of a clock: in one
+// that is not open such a deadline still runs, for what is asked of somebody then.
+func (t *Type) stops(state, clock string) bool {
+	return slices.ContainsFunc(t.Actions, func(x *Action) bool {
+		return slices.Contains(x.From, state) && slices.Contains(x.Effects, Effect{"stop_clock", clock})
+	})
+}
+
 // Opens is the action of a name that opens a case; nil when there is none.
 func (t *Type) Opens(name string) *Action {
 	if i := slices.IndexFunc(t.Actions, func(x *Action) bool { return x.Name == name && len(x.From) == 0 }); i >= 0 {
@@ -325,7 +333,7 @@ func (s *step) move(to string) {
 		}
 		if !is.Open {
 			for _, d := range s.c.Deadlines {
-				if d.Running() && d.Clock != is.Clock {
+				if d.Running() && d.Clock != is.Clock && !s.t.stops(to, d.Clock) {
 					s.meet(d.Clock)
 				}
 			}
@@ -452,6 +460,10 @@ var guards = map[string]func(s *step) string{
 	"has_end_date": func(s *step) string {
 		day, err := time.ParseInLocation(time.DateOnly, s.in.Form["until"], zone)
 		return unless(err == nil && day.AddDate(0, 0, 1).After(s.now), "end_date")
+	},
+	"due_ahead": func(s *step) string {
+		day, err := time.ParseInLocation(time.DateOnly, s.in.Form["due"], zone)
+		return unless(s.in.Form["due"] == "" || err == nil && day.AddDate(0, 0, 1).After(s.now), "due_ahead")
 	},
 	"least_urgent": func(s *step) string {
 		return unless(len(s.t.Severities) == 0 || s.c.Severity == s.t.Severities[len(s.t.Severities)-1].Level, "least_urgent")
@@ -599,6 +611,22 @@ var effects = map[string]func(s *step, arg string){
 			s.out.Data = map[string]string{}
 		}
 		s.out.Data["sample"] = drawn
+	},
+	"drawn": func(s *step, arg string) {
+		if s.out.Data["sample"] == "yes" {
+			s.start(arg)
+			s.told = append(s.told, "upper_office")
+		}
+	},
+	// An upper level names its own day; without one the time of the clock stands in.
+	"due": func(s *step, arg string) {
+		s.start(arg)
+		day, err := time.ParseInLocation(time.DateOnly, s.in.Form["due"], zone)
+		if err != nil {
+			return
+		}
+		due := day.AddDate(0, 0, 1).Add(-time.Second)
+		s.put(Deadline{Clock: arg, Span: Span{N: max(1, int(due.Sub(s.now).Hours()/24)+1), Unit: Days}.String(), Started: s.now, Due: due, Original: due})
 	},
 	// Work that did not hold has half of the time again, five working days at most.
 	"rework": func(s *step, arg string) {

@@ -23,12 +23,13 @@ const (
 	Supervised Queue = "supervised" // a level above took them up
 	Verifying  Queue = "verify"     // wait for who asks to look at the work of others
 	Returned   Queue = "returned"   // came back from a later state
+	Audits     Queue = "audit"      // drew the lot, and wait for who asks to look at them; also those that are over
 	AllOpen    Queue = "open"
 )
 
 // Queues are all queues in the order in which pages show them.
 func Queues() []Queue {
-	return []Queue{Mine, OfUnit, Overdue, Soon, Supervised, Verifying, Returned, AllOpen}
+	return []Queue{Mine, OfUnit, Overdue, Soon, Supervised, Verifying, Returned, Audits, AllOpen}
 }
 
 // Order is how a list is sorted.
@@ -337,6 +338,7 @@ func (s *Service) choose(q *selection, f *Filter, v *viewer) error {
 	}
 	now := db.Micros(s.Now())
 	switch {
+	case f.Queue == Audits:
 	case f.Queue != "":
 		q.where = append(q.where, "cases.open = 1")
 	case f.Open != nil:
@@ -380,6 +382,12 @@ func (s *Service) queue(q *selection, name Queue, v *viewer, now int64) (string,
 		return "1 = 1", nil
 	case Returned:
 		return "cases.returned = 1", nil
+	case Audits:
+		any := s.held(q, v, s.Types.audits())
+		if len(any) == 0 {
+			return "1 = 0", nil
+		}
+		return "cases.drawn = 1 AND (" + strings.Join(any, " OR ") + ")", nil
 	case Verifying:
 		any := s.held(q, v, s.Types.checks())
 		if len(any) == 0 {

@@ -54,7 +54,7 @@ func (r *rig) scattered(t *testing.T, rnd *rand.Rand, n int) (out []*Case) {
 			}
 			for range rnd.IntN(3) {
 				started := at.Add(time.Duration(rnd.IntN(100)) * time.Hour)
-				c.Deadlines = append(c.Deadlines, Deadline{Clock: pick("a", "b", "c"), Span: "5wd", Started: started, Due: started.Add(time.Duration(1+rnd.IntN(3000)) * time.Hour), Dropped: rnd.IntN(8) == 0})
+				c.Deadlines = append(c.Deadlines, Deadline{Clock: pick("a", "b", "c", "audit"), Span: "5wd", Started: started, Due: started.Add(time.Duration(1+rnd.IntN(3000)) * time.Hour), Dropped: rnd.IntN(8) == 0})
 			}
 			if rnd.IntN(6) == 0 {
 				c.Paused = at
@@ -82,6 +82,9 @@ var lookers = []auth.Principal{
 // stands is what a queue means, told from the case alone.
 func (r *rig) stands(name Queue, c *Case, a *Actor) bool {
 	t, now := r.TypeOf(c), r.Now()
+	if name == Audits {
+		return c.runs(t.audited()) && a.takes(c, &Action{Roles: t.auditors(c.State)})
+	}
 	if !t.State(c.State).Open {
 		return false
 	}
@@ -153,7 +156,7 @@ func TestListsHoldWhatIsSeen(t *testing.T) {
 			same("all", Filter{}, want(func(*Case, *Actor) bool { return true }))
 			same("by due", Filter{Order: ByDue}, want(func(*Case, *Actor) bool { return true }))
 			same("area", Filter{Area: "540100"}, want(func(c *Case, _ *Actor) bool { return places{}.Within(c.Location.Area, "540100") }))
-			same("overdue", Filter{Overdue: true, Severity: 2}, want(func(c *Case, a *Actor) bool { return r.stands(Overdue, c, a) && c.Severity == 2 }))
+			same("overdue", Filter{Overdue: true, Severity: 2, Open: new(true)}, want(func(c *Case, a *Actor) bool { return r.stands(Overdue, c, a) && c.Severity == 2 }))
 			counts, err := r.Counts(t.Context(), p, Queues()...)
 			if err != nil {
 				t.Fatal(err)
@@ -204,7 +207,7 @@ func TestOrders(t *testing.T) {
 			by[c.ID] = c
 		}
 		due := func(c *Case) time.Time {
-			if d := c.Due(); d != nil && c.Paused.IsZero() && r.TypeOf(c).State(c.State).Open {
+			if d := c.Due(); d != nil && c.Paused.IsZero() && r.TypeOf(c).counts(c.State, d.Clock) {
 				return d.Due
 			}
 			return day("9999-12-31T00:00:00Z")

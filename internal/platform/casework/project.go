@@ -31,6 +31,7 @@ type row struct {
 	soon     sql.NullInt64 // from when on it is due soon
 	next     sql.NullInt64 // when the program has to look at the case again
 	returned bool
+	drawn    bool // by lot, and not looked at yet
 	step     string
 	body     string
 }
@@ -42,12 +43,12 @@ func (s *Service) row(t *Type, c *Case) (r row, err error) {
 		r.open = st.Open
 	}
 	cal := s.Calendars(c.Location.Area)
-	if d := c.Due(); d != nil && r.open && c.Paused.IsZero() {
+	if d := c.Due(); d != nil && t.counts(c.State, d.Clock) && c.Paused.IsZero() {
 		r.due = sql.NullInt64{Int64: db.Micros(d.Due), Valid: true}
 		r.order = r.due.Int64
 		r.soon = sql.NullInt64{Int64: db.Micros(d.soonAt(cal)), Valid: true}
 	}
-	r.next, r.returned = t.look(c, cal), t.returned(c)
+	r.next, r.returned, r.drawn = t.look(c, cal), t.returned(c), t.audited() != "" && c.runs(t.audited())
 	return r, err
 }
 
@@ -79,10 +80,10 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, c *Case) error {
 		return err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO cases (id, tracking_no, system, kind, state, open, severity, category, area, owner_unit, assignee, reporter_id, subject_kind, subject_ref, due_at, next_at, events, created_at, updated_at, body,
-			due_order, soon_at, supervise, returned, step, handler, shape)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)`,
+			due_order, soon_at, supervise, returned, step, handler, shape, drawn)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)`,
 		c.ID, c.TrackingNo, c.System, c.Kind, c.State, db.Bool(r.open), c.Severity, c.Category, c.Location.Area, c.OwnerUnit, c.Assignee, c.Reporter, c.Subject.Kind, c.Subject.ID,
-		r.due, r.next, c.Events, db.Micros(c.Created), db.Micros(c.Updated), r.body, r.order, r.soon, c.Supervise, db.Bool(r.returned), r.step, c.Handler, layout)
+		r.due, r.next, c.Events, db.Micros(c.Created), db.Micros(c.Updated), r.body, r.order, r.soon, c.Supervise, db.Bool(r.returned), r.step, c.Handler, layout, db.Bool(r.drawn))
 	if err != nil {
 		return fmt.Errorf("store case: %w", err)
 	}
@@ -95,9 +96,9 @@ func (s *Service) update(ctx context.Context, tx *db.Tx, t *Type, c *Case) error
 		return err
 	}
 	_, err = tx.Exec(ctx, `UPDATE cases SET state = $2, open = $3, severity = $4, category = $5, owner_unit = $6, assignee = $7, due_at = $8, next_at = $9, events = $10, updated_at = $11, body = $12,
-			due_order = $13, soon_at = $14, supervise = $15, returned = $16, step = $17, handler = $18, shape = $19 WHERE id = $1`,
+			due_order = $13, soon_at = $14, supervise = $15, returned = $16, step = $17, handler = $18, shape = $19, drawn = $20 WHERE id = $1`,
 		c.ID, c.State, db.Bool(r.open), c.Severity, c.Category, c.OwnerUnit, c.Assignee, r.due, r.next, c.Events, db.Micros(c.Updated), r.body,
-		r.order, r.soon, c.Supervise, db.Bool(r.returned), r.step, c.Handler, layout)
+		r.order, r.soon, c.Supervise, db.Bool(r.returned), r.step, c.Handler, layout, db.Bool(r.drawn))
 	if err != nil {
 		return fmt.Errorf("store case: %w", err)
 	}

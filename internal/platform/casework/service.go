@@ -50,6 +50,9 @@ type Options struct {
 	PostSees func(ctx context.Context, c *Case, post string) bool
 	Files    Files // nil: attachments are taken as they are named
 	Now      func() time.Time
+	// Added is told of every event, in the transaction that adds it: what it writes
+	// there is kept or lost together with the event. nil = nobody.
+	Added func(ctx context.Context, tx *db.Tx, t *Type, c *Case, e *Event) error
 }
 
 // Files are what attachments name.
@@ -246,10 +249,10 @@ func (s *Service) openIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by
 	if err := s.index(ctx, tx, c.ID, terms(c.opened()...)); err != nil {
 		return nil, false, err
 	}
-	if err := s.change(ctx, tx, s.TypeOf(c), c, &e); err != nil {
+	if err := s.change(ctx, tx, t, c, &e); err != nil {
 		return nil, false, err
 	}
-	return c, false, s.add(ctx, tx, &e, r, by)
+	return c, false, s.add(ctx, tx, t, c, &e, r, by)
 }
 
 // How events name who has no account.
@@ -415,7 +418,7 @@ func (s *Service) follow(ctx context.Context, tx *db.Tx, t *Type, c *Case, e *Ev
 	if err := s.change(ctx, tx, t, c, e); err != nil {
 		return err
 	}
-	return s.add(ctx, tx, e, r, by)
+	return s.add(ctx, tx, t, c, e, r, by)
 }
 
 // env is what an action on a case in an area is worked out in.
@@ -455,8 +458,9 @@ func (t *Type) visibility(action, state string, a *Actor) Visibility {
 	return Staff
 }
 
-// add stores an event, with its entry in the record of acts.
-func (s *Service) add(ctx context.Context, tx *db.Tx, e *Event, r Request, by auth.Principal) error {
+// add stores an event of a case as it is after it, with its entry in the record of
+// acts, and tells of it.
+func (s *Service) add(ctx context.Context, tx *db.Tx, t *Type, c *Case, e *Event, r Request, by auth.Principal) error {
 	_, err := tx.Exec(ctx, `INSERT INTO case_events (case_id, seq, at, occurred_at, actor, post, on_behalf_of, action, from_state, to_state, visibility, payload, request_key, request_sum, prev, hash)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		e.Case, e.Seq, db.Micros(e.At), db.Micros(e.Occurred), e.Actor, e.Post, e.OnBehalfOf, e.Action, e.From, e.To, string(e.Visibility), string(e.Payload), e.Key, r.Sum, e.Prev, e.Hash)
@@ -479,7 +483,10 @@ func (s *Service) add(ctx context.Context, tx *db.Tx, e *Event, r Request, by au
 	if err != nil {
 		return err
 	}
-	return audit.Append(ctx, tx, entry)
+	if err := audit.Append(ctx, tx, entry); err != nil || s.Added == nil {
+		return err
+	}
+	return s.Added(ctx, tx, t, c, e)
 }
 
 // look is the earliest time at which the program has to look at a case again: when
@@ -490,7 +497,7 @@ func (t *Type) look(c *Case, cal Calendar) sql.NullInt64 {
 		return sql.NullInt64{}
 	}
 	var next time.Time
-	if st.Open && !st.Paused {
+	if !st.Paused {
 		if step, _, at := t.rung(c, cal); step != nil {
 			next = at
 		}

@@ -24,7 +24,7 @@ func (t *Type) rung(c *Case, cal Calendar) (next *Step, clock string, at time.Ti
 	for i := range c.Deadlines {
 		d := &c.Deadlines[i]
 		k := c.Counts[reached(d.Clock)]
-		if !d.Running() || k >= len(t.Ladder) {
+		if !d.Running() || k >= len(t.Ladder) || !t.counts(c.State, d.Clock) {
 			continue
 		}
 		x := &t.Ladder[k]
@@ -40,6 +40,13 @@ func (t *Type) rung(c *Case, cal Calendar) (next *Step, clock string, at time.Ti
 		}
 	}
 	return next, clock, at
+}
+
+// counts reports whether somebody is late in a state when the deadline of a clock has
+// passed: in one that is not open only with what is still asked for there.
+func (t *Type) counts(state, clock string) bool {
+	st := t.State(state)
+	return st != nil && (st.Open || t.stops(state, clock))
 }
 
 // timer is the action that the program itself takes in a state; nil when there is
@@ -144,7 +151,7 @@ func (s *Service) sweepOne(ctx context.Context, tx *db.Tx, id string, now time.T
 			}
 		}
 		step, clock, at := t.rung(c, cal)
-		if st == nil || !st.Open || st.Paused || step == nil || at.After(now) {
+		if st == nil || st.Paused || step == nil || at.After(now) {
 			return n, s.update(ctx, tx, t, c) // what is next may have changed with the type
 		}
 		if err := s.climb(ctx, tx, t, c, step, clock, now); err != nil {

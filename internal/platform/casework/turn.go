@@ -56,6 +56,30 @@ func (t *Type) verifiers(state string) (out []string) {
 	return out
 }
 
+// audited is the clock that runs while a case that was drawn by lot is to be looked at;
+// "" when the type draws none.
+func (t *Type) audited() string {
+	for _, x := range t.Actions {
+		for _, e := range x.Effects {
+			if e.Name == "drawn" {
+				return e.Arg
+			}
+		}
+	}
+	return ""
+}
+
+// auditors are the roles that look in a state at what was drawn.
+func (t *Type) auditors(state string) (out []string) {
+	clock := t.audited()
+	for _, x := range t.Actions {
+		if clock != "" && t.from(x, state) && slices.Contains(x.Effects, Effect{"stop_clock", clock}) {
+			out = append(out, x.Roles...)
+		}
+	}
+	return out
+}
+
 // depths are how many actions lead from the start to each state at the least.
 func (t *Type) depths() map[string]int {
 	out := map[string]int{t.Start: 0}

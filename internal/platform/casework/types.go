@@ -19,7 +19,7 @@ var ErrInvalid = errors.New("invalid case type")
 type Types struct {
 	kinds map[string][]*Type // by version
 
-	turns, checks func() map[string][]string // steps by role: who has to act, who looks at the work of others
+	turns, checks, audits func() map[string][]string // steps by role: who has to act, who looks at the work of others, who at what was drawn
 }
 
 // Default are the types that come with the program.
@@ -102,6 +102,7 @@ func Load(folder, own fs.FS, dir string) (*Types, error) {
 	}
 	t.turns = sync.OnceValue(func() map[string][]string { return t.stepsOf((*Type).Turn) })
 	t.checks = sync.OnceValue(func() map[string][]string { return t.stepsOf((*Type).verifiers) })
+	t.audits = sync.OnceValue(func() map[string][]string { return t.stepsOf((*Type).auditors) })
 	return t, nil
 }
 

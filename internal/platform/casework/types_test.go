@@ -201,7 +201,7 @@ waiting_reporter no_answer closed`), "\n")
 	if d := cmp.Diff(map[string]string{
 		"triage": " 2h 4wh 1wd 2wd", "accept": " 1h 4wh 1wd 2wd", "first_answer": " 4h 1wd 2wd 3wd", "first_control": " 24h",
 		"handle": " 10wd 5wd 15wd 20wd", "verify": " 1wd 3wd 5wd 5wd", "answer": " 10wd 10wd 10wd 10wd",
-		"extension": " 2wd 2wd 2wd 2wd", "close": " 15d 15d 15d 15d", "appeal": " 10wd 10wd 10wd 10wd",
+		"extension": " 2wd 2wd 2wd 2wd", "supervise": " 10wd 10wd 10wd 10wd", "close": " 15d 15d 15d 15d", "appeal": " 10wd 10wd 10wd 10wd",
 	}, times); d != "" {
 		t.Error(d)
 	}
@@ -216,6 +216,7 @@ func TestSupervision(t *testing.T) {
 		t.Fatalf("%+v", x)
 	}
 	want := strings.Split(strings.TrimSpace(`
+- dispatch issued
 - raise raised
 acknowledged answer answered
 acknowledged give_cause same

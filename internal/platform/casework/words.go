@@ -20,7 +20,7 @@ const (
 func Guards() []string { return slices.Clone(guardNames) }
 
 var guardNames = []string{
-	"before_and_after", "before_due", "declines_left", "evidence", "extension_asked", "four_eyes", "has_end_date",
+	"before_and_after", "before_due", "declines_left", "due_ahead", "evidence", "extension_asked", "four_eyes", "has_end_date",
 	"least_urgent", "level_above", "level_own_or_below", "not_merged", "once", "reporter_once", "ruled", "target_open",
 	"unit_in_scope", "within_15_days",
 }
@@ -42,7 +42,9 @@ const (
 
 var effectArgs = map[string]argument{
 	"count":          nameArg,
+	"drawn":          clockArg,
 	"drop_clock":     clockArg,
+	"due":            clockArg,
 	"escalate":       noArg,
 	"extend":         clockArg,
 	"handler":        noArg,
@@ -61,11 +63,12 @@ var effectArgs = map[string]argument{
 }
 
 // reserved are the names of events that no action of a type makes: a case that the
-// program opens, a step of the ladder, a move to another version, and what every type has.
-var reserved = []string{"create", Escalation, Move, Comment, TakeBack}
+// program opens, a step of the ladder, a move to another version, news of what the case
+// is about, and what every type has.
+var reserved = []string{"create", Escalation, Move, News, Comment, TakeBack}
 
 // starting are the effects that start a clock: one that nothing starts is of no use.
-var starting = []string{"set_deadline", "rework"}
+var starting = []string{"set_deadline", "rework", "drawn", "due"}
 
 // whoms are whom an effect or a step of the ladder can name.
 var whoms = []string{"assignee", "co_units", "followers", "office", "reporter", "top_office", "unit", "unit_head", "upper_chief", "upper_office"}
