@@ -23,6 +23,7 @@ import (
 	"plateau/hj212"
 	"plateau/internal/accountweb"
 	"plateau/internal/caseweb"
+	"plateau/internal/markweb"
 	"plateau/internal/peopleweb"
 	"plateau/internal/publicweb"
 	"plateau/internal/telemetryweb"
@@ -175,7 +176,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	edited := []string{"enterprises", "outlets", "factors", "limits", "setups", "stops"}
 	open(ctx, t, "/zh/public")
 	county := below(follow(ctx, t, "main .places", `^/zh/public/counties/\d+`))
-	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages(), peopleweb.Pages(), caseweb.Pages()) {
+	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages(), peopleweb.Pages(), caseweb.Pages(), markweb.Pages()) {
 		switch {
 		case p == "/{$}":
 			out = append(out, "/")
@@ -198,6 +199,8 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, thingPlaces(ctx, t, p)...)
 		case strings.HasPrefix(p, "/account"), strings.HasPrefix(p, "/audit"), p == "/set-password", p == accountweb.CodePath:
 			out = append(out, accountPlaces(ctx, t, p)...)
+		case p == "/marks/{number}":
+			out = append(out, markPlace(ctx, t, id))
 		case p == "/gaps/{id}":
 			out = append(out, gap)
 		case p == "/reports/jobs/{id}":

@@ -19,6 +19,7 @@ import (
 
 	"plateau/internal/accountweb"
 	"plateau/internal/caseweb"
+	"plateau/internal/markweb"
 	"plateau/internal/peopleweb"
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/audit"
@@ -50,6 +51,7 @@ import (
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/handover"
 	"plateau/internal/telemetry/keeping"
+	"plateau/internal/telemetry/mark"
 	"plateau/internal/telemetry/notice"
 	"plateau/internal/telemetry/quality"
 	"plateau/internal/telemetry/reportjob"
@@ -112,6 +114,7 @@ type App struct {
 	profiles *httpd.Server // nil = none
 	auth     *auth.Service
 	people   *people.Service
+	marks    *mark.Service
 	workdays *calendar.Set // calendars by area
 	types    *casework.Types
 	cases    *casework.Service
@@ -262,6 +265,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.engine, err = quality.New(quality.Options{Store: a.store, Registry: a.registry, History: a.registry, Now: a.now, Logger: a.log}); err != nil {
 		return err
 	}
+	a.marks = mark.New(mark.Options{DB: a.db, Registry: a.registry, Judge: a.engine, Now: a.now, Logger: a.log})
 	if err := a.openEntities(); err != nil {
 		return err
 	}
@@ -468,7 +472,7 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	catalogue := i18n.Default()
 	engine, err := web.New(web.Options{
-		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates(), peopleweb.Templates(), caseweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
+		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates(), peopleweb.Templates(), caseweb.Templates(), markweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
 		Version: a.o.Version, Adopt: a.c.HJ212.AdoptUnknown, Unread: a.unread,
 	})
 	if err != nil {
@@ -537,6 +541,7 @@ func (a *App) handler() (http.Handler, error) {
 	caseweb.New(caseweb.Deps{
 		Engine: engine, Cases: a.cases, Files: a.evidence, Uploads: uploads, Limiter: deps.Limiter, UnitName: a.unitName, UnitsIn: a.unitsIn, PostsOn: a.postsOn, PostName: a.postName, AreaName: a.areaName, Areas: registryPlaces{a.registry}.Areas, ContactDays: int(personal.Default().Life("case_contact").Hours() / 24), PlaceName: a.areaName, Choices: a.caseChoices, Auth: a.auth, From: func(r *http.Request) string { return a.auth.Client(r).Address }, Links: a.pages.LinksFor, Now: a.now,
 	}).Register(mux)
+	markweb.New(markweb.Deps{Engine: engine, Marks: a.marks, Registry: a.registry, Hours: a.engine, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
 		Version: a.o.Version, Now: a.now, Logger: a.log,
@@ -599,6 +604,7 @@ func (a *App) Serve(ctx context.Context) error {
 	run("judgement", a.engine.Run)
 	run("alarms", a.alarms.Run)
 	run("events", func(ctx context.Context) error { return a.events.Follow(ctx, a.engine, eventsEvery) })
+	run("marks", func(ctx context.Context) error { a.marks.Run(ctx, time.Hour); return nil })
 	run("passwords", func(ctx context.Context) error { return a.asks.WatchPasswords(ctx, settlePasswords) })
 	if a.gaps != nil {
 		run("back-fill", a.backfill)

@@ -322,6 +322,8 @@ func (m *matrix) fill(t *testing.T) {
 			VALUES ($1, $2, 'link', '', '', '', 'act', $3, $3, $3, 1, 0, 0, '', '', '', 'state.order', 1, '{"Key":"reason.offline"}', '', '', '', '', '[]', 1, '', '{}', '', '', '{}', '')`, "alarm-"+strconv.Itoa(i), int(outlet), db.Micros(at))
 		m.exec(t, `INSERT INTO gaps (id, outlet, mn, kind, from_at, to_at, cause, due, missing, detected, changed, state, how, by_post, reason, requests, fails, next_at)
 			VALUES ($1, $2, $3, 6, $4, $5, 'link', 1, 1, $5, $5, 'open', '', '', '', 0, 0, 0)`, "gap-"+strconv.Itoa(i), int(outlet), mnOf(i), db.Micros(at), db.Micros(at.Add(time.Hour)))
+		m.exec(t, `INSERT INTO marks (number, sort, outlet, rule, rule_version, code, factors, from_at, to_at, cause, evidence, state, late, source, author_id, author_post, created_at)
+			VALUES ($1, 'mark', $2, 'mark.device', 1, 'fault', '', $3, $4, '', 'x', 'final', 0, 'enterprise', '', '', $3)`, "M90000"+strconv.Itoa(i+1), int(outlet), db.Micros(at), db.Micros(at.Add(time.Hour)))
 		m.exec(t, `INSERT INTO dialogues (id, mn, outlet, act, cn, params, origin, by_id, by_post, started, ended, outcome, qn, attempts, qn_rtn, exe_rtn, frames, detail)
 			VALUES ($1, $2, $3, 'get_clock', 1011, '{}', $4, '', '', $5, $5, 'done', '', 1, 1, 1, 0, '{}')`, "dialogue-"+strconv.Itoa(i), mnOf(i), int(outlet), dialogue.FromPage, db.Micros(at))
 		sub := reportjob.Subject{Scope: "county", Ref: x.area, Level: "day", Period: "2026-11-22"}
@@ -399,6 +401,7 @@ func (m *matrix) path(route string, i int) string {
 		{"/cases/{id}", "/cases/" + m.cases[i]},
 		{"/cases/{number}", "/cases/" + m.numbers[i]},
 		{"/uploads/{upload}", "/uploads/none"},
+		{"/marks/{number}", "/marks/M90000" + n},
 		{"/actions/{action}", "/actions/hand_out"},
 		{"/organisations/{id}", "/organisations/" + m.bureaus[i]},
 		{"/policy/{permission}", "/policy/telemetry.view"},

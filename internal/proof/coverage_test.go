@@ -96,12 +96,13 @@ var coverage = []proved{
 	{section: "7", statement: "1 + N, groups and effects of marks", by: []string{"rules TestMarksFor", "rules TestCheckMarks"}},
 	{section: "7", statement: "marks of the device take values out, those of the operating state exempt hours and days, a stop expects nothing", by: []string{"quality TestMarksChangeTheRightHours", "quality TestExemptHours", "quality TestMarksInPeriods", "episode an hour exempt by a mark opens nothing and ends nothing"}},
 	{section: "7", statement: "a corrected value beside what was measured", by: []string{"quality TestCorrection"}},
-	{section: "7", statement: "marks by the enterprise, their deadlines and review", open: "marks are made by people"},
+	{section: "7", statement: "marks by the enterprise: in time at once, late after the review, false ones out; overlaps refused", by: []string{"mark TestInTimeAndReviewed", "mark TestLateMark", "mark TestMarkRefused"}},
+	{section: "7", statement: "a correction within ten days, its document by the tenth, else restored", by: []string{"mark TestCorrectionTimers"}},
 }
 
 // packages of the list.
 var packages = map[string]string{
-	"quality": "internal/telemetry/quality", "proof": "internal/proof", "ruleeval": "internal/telemetry/ruleeval", "indices": "internal/telemetry/indices", "rules": "rules", "hj212": "hj212",
+	"quality": "internal/telemetry/quality", "proof": "internal/proof", "ruleeval": "internal/telemetry/ruleeval", "indices": "internal/telemetry/indices", "rules": "rules", "mark": "internal/telemetry/mark", "hj212": "hj212",
 }
 
 // TestCoverage wants of every statement of the reference a test that is there,

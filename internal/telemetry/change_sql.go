@@ -46,10 +46,10 @@ func (c *change) write(ctx context.Context, tx *db.Tx) error {
 	if err := tx.Insert(ctx, "registry_log", []string{"id", "at", "by_id", "by_post", "action", "kind", "ref", "old", "new"}, rows); err != nil {
 		return err
 	}
-	if err := audit.Append(ctx, tx, c.entry()); err != nil {
+	if err := c.together(ctx, tx); err != nil {
 		return err
 	}
-	return c.together(ctx, tx)
+	return audit.Append(ctx, tx, c.entry())
 }
 
 // entry is the whole change as one act. Its detail counts the rows of the

@@ -24,7 +24,7 @@ type Mark struct {
 	Version int
 	Code    string
 	Group   string // device, operating, other
-	Effect  string // invalid, exempt, stopped
+	Effect  string // invalid, exempt, stopped, none
 	Flag    string // of effect invalid: letter that its minutes are counted by
 	Kind    string // of effect invalid: of the period, for substitution
 	Quota   string // of effect exempt: rule that bounds the exempt hours; "" = none

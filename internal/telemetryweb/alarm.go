@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -196,7 +197,11 @@ func (h *Handler) alarmFacts(c *call, v *alarmView, e *alarm.Episode) {
 			to = c.l.T("registry.stop_open")
 		}
 		link := web.Link{Key: i18n.Stamp(s.From) + " – " + to}
-		if c.actor.May(ReadList) {
+		o := c.snap.Outlets[e.Outlet]
+		switch declared := o != nil && slices.ContainsFunc(o.Stops, func(x telemetry.Stop) bool { return x.From.Equal(s.From) }); {
+		case o != nil && !declared: // by a mark
+			link.Path = outletPath(o.ID) + "/marks?day=" + i18n.Short(s.From)
+		case c.actor.May(ReadList):
 			link.Path = "/registry/stops/" + partID(e.Outlet, (&telemetry.Stop{From: s.From}).Ref())
 		}
 		v.Stops = append(v.Stops, link)

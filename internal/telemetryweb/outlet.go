@@ -169,6 +169,7 @@ func (hd *outletHead) tabs(c *call, tab string) {
 		{Text: c.l.T("outlet.history"), Href: c.keep(base + "/history"), Current: tab == "history"},
 		{Text: c.l.T("totals.tab"), Href: c.keep(base + "/totals"), Current: tab == "totals"},
 		{Text: c.l.T("nav.alarms"), Href: base + "/alarms", Current: tab == "alarms"},
+		{Text: c.l.T("marks.tab"), Href: base + "/marks?day=" + i18n.Short(c.now)},
 		{Text: c.l.T("outlet.devices"), Href: base + "/devices", Current: tab == "devices"},
 		{Text: c.l.T("nav.reports"), Href: c.path("/reports/outlet/" + strconv.Itoa(int(hd.Outlet.ID)) + "/day/" + i18n.Short(c.now))},
 	}

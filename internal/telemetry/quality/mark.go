@@ -373,6 +373,9 @@ func marksBasis(o *telemetry.Outlet) ([]byte, error) {
 	}
 	for i := range o.Marks { // its number and who knows its code judge nothing
 		m := &o.Marks[i]
+		if m.Effect == rules.EffectNone {
+			continue
+		}
 		if err := add(m.From.Unix(), m.To.Unix(), m.Quota != "", []any{m.Code, m.Effect, m.Flag, m.Quota, m.Factors}); err != nil {
 			return nil, err
 		}
@@ -544,4 +547,26 @@ func (x *explainer) markSteps(w *hourWork, f *FactorHour) (out Trace) {
 		out = append(out, s)
 	}
 	return out
+}
+
+// QuotaUse is what of a quota an outlet has used in a calendar year.
+type QuotaUse struct{ Used, Hours float64 } // h
+
+// QuotaUse tells what an outlet has used of a quota in the calendar year of an
+// instant, by its marks in force. ErrNotFound for an outlet or a quota that is
+// not there.
+func (e *Engine) QuotaUse(id telemetry.OutletID, quota string, at time.Time) (QuotaUse, error) {
+	snap := e.o.Registry.Snapshot()
+	o := snap.Outlets[id]
+	if o == nil {
+		return QuotaUse{}, fmt.Errorf("outlet %d: %w", id, ErrNotFound)
+	}
+	b := e.newBuilder(snap, o)
+	q, ok := b.plans(dayStart(at.Unix())).p.quotas[quota]
+	if !ok {
+		return QuotaUse{}, fmt.Errorf("quota %s: %w", quota, ErrNotFound)
+	}
+	_, to := yearBounds(at.Unix())
+	used, err := b.spent(quota, to-1) // of the year that ends then, all hours lie before
+	return QuotaUse{used, q.Hours}, err
 }
