@@ -23,6 +23,7 @@ import (
 	"plateau/hj212"
 	"plateau/internal/accountweb"
 	"plateau/internal/caseweb"
+	"plateau/internal/leadweb"
 	"plateau/internal/markweb"
 	"plateau/internal/peopleweb"
 	"plateau/internal/publicweb"
@@ -176,7 +177,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	edited := []string{"enterprises", "outlets", "factors", "limits", "setups", "stops"}
 	open(ctx, t, "/zh/public")
 	county := below(follow(ctx, t, "main .places", `^/zh/public/counties/\d+`))
-	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages(), peopleweb.Pages(), caseweb.Pages(), markweb.Pages()) {
+	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages(), peopleweb.Pages(), caseweb.Pages(), markweb.Pages(), leadweb.Pages()) {
 		switch {
 		case p == "/{$}":
 			out = append(out, "/")
@@ -201,6 +202,12 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, accountPlaces(ctx, t, p)...)
 		case p == "/marks/{number}":
 			out = append(out, markPlace(ctx, t, id))
+		case p == "/leads":
+			out = append(out, p, p+"?state=vanished&detector=clock")
+		case p == "/leads/{id}":
+			out = append(out, leadPlace(ctx, t))
+		case p == "/leads/detectors/{id}":
+			out = append(out, "/leads/detectors/jump_then_flat")
 		case p == "/gaps/{id}":
 			out = append(out, gap)
 		case p == "/reports/jobs/{id}":
@@ -257,6 +264,22 @@ func places(ctx context.Context, t *testing.T) []string {
 		}
 	}
 	return out
+}
+
+// leadPlace is the page of a lead, which the demonstration finds once its history is
+// judged; what is left out for a while has a row from it, too.
+func leadPlace(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(time.Second) {
+		open(ctx, t, "/zh/leads")
+		if eval[bool](ctx, t, `!!document.querySelector("main table a")`) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the demonstration has no lead")
+		}
+	}
+	return strings.TrimPrefix(follow(ctx, t, "main table", `^/zh/leads/[0-9a-f]+$`), "/zh")
 }
 
 // fault is one violation as axe reports it, cut to what helps to find it.

@@ -45,6 +45,7 @@ func TestCaseTypes(t *testing.T) {
 	code, out, errOut := call("case", "types", "--date", "2026-11-28")
 	want := `KIND           VERSION  FROM        TO  SYSTEM     STATES  ACTIONS  NAME
 investigation  v1       2026-01-01  -   telemetry  5       7        investigation
+lead_check     v1       2026-01-01  -   telemetry  3       5        looking into a lead
 river_case     v1       2026-01-01  -   rivers     12      29       river or lake problem
 supervision    v1       2026-01-01  -   telemetry  8       11       electronic supervision
 `

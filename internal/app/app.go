@@ -19,6 +19,7 @@ import (
 
 	"plateau/internal/accountweb"
 	"plateau/internal/caseweb"
+	"plateau/internal/leadweb"
 	"plateau/internal/markweb"
 	"plateau/internal/peopleweb"
 	"plateau/internal/platform/access"
@@ -51,6 +52,7 @@ import (
 	"plateau/internal/telemetry/gateway"
 	"plateau/internal/telemetry/handover"
 	"plateau/internal/telemetry/keeping"
+	"plateau/internal/telemetry/lead"
 	"plateau/internal/telemetry/mark"
 	"plateau/internal/telemetry/notice"
 	"plateau/internal/telemetry/quality"
@@ -99,6 +101,7 @@ type App struct {
 	registry *telemetry.Registry
 	engine   *quality.Engine
 	alarms   *alarm.Service
+	leads    *lead.Service
 	events   *events.Log
 	hooks    *webhook.Service
 	notify   *notify.Service
@@ -315,7 +318,10 @@ func (a *App) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return a.openDialogues(ctx)
+	if err := a.openDialogues(ctx); err != nil {
+		return err
+	}
+	return a.openLeads()
 }
 
 // accounts makes what accounts the program needs to be used.
@@ -472,7 +478,7 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	catalogue := i18n.Default()
 	engine, err := web.New(web.Options{
-		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates(), peopleweb.Templates(), caseweb.Templates(), markweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
+		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates(), peopleweb.Templates(), caseweb.Templates(), markweb.Templates(), leadweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
 		Version: a.o.Version, Adopt: a.c.HJ212.AdoptUnknown, Unread: a.unread,
 	})
 	if err != nil {
@@ -542,6 +548,7 @@ func (a *App) handler() (http.Handler, error) {
 		Engine: engine, Cases: a.cases, Files: a.evidence, Uploads: uploads, Limiter: deps.Limiter, UnitName: a.unitName, UnitsIn: a.unitsIn, PostsOn: a.postsOn, PostName: a.postName, AreaName: a.areaName, Areas: registryPlaces{a.registry}.Areas, ContactDays: int(personal.Default().Life("case_contact").Hours() / 24), PlaceName: a.areaName, Choices: a.caseChoices, Auth: a.auth, From: func(r *http.Request) string { return a.auth.Client(r).Address }, Links: a.pages.LinksFor, Now: a.now,
 	}).Register(mux)
 	markweb.New(markweb.Deps{Engine: engine, Marks: a.marks, Registry: a.registry, Hours: a.engine, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
+	leadweb.New(leadweb.Deps{Engine: engine, Leads: a.leads, Rows: a.engine, Registry: registry, Cases: leadCases{a}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
 		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
 		Version: a.o.Version, Now: a.now, Logger: a.log,
@@ -603,6 +610,7 @@ func (a *App) Serve(ctx context.Context) error {
 	}
 	run("judgement", a.engine.Run)
 	run("alarms", a.alarms.Run)
+	run("leads", a.lookForLeads)
 	run("events", func(ctx context.Context) error { return a.events.Follow(ctx, a.engine, eventsEvery) })
 	run("marks", func(ctx context.Context) error { a.marks.Run(ctx, time.Hour); return nil })
 	run("passwords", func(ctx context.Context) error { return a.asks.WatchPasswords(ctx, settlePasswords) })

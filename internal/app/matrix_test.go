@@ -320,6 +320,9 @@ func (m *matrix) fill(t *testing.T) {
 		m.exec(t, `INSERT INTO alarms (id, outlet, kind, factor, factors, statistic, severity, start_at, opened_at, last_at, n, blank, folded, limit_id, limit_op, limit_statistic, rule, rule_version, cause, ended_by,
 			parent, quiet, flags, stops, live, acked_by, acked_post, acked_note, false_by, false_post, false_note)
 			VALUES ($1, $2, 'link', '', '', '', 'act', $3, $3, $3, 1, 0, 0, '', '', '', 'state.order', 1, '{"Key":"reason.offline"}', '', '', '', '', '[]', 1, '', '{}', '', '', '{}', '')`, "alarm-"+strconv.Itoa(i), int(outlet), db.Micros(at))
+		m.exec(t, `INSERT INTO leads (id, detector, version, hash, outlet, month, factor, other, peer, from_at, to_at, score, figures, spans, found_at, changed_at, state, case_id, case_no)
+			VALUES ($1, 'clock', 1, '', $2, '2026-10', '', '', 0, $3, $3, 0.5, '[]', '[]', $3, $3, '', '', '')`, "lead-"+strconv.Itoa(i), int(outlet), db.Micros(at))
+		m.exec(t, `INSERT INTO lead_quiets (id, detector, outlet, area, reason, from_at, until_at, by_id, by_post) VALUES ($1, '', $2, $3, 'x', $4, $5, '', '{}')`, "quiet-"+strconv.Itoa(i), int(outlet), x.area, db.Micros(at), db.Micros(matrixNow.AddDate(0, 0, -1)))
 		m.exec(t, `INSERT INTO gaps (id, outlet, mn, kind, from_at, to_at, cause, due, missing, detected, changed, state, how, by_post, reason, requests, fails, next_at)
 			VALUES ($1, $2, $3, 6, $4, $5, 'link', 1, 1, $5, $5, 'open', '', '', '', 0, 0, 0)`, "gap-"+strconv.Itoa(i), int(outlet), mnOf(i), db.Micros(at), db.Micros(at.Add(time.Hour)))
 		m.exec(t, `INSERT INTO marks (number, sort, outlet, rule, rule_version, code, factors, from_at, to_at, cause, evidence, state, late, source, author_id, author_post, created_at)
@@ -384,6 +387,9 @@ func (m *matrix) path(route string, i int) string {
 		{"{enterprise}", x.enterprise},
 		{"{county}", x.area},
 		{"/outlets/{id}", "/outlets/" + n},
+		{"/leads/detectors/{id}", "/leads/detectors/clock"},
+		{"/leads/quiet/{id}", "/leads/quiet/quiet-" + strconv.Itoa(i)},
+		{"/leads/{id}", "/leads/lead-" + strconv.Itoa(i)},
 		{"/public/counties/{code}", "/public/counties/" + x.area},
 		{"/alarms/{id}", "/alarms/alarm-" + strconv.Itoa(i)},
 		{"/gaps/{id}", "/gaps/gap-" + strconv.Itoa(i)},

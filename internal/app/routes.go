@@ -6,6 +6,7 @@ import (
 
 	"plateau/internal/accountweb"
 	"plateau/internal/caseweb"
+	"plateau/internal/leadweb"
 	"plateau/internal/markweb"
 	"plateau/internal/peopleweb"
 	"plateau/internal/platform/access"
@@ -27,5 +28,5 @@ func ownRoutes() []access.Route {
 // Routes lists every address of the program with the permission that opens it,
 // but for MQTT over WebSocket, which asks for a token in its own way.
 func Routes() []access.Route {
-	return slices.Concat(ownRoutes(), telemetryweb.Routes(), accountweb.Routes(), peopleweb.Routes(), caseweb.Routes(), markweb.Routes(), publicweb.Routes(), sensorthingsweb.Routes())
+	return slices.Concat(ownRoutes(), telemetryweb.Routes(), accountweb.Routes(), peopleweb.Routes(), caseweb.Routes(), markweb.Routes(), leadweb.Routes(), publicweb.Routes(), sensorthingsweb.Routes())
 }

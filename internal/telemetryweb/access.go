@@ -26,6 +26,7 @@ const (
 	ReadList  = Permission("telemetry.registry") // the registry
 	EditList  = Permission("telemetry.edit")     // changes of the registry
 	AckAlarms = Permission("telemetry.alarms")   // take note of alarms
+	SeeLeads  = Permission("telemetry.leads")    // what is odd in judged data
 	ReadRules = Permission("telemetry.rules")    // rules and limits
 	Shifts    = Permission("telemetry.shifts")   // the record of the duty shifts
 	SeeThings = Permission("telemetry.things")   // what clients of SensorThings made

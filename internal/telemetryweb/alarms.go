@@ -208,6 +208,7 @@ type alarmsView struct {
 	ClearHref string
 	Quiet     bool
 	Things    bool // there are pages of what clients made
+	Leads     bool // the reader may see leads
 }
 
 // alarmShapes are the shapes of urgency: as those of states, so that an officer
@@ -250,8 +251,8 @@ func (h *Handler) alarms(c *call) error {
 		return err
 	}
 	v := &alarmsView{
-		Things: h.hasThings(c),
-		Now:    c.now, Filter: f, Words: f.words(c), exported: exported{c.path("/alarms"), c.r.URL.RawQuery}, Path: c.path("/alarms"), ClearHref: c.path("/alarms"),
+		Things: h.hasThings(c), Leads: c.actor.May(SeeLeads),
+		Now: c.now, Filter: f, Words: f.words(c), exported: exported{c.path("/alarms"), c.r.URL.RawQuery}, Path: c.path("/alarms"), ClearHref: c.path("/alarms"),
 		Counts: open, Quiet: f.State == "suppressed",
 	}
 	v.Answer = c.alarmAnswer(v.Counts)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/quality"
 )
@@ -264,6 +265,18 @@ func TestTampering(t *testing.T) {
 				f, ok := h.Figure(x.figure)
 				if !ok || f.Value < x.from || f.Value > x.to {
 					t.Errorf("seed %d: %s is %+v, want %v to %v", seed, x.figure, f, x.from, x.to)
+				}
+				for _, lang := range i18n.Langs() { // the sentence has all it speaks of
+					for _, hole := range i18n.Default().Holes(lang, "lead.detector."+x.id+"_found") {
+						if _, ok := h.Figure(hole); !ok && hole != "factor" {
+							t.Errorf("%s: no figure %s", lang, hole)
+						}
+					}
+					for _, f := range h.Figures {
+						if !i18n.Default().Has(lang, "lead.figure."+f.Key) {
+							t.Errorf("%s: no words for %s", lang, f.Key)
+						}
+					}
 				}
 				if h.Score < 0 || h.Score >= 1 || len(h.Spans) == 0 || h.From < p.in.From || h.To > p.in.To+hourSeconds || h.From >= h.To || len(h.Spans) > maxSpans {
 					t.Errorf("seed %d: score %v, %d spans, %d to %d", seed, h.Score, len(h.Spans), h.From, h.To)

@@ -38,6 +38,7 @@ const CommonRule = "lead.common"
 type Common struct {
 	aside  []string      // codes of parameters, which are no pollutants
 	Months int           // the running one and those before it that are looked at at a start
+	Settle time.Duration // after midnight, before a day is looked at
 	Again  time.Duration // a window is not looked at again sooner, however often it is judged anew
 	Drop   float64       // weight that each "not helpful" takes from a detector at its outlet
 }
@@ -85,6 +86,7 @@ func readCommon(r *rules.Rule) (c Common, err error) {
 	}
 	c.aside, err = r.Texts("parameters")
 	faults = append(faults, err)
+	c.Settle = time.Duration(num("settle_minutes") * float64(time.Minute))
 	c.Months, c.Again, c.Drop = int(num("months")), time.Duration(num("again_minutes")*float64(time.Minute)), num("drop")
 	return c, errors.Join(faults...)
 }
@@ -106,17 +108,6 @@ func (b *Rulebook) at(d *Detector, date string) *params {
 		return nil
 	}
 	return b.read[r]
-}
-
-// Digest identifies the rules of all detectors in force on a day.
-func (b *Rulebook) Digest(date string) string {
-	s := ""
-	for _, d := range detectors {
-		if p := b.at(d, date); p != nil {
-			s += p.rule.Hash[:4]
-		}
-	}
-	return s
 }
 
 // Rule is the version of a detector's rule in force on a day; nil for none.
