@@ -121,7 +121,7 @@ type App struct {
 	workdays *calendar.Set // calendars by area
 	types    *casework.Types
 	cases    *casework.Service
-	evidence *evidence.Service // files that come with cases
+	evidence *evidence.Service  // files that come with cases
 	overseer *supervise.Service // cases of alarms
 	reports  *reportjob.Service
 	progress progress
