@@ -21,7 +21,7 @@ func cmdBench(args []string, std stdio) int {
 		return 0
 	}
 	var c bench.Config
-	fs := newFlags(std, "bench", "bench parse|ingest|query|judge|recompute|growth|connections|sta|start [--runs N] [--table] [--dir DIR] …",
+	fs := newFlags(std, "bench", "bench parse|ingest|query|judge|recompute|growth|connections|sta|start|cases [--runs N] [--table] [--dir DIR] …",
 		`Measures the program on this machine and prints one JSON object with the median, minimum
 and maximum of several runs, or a table.
 
@@ -37,6 +37,9 @@ and maximum of several runs, or a table.
              acknowledgement, memory and processor time of the server (about 3 minutes)
   start      a year of 300 outlets stored and judged: start of the program until it is ready,
              backup and restore beside a plain copy (some minutes, 5 GB of disk meanwhile)
+  cases      200,000 cases: inbox, counts, search, statistics, an action, the sweep of what is
+             due, on SQLite and with --database on PostgreSQL, too (some minutes, 5 GB of disk
+             meanwhile)
   sta        SensorThings over HTTP with a server in a process of its own: single
              Observations over 32 connections, data arrays of 1,000 and 10,000 rows, reading
              out of a Datastream with a million (about 3 minutes)`,
@@ -50,6 +53,8 @@ and maximum of several runs, or a table.
 	fs.IntVar(&c.Conns, "conns", 50_000, "loggers connected at once of connections")
 	fs.IntVar(&c.History, "history", 1_000_000, "observations in the Datastream that sta reads")
 	fs.IntVar(&c.Days, "days", 365, "days of history of recompute, growth and start")
+	fs.IntVar(&c.Cases, "cases", 200_000, "how many cases")
+	fs.StringVar(&c.Database, "database", "", "postgres:// address of an empty database for cases")
 	fs.StringVar(&c.Plots, "plots", "", "folder for the plots of growth (SVG)")
 	fs.StringVar(&c.Dir, "dir", "", "folder to write to (default: the system's temporary folder)")
 	what := ""
@@ -87,13 +92,16 @@ and maximum of several runs, or a table.
 		if c.Program, err = os.Executable(); err == nil {
 			r, err = bench.STA(ctx, c)
 		}
+	case "cases":
+		c.Log = std.Err
+		r, err = bench.Cases(ctx, c)
 	case "start":
 		c.Log = std.Err
 		if c.Program, err = os.Executable(); err == nil {
 			r, err = bench.Start(ctx, c)
 		}
 	default:
-		fmt.Fprintln(std.Err, "plateau bench: say what to measure: parse, ingest, query, judge, recompute, growth, connections, sta or start")
+		fmt.Fprintln(std.Err, "plateau bench: say what to measure: parse, ingest, query, judge, recompute, growth, connections, sta, start or cases")
 		return 2
 	}
 	if err != nil {

@@ -213,3 +213,28 @@ func TestSTASmall(t *testing.T) {
 		}
 	}
 }
+
+// TestCasesSmall measures a few cases on both databases: every figure is there.
+func TestCasesSmall(t *testing.T) {
+	t.Parallel()
+	notUnderRace(t)
+	for _, d := range testkit.Databases() {
+		t.Run(d.Name, func(t *testing.T) {
+			t.Parallel()
+			c := Config{Cases: 2000, Runs: 1, Dir: t.TempDir()}
+			name := "sqlite"
+			if url := d.URL(t); strings.HasPrefix(url, "postgres") {
+				c.Database, name = url, "postgres"
+			}
+			r, err := Cases(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, what := range []string{"inbox_list_county", "inbox_counts_unit", "all_by_change_region", "search_common_county", "statistics_prefecture", "action", "sweep_none_due", "sweep_1000_due"} {
+				if f, ok := r.Figures[name+"_"+what]; !ok || f.Median <= 0 {
+					t.Errorf("%s: %+v", what, f)
+				}
+			}
+		})
+	}
+}

@@ -18,19 +18,21 @@ import (
 
 // Config says how much to do; the zero value is a run of a minute or so.
 type Config struct {
-	Dir     string    // where to write; "" = a temporary folder
-	Runs    int       // 0 = 5
-	Frames  int       // in one ingest run; 0 = 1,000,000
-	Outlets int       // 0 = 1,000; of recompute and start 300
-	Rate    int       // frames/s received beside; 0 = 20,000, of recompute 1,000, of connections 1,765
-	Seconds int       // of each stretch of steady receiving; 0 = 30; of sta of each stretch of posting, 0 = 10
-	Days    int       // of history, of recompute, growth and start; 0 = 365
-	Plots   string    // folder for the plots of growth; "" = none
-	Conns   int       // loggers connected at once, of connections; 0 = 50,000
-	History int       // observations in the Datastream that sta reads; 0 = 1,000,000
-	Program string    // the program, for a server in a process of its own; "" = in this one
-	Log     io.Writer // told how far a long preparation is; nil = nobody
-	Now     func() time.Time
+	Dir      string    // where to write; "" = a temporary folder
+	Runs     int       // 0 = 5
+	Frames   int       // in one ingest run; 0 = 1,000,000
+	Outlets  int       // 0 = 1,000; of recompute and start 300
+	Rate     int       // frames/s received beside; 0 = 20,000, of recompute 1,000, of connections 1,765
+	Seconds  int       // of each stretch of steady receiving; 0 = 30; of sta of each stretch of posting, 0 = 10
+	Days     int       // of history, of recompute, growth and start; 0 = 365
+	Plots    string    // folder for the plots of growth; "" = none
+	Conns    int       // loggers connected at once, of connections; 0 = 50,000
+	History  int       // observations in the Datastream that sta reads; 0 = 1,000,000
+	Cases    int       // of cases; 0 = 200,000
+	Database string    // an empty PostgreSQL database that cases are measured on, too; "" = SQLite only
+	Program  string    // the program, for a server in a process of its own; "" = in this one
+	Log      io.Writer // told how far a long preparation is; nil = nobody
+	Now      func() time.Time
 }
 
 func (c *Config) defaults() {

@@ -77,49 +77,93 @@ func (t *Type) timerAt(c *Case, st *State) time.Time {
 	return time.Time{}
 }
 
-// swept is how many cases one look takes at most; what is left is taken by the next.
-const swept = 500
+// swept is how many cases one look reads at a time, and together how many of them are
+// written in one transaction: one sync for all, and others who write wait no longer
+// than for that.
+const (
+	swept    = 500
+	together = 25
+)
 
 // Sweep does what the time asks for: the actions that types leave to the program,
 // and the next rung of the ladder for what is late. Each rung is taken once, however
 // often it runs. It returns how many events it made.
 func (s *Service) Sweep(ctx context.Context) (n int, err error) {
 	now := s.Now()
-	ids, err := s.waiting(ctx, now)
+	var faults []error // one case does not hold the others up
+	after := due{}
+	for {
+		list, err := s.waiting(ctx, now, after)
+		if err != nil {
+			return n, errors.Join(append(faults, err)...)
+		}
+		if len(list) == 0 {
+			return n, errors.Join(faults...)
+		}
+		after = list[len(list)-1]
+		for chunk := range slices.Chunk(list, together) {
+			did, err := s.sweepAll(ctx, chunk, now)
+			if err != nil && len(chunk) > 1 { // each by itself, so that the fault is told of the right one
+				for i := range chunk {
+					did, err := s.sweepAll(ctx, chunk[i:i+1], now)
+					n += did
+					if err != nil {
+						faults = append(faults, fmt.Errorf("case %s: %w", chunk[i].id, err))
+					}
+				}
+				continue
+			}
+			n += did
+			if err != nil {
+				faults = append(faults, fmt.Errorf("case %s: %w", chunk[0].id, err))
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return n, errors.Join(append(faults, err)...)
+		}
+	}
+}
+
+// sweepAll does what the time asks of some cases, in one transaction.
+func (s *Service) sweepAll(ctx context.Context, list []due, now time.Time) (n int, err error) {
+	err = s.DB.Tx(ctx, func(tx *db.Tx) error {
+		n = 0
+		for _, d := range list {
+			did, err := s.sweepOne(ctx, tx, d.id, now)
+			if err != nil {
+				return err
+			}
+			n += did
+		}
+		return nil
+	})
 	if err != nil {
 		return 0, err
 	}
-	var faults []error // one case does not hold the others up
-	for _, id := range ids {
-		did := 0
-		err := s.DB.Tx(ctx, func(tx *db.Tx) (err error) {
-			did, err = s.sweepOne(ctx, tx, id, now)
-			return err
-		})
-		if err != nil {
-			faults = append(faults, fmt.Errorf("case %s: %w", id, err))
-			continue
-		}
-		n += did
-	}
-	return n, errors.Join(faults...)
+	return n, nil
 }
 
-// waiting are the cases whose time has come, the longest over first.
-func (s *Service) waiting(ctx context.Context, now time.Time) (ids []string, err error) {
-	rows, err := s.DB.Query(ctx, `SELECT id FROM cases WHERE next_at <= $1 ORDER BY next_at, id`+fmt.Sprintf(" LIMIT %d", swept), db.Micros(now))
+// due is a case whose time has come, and when it came.
+type due struct {
+	at int64
+	id string
+}
+
+// waiting are the cases whose time has come, the longest over first, behind after.
+func (s *Service) waiting(ctx context.Context, now time.Time, after due) (list []due, err error) {
+	rows, err := s.DB.Query(ctx, `SELECT next_at, id FROM cases WHERE next_at <= $1 AND next_at >= $2 AND (next_at > $2 OR id > $3) ORDER BY next_at, id`+fmt.Sprintf(" LIMIT %d", swept), db.Micros(now), after.at, after.id)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		var d due
+		if err := rows.Scan(&d.at, &d.id); err != nil {
 			return nil, err
 		}
-		ids = append(ids, id)
+		list = append(list, d)
 	}
-	return ids, rows.Err()
+	return list, rows.Err()
 }
 
 // catchUp bounds the rungs that one look takes of one case: after a long standstill
@@ -152,6 +196,9 @@ func (s *Service) sweepOne(ctx context.Context, tx *db.Tx, id string, now time.T
 		}
 		step, clock, at := t.rung(c, cal)
 		if st == nil || st.Paused || step == nil || at.After(now) {
+			if n > 0 {
+				return n, nil // its last event has written when to look next
+			}
 			return n, s.update(ctx, tx, t, c) // what is next may have changed with the type
 		}
 		if err := s.climb(ctx, tx, t, c, step, clock, now); err != nil {
