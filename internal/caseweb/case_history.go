@@ -2,6 +2,7 @@ package caseweb
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"plateau/internal/platform/casework"
@@ -151,23 +152,17 @@ func (h *Handler) entry(c *call, q *casework.Field, v string) (entry, error) {
 	case "unit":
 		a.Text = h.unitWord(c, v)
 	case casework.WhomField:
-		names := ""
-		for i, whom := range casework.UnitList(v) {
-			if i > 0 {
-				names += " · "
-			}
-			names += h.whom(c, whom).Text
+		var names []string
+		for _, whom := range casework.UnitList(v) {
+			names = append(names, h.whom(c, whom).Text)
 		}
-		a.Text = c.own(names)
+		a.Text = c.own(strings.Join(names, " · "))
 	case "units":
-		names := ""
-		for i, id := range casework.UnitList(v) {
-			if i > 0 {
-				names += " · "
-			}
-			names += h.unitWord(c, id).Text
+		var names []string
+		for _, id := range casework.UnitList(v) {
+			names = append(names, h.unitWord(c, id).Text)
 		}
-		a.Text = word{names, "zh"}
+		a.Text = word{strings.Join(names, " · "), "zh"}
 	case "case":
 		a.Text = c.own(c.L.T("case.other_case"))
 		x, _, err := h.Cases.Get(c.Ctx(), v, c.Who)

@@ -272,9 +272,9 @@ func (r *rig) report() *casework.Case {
 	return c
 }
 
-func (r *rig) act(login, id, action string, form map[string]string, files ...string) *casework.Case {
+func (r *rig) act(login, id, action string, form map[string]string) *casework.Case {
 	r.t.Helper()
-	c, _, err := r.cases.Act(r.t.Context(), id, action, casework.Input{Form: form, Attachments: slices.Clone(files)}, r.as(login), casework.Request{})
+	c, _, err := r.cases.Act(r.t.Context(), id, action, casework.Input{Form: form}, r.as(login), casework.Request{})
 	if err != nil {
 		r.t.Fatalf("%s by %s: %v", action, login, err)
 	}

@@ -222,13 +222,13 @@ func (h *Handler) report(c *call, at int) error {
 		Kind: t.Kind, Category: c.Form("category"), Text: c.Form("description"), Lang: string(c.Lang), Location: l, Source: "resident",
 		Title: c.L.T("case.report_named", "category", h.inWords(c, t, "category", c.Form("category")), "area", h.areaWord(c, l.Area).Text),
 	}
-	said := ""
+	var said strings.Builder
 	for _, step := range reportSteps {
 		for _, name := range step.fields {
-			said += name + "=" + c.Form(name) + "\n"
+			said.WriteString(name + "=" + c.Form(name) + "\n")
 		}
 	}
-	sum := sha256.Sum256([]byte(said))
+	sum := sha256.Sum256([]byte(said.String()))
 	r := casework.Request{Key: c.Form("key"), Sum: hex.EncodeToString(sum[:])}
 	if len(r.Key) > maxKey {
 		return errs.New(errs.Malformed, "")

@@ -15,10 +15,10 @@ import (
 )
 
 // whole is a report with all its answers, on the page that sends it.
-func whole(key string, fields ...string) []string {
-	return append([]string{
+func whole(key string) []string {
+	return []string{
 		"step", "check", "go", "next", "key", key, "category", "sewage", "description", "桥下有污水", "area", "540121", "address_text", "大桥下游", "lat", "29.65", "long", "91.1", "contact", "138 0000 0000",
-	}, fields...)
+	}
 }
 
 // with are the fields of a form with another answer in place of one.
