@@ -198,8 +198,8 @@ func (h *Handler) alarmFacts(c *call, v *alarmView, e *alarm.Episode) {
 		}
 		link := web.Link{Key: i18n.Stamp(s.From) + " – " + to}
 		o := c.snap.Outlets[e.Outlet]
-		switch declared := o != nil && slices.ContainsFunc(o.Stops, func(x telemetry.Stop) bool { return x.From.Equal(s.From) }); {
-		case o != nil && !declared: // by a mark
+		switch {
+		case o != nil && slices.ContainsFunc(o.Marks, func(m telemetry.Mark) bool { return m.Stops() && m.From.Equal(s.From) }):
 			link.Path = outletPath(o.ID) + "/marks?day=" + i18n.Short(s.From)
 		case c.actor.May(ReadList):
 			link.Path = "/registry/stops/" + partID(e.Outlet, (&telemetry.Stop{From: s.From}).Ref())
