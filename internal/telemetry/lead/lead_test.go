@@ -126,7 +126,7 @@ var tamperings = []tampering{
 	}), "difference", 14.9, 15.1},
 	{"thin_means", "a21002", gas(func(p *plant) {
 		p.each("a21002", func(i int, f *quality.FactorHour) {
-			if i%20 == 0 {
+			if i%6 == 0 {
 				f.NValid, f.NSeen, f.Valid, f.Judged = 20, 20, false, quality.Opt{}
 			}
 		})

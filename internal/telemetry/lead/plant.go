@@ -422,40 +422,59 @@ func differs(in *Input, p *params, of func(f *quality.FactorHour) (said, own qua
 }
 
 // thinMeans: the logger published an hour mean with mark N, though fewer minutes
-// came than a valid hour needs.
-func thinMeans(in *Input, p *params) (hits []Hit, looked bool) {
-	for _, code := range in.pollutants() {
-		h := Hit{Factor: code}
-		var had []float64
-		n := 0
-		for i := range in.Hours {
-			f := in.Hours[i].Factor(code)
-			if f == nil || in.Hours[i].Source != quality.SourceMinute || !f.Reported.There || f.NExpected == 0 {
+// came than a valid hour needs. Minutes are lost for all factors of an outlet at
+// once, so the hours of all are one lead, drawn by the factor with most of them.
+func thinMeans(in *Input, p *params) ([]Hit, bool) {
+	h := Hit{}
+	var had []float64
+	n := 0
+	by := map[string]int{}
+	codes := in.pollutants()
+	for i := range in.Hours {
+		row := &in.Hours[i]
+		if row.Source != quality.SourceMinute {
+			continue
+		}
+		told, thin := false, 0
+		for _, code := range codes {
+			f := row.Factor(code)
+			if f == nil || !f.Reported.There || f.NExpected == 0 {
 				continue
 			}
-			n++
+			told = true
 			if f.Valid || f.NValid == 0 || f.Reported.Flag != "N" || !f.Reported.Avg.OK || float64(f.NValid) >= p.get("min_minutes") {
 				continue
 			}
-			had = append(had, float64(f.NValid))
-			h.Spans = append(h.Spans, hour(in.Hours[i].At))
+			if by[code]++; thin == 0 || f.NValid < thin {
+				thin = f.NValid
+			}
 		}
-		if float64(n) < p.get("min_values") {
-			continue
+		if told {
+			n++
 		}
-		looked = true
-		part := 100 * float64(len(had)) / float64(n)
-		if float64(len(had)) < p.get("min_hours") || part < p.get("min_part_percent") {
-			continue
+		if thin > 0 {
+			had = append(had, float64(thin))
+			h.Spans = append(h.Spans, hour(row.At))
 		}
-		h.Score = strength(float64(len(had))/p.get("min_hours"), part/p.get("min_part_percent"))
-		h.Figures = []Figure{
-			{Key: "odd_hours", Value: float64(len(had)), Unit: "h", Op: ">=", Against: p.get("min_hours")},
-			{Key: "part", Value: part, Unit: "%", Op: ">=", Against: p.get("min_part_percent")},
-			{Key: "minutes", Value: median(had), Unit: "min", Op: "<", Against: p.get("min_minutes")},
-			{Key: "hours", Value: float64(n), Unit: "h"},
-		}
-		hits = append(hits, h)
 	}
-	return hits, looked
+	if float64(n) < p.get("min_values") {
+		return nil, false
+	}
+	part := 100 * float64(len(had)) / float64(n)
+	if float64(len(had)) < p.get("min_hours") || part < p.get("min_part_percent") {
+		return nil, true
+	}
+	for _, code := range codes {
+		if h.Factor == "" || by[code] > by[h.Factor] {
+			h.Factor = code
+		}
+	}
+	h.Score = strength(float64(len(had))/p.get("min_hours"), part/p.get("min_part_percent"))
+	h.Figures = []Figure{
+		{Key: "odd_hours", Value: float64(len(had)), Unit: "h", Op: ">=", Against: p.get("min_hours")},
+		{Key: "part", Value: part, Unit: "%", Op: ">=", Against: p.get("min_part_percent")},
+		{Key: "minutes", Value: median(had), Unit: "min", Op: "<", Against: p.get("min_minutes")},
+		{Key: "hours", Value: float64(n), Unit: "h"},
+	}
+	return []Hit{h}, true
 }
