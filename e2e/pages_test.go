@@ -27,6 +27,7 @@ import (
 	"plateau/internal/markweb"
 	"plateau/internal/peopleweb"
 	"plateau/internal/publicweb"
+	"plateau/internal/relayweb"
 	"plateau/internal/telemetryweb"
 	"plateau/internal/testkit"
 )
@@ -177,7 +178,7 @@ func places(ctx context.Context, t *testing.T) []string {
 	edited := []string{"enterprises", "outlets", "factors", "limits", "setups", "stops"}
 	open(ctx, t, "/zh/public")
 	county := below(follow(ctx, t, "main .places", `^/zh/public/counties/\d+`))
-	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages(), peopleweb.Pages(), caseweb.Pages(), markweb.Pages(), leadweb.Pages()) {
+	for _, p := range slices.Concat(telemetryweb.Pages(), publicweb.Pages(), accountweb.Pages(), peopleweb.Pages(), caseweb.Pages(), markweb.Pages(), leadweb.Pages(), relayweb.Pages()) {
 		switch {
 		case p == "/{$}":
 			out = append(out, "/")
@@ -196,6 +197,8 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, reportPlaces(id)...)
 		case p == "/webhooks/{id}":
 			out = append(out, webhookPlace(ctx, t))
+		case p == "/relay/{id}":
+			out = append(out, relayPlaces(ctx, t)...)
 		case strings.HasPrefix(p, "/things"):
 			out = append(out, thingPlaces(ctx, t, p)...)
 		case strings.HasPrefix(p, "/account"), strings.HasPrefix(p, "/audit"), p == "/set-password", p == accountweb.CodePath:

@@ -38,6 +38,7 @@ import (
 	"plateau/internal/platform/people"
 	"plateau/internal/platform/personal"
 	"plateau/internal/publicweb"
+	"plateau/internal/relayweb"
 	"plateau/internal/sensorthings/entitystore"
 	"plateau/internal/sensorthings/mqtt"
 	"plateau/internal/sensorthings/outlets"
@@ -56,6 +57,7 @@ import (
 	"plateau/internal/telemetry/mark"
 	"plateau/internal/telemetry/notice"
 	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/relay"
 	"plateau/internal/telemetry/reportjob"
 	"plateau/internal/telemetry/simulator"
 	"plateau/internal/telemetry/store"
@@ -104,6 +106,7 @@ type App struct {
 	leads    *lead.Service
 	events   *events.Log
 	hooks    *webhook.Service
+	relays   *relay.Service
 	notify   *notify.Service
 	notices  *notice.Service
 	gateway  *gateway.Gateway
@@ -296,6 +299,9 @@ func (a *App) open(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
+	if err := a.openRelay(ctx, sealer); err != nil {
+		return err
+	}
 	if err := a.openNotify(); err != nil {
 		return err
 	}
@@ -478,7 +484,7 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	catalogue := i18n.Default()
 	engine, err := web.New(web.Options{
-		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates(), peopleweb.Templates(), caseweb.Templates(), markweb.Templates(), leadweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
+		Catalogue: catalogue, Templates: []fs.FS{telemetryweb.Templates(), publicweb.Templates(), accountweb.Templates(), peopleweb.Templates(), caseweb.Templates(), markweb.Templates(), leadweb.Templates(), relayweb.Templates()}, Assets: assets, Links: telemetryweb.Links(),
 		Version: a.o.Version, Adopt: a.c.HJ212.AdoptUnknown, Unread: a.unread,
 	})
 	if err != nil {
@@ -540,6 +546,7 @@ func (a *App) handler() (http.Handler, error) {
 	accounts.Links = a.pages.LinksFor
 	accounts.Register(mux)
 	peopleweb.New(peopleweb.Deps{Engine: engine, People: a.people, Auth: a.auth, Names: registryPlaces{a.registry}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
+	relayweb.New(relayweb.Deps{Engine: engine, Relays: a.relays, Registry: a.registry, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	uploads, err := a.evidence.Uploads(caseweb.UploadPath)
 	if err != nil {
 		return nil, err
@@ -620,6 +627,7 @@ func (a *App) Serve(ctx context.Context) error {
 		run("clocks", func(ctx context.Context) error { return clocks.Run(ctx, time.Minute) })
 	}
 	run("webhooks", a.hooks.Run)
+	run("relay", a.relays.Run)
 	run("notifications", a.notify.Run)
 	run("reminders", func(ctx context.Context) error { return a.notices.Run(ctx, a.alarms) })
 	if a.broker != nil {

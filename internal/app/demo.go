@@ -81,6 +81,11 @@ func (a *App) play(ctx context.Context) error {
 	}
 	opts := simulator.LoggerOptions{Addr: a.hjAddr, Now: a.now, Since: to, Faults: true, Logger: a.log}
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := a.sampleRelays(ctx); err != nil && ctx.Err() == nil {
+			a.log.ErrorContext(ctx, "the demonstration has no relay", slog.Any("error", err))
+		}
+	})
 	wg.Go(func() { stranger.Run(ctx, opts, &simulator.Stats{}) })
 	wg.Go(func() { a.world.Run(ctx, opts, &simulator.Stats{}) })
 	wg.Wait()

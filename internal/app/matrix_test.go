@@ -25,6 +25,7 @@ import (
 	"plateau/internal/platform/people"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/dialogue"
+	"plateau/internal/telemetry/relay"
 	"plateau/internal/telemetry/reportjob"
 	"plateau/internal/telemetry/store"
 	"plateau/internal/telemetry/webhook"
@@ -180,6 +181,7 @@ type matrix struct {
 	frames  []string
 	jobs    []string
 	hook    string
+	relay   string
 	entry   string   // CHAIN/SEQ of an entry of the record
 	person  string   // id of an account of nobody who asks
 	bureaus []string // an organisation of each object's area
@@ -211,6 +213,7 @@ func newMatrix(t *testing.T, url string) *matrix {
 	o.Flags["hj212.adopt_unknown"], o.Flags["api.rate"] = "false", "0"
 	o.Flags["database.url"] = url
 	o.Flags["webhooks.allow_private"] = "true" // a port of this machine where nobody listens, so that nothing goes out
+	o.Flags["relay.allow_private"] = "true"
 	a, err := New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -358,6 +361,11 @@ func (m *matrix) fill(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.hook = hook.ID
+	target, err := m.relays.Add(ctx, relay.Target{Name: "x", Host: "127.0.0.1", Port: 1, Rate: 1, Window: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.relay = target.ID
 }
 
 func (m *matrix) exec(t *testing.T, text string, args ...any) {
@@ -419,6 +427,7 @@ func (m *matrix) path(route string, i int) string {
 		{"/rules/{id}", "/rules/cems.hour_mean"},
 		{"/things/{id}", "/things/1000000001"},
 		{"/webhooks/{id}", "/webhooks/" + m.hook},
+		{"/relay/{id}", "/relay/" + m.relay},
 		{"/handover/{shift}", "/handover/2026-11-22T2030"},
 		{"/public-data/{file}", "/public-data/none.csv"},
 		{"{file}", "none.csv"},

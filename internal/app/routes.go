@@ -11,6 +11,7 @@ import (
 	"plateau/internal/peopleweb"
 	"plateau/internal/platform/access"
 	"plateau/internal/publicweb"
+	"plateau/internal/relayweb"
 	"plateau/internal/sensorthingsweb"
 	"plateau/internal/telemetryweb"
 )
@@ -28,5 +29,5 @@ func ownRoutes() []access.Route {
 // Routes lists every address of the program with the permission that opens it,
 // but for MQTT over WebSocket, which asks for a token in its own way.
 func Routes() []access.Route {
-	return slices.Concat(ownRoutes(), telemetryweb.Routes(), accountweb.Routes(), peopleweb.Routes(), caseweb.Routes(), markweb.Routes(), leadweb.Routes(), publicweb.Routes(), sensorthingsweb.Routes())
+	return slices.Concat(ownRoutes(), telemetryweb.Routes(), accountweb.Routes(), peopleweb.Routes(), caseweb.Routes(), markweb.Routes(), leadweb.Routes(), relayweb.Routes(), publicweb.Routes(), sensorthingsweb.Routes())
 }

@@ -205,6 +205,9 @@ func (x *exam) addresses(context.Context) {
 	if c.Webhooks.AllowPrivate {
 		x.warn("set webhooks.allow_private = false unless receivers are in the same network", "operators can have the program send requests into its own network")
 	}
+	if c.Relay.AllowPrivate {
+		x.warn("set relay.allow_private = false unless a higher platform is in the same network", "keepers can have the program connect into its own network")
+	}
 	if c.Public.Enabled && c.Public.Publisher == "" {
 		x.warn("set public.publisher and decide on public.licence, or set public.enabled = false", "residents are shown data without the authority that publishes them")
 	}

@@ -31,6 +31,7 @@ const (
 	Shifts    = Permission("telemetry.shifts")   // the record of the duty shifts
 	SeeThings = Permission("telemetry.things")   // what clients of SensorThings made
 	Hooks     = Permission("telemetry.webhooks") // who is told of events
+	Relays    = Permission("telemetry.relay")    // which platforms frames go on to
 	Keeps     = Permission("platform.keeping")   // what is kept
 
 	ReadPolicy = Permission("platform.policy") // who may do what

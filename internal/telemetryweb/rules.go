@@ -258,6 +258,9 @@ func (c *call) registryTabs(current string) []web.Tab {
 	if c.actor.May(Hooks) {
 		tabs = append(tabs, web.Tab{Text: c.l.T("webhook.title"), Href: c.path("/webhooks"), Current: current == "webhooks"})
 	}
+	if c.actor.May(Relays) {
+		tabs = append(tabs, web.Tab{Text: c.l.T("relay.title"), Href: c.path("/relay")})
+	}
 	return tabs
 }
 

@@ -34,6 +34,7 @@ type Config struct {
 	API      API      `toml:"api"`
 	Events   Events   `toml:"events"`
 	Webhooks Webhooks `toml:"webhooks"`
+	Relay    Relay    `toml:"relay"`
 	Notify   Notify   `toml:"notify"`
 	Keeping  Keeping  `toml:"keeping"`
 	Evidence Evidence `toml:"evidence"`
@@ -124,6 +125,12 @@ type Webhooks struct {
 	Timeout      Duration `toml:"timeout"`       // of one delivery
 	GiveUp       Duration `toml:"give_up"`       // an event is tried for so long
 	Workers      int      `toml:"workers"`       // deliveries at one time
+}
+
+// Relay is how frames go on to higher platforms.
+type Relay struct {
+	AllowPrivate bool   `toml:"allow_private"` // addresses of this machine and of private networks
+	CAFile       string `toml:"ca_file"`       // PEM of who vouches for platforms over TLS; "" = those of the system
 }
 
 // Notify is how people are told of what concerns them.

@@ -1,5 +1,5 @@
-// Package outbound sends requests to addresses that people of the installation
-// enter, such as those of webhooks.
+// Package outbound sends requests and makes connections to addresses that people
+// of the installation enter, such as those of webhooks.
 //
 // It owns the guard against addresses of this machine and of private networks,
 // which stands where a connection is made, the signature in the manner of

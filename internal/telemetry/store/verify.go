@@ -38,30 +38,45 @@ type Decode func(f StoredFrame) ([]telemetry.Value, error)
 // or had, nil = none are known.
 func Decoder(keys func(mn string) [][]byte) Decode {
 	return func(f StoredFrame) ([]telemetry.Value, error) {
-		// Whatever fault a stored frame has, it was forgiven.
-		o := hj212.ScanOptions{Tolerate: func([]byte) hj212.Tolerance { return hj212.Tolerance{BadCRC: true, BadLength: true} }}
-		if f.Sealed && keys != nil {
-			o.Keys = func([]byte) [][]byte { return keys(f.MN) }
+		seg, err := f.Segment(keys)
+		if err != nil {
+			return nil, err
 		}
-		s := hj212.NewScanner(o)
-		s.Feed(append(bytes.Clone(f.Raw), "\r\n"...))
-		var got []telemetry.Value
-		err := hj212.ErrNoSegment
-		for ev, ok := s.Next(); ok; ev, ok = s.Next() {
-			if ev.Err != nil {
-				err = ev.Err
-				continue
-			}
-			if f.Sealed && !ev.Encrypted {
-				continue // taken for a plain frame, for want of the key
-			}
-			var p hj212.Packet
-			if err = p.Parse(ev.Seg); err == nil {
-				got = telemetry.ValuesOf(&p, nil)
-			}
+		var p hj212.Packet
+		if err := p.Parse(seg); err != nil {
+			return nil, err
 		}
-		return got, err
+		return telemetry.ValuesOf(&p, nil), nil
 	}
+}
+
+// Segment is the data segment of the frame as the gateway read it, decrypted with
+// the keys its logger has or had where it came encrypted; keys may be nil.
+func (f *StoredFrame) Segment(keys func(mn string) [][]byte) ([]byte, error) {
+	if !f.Sealed {
+		if seg, err := hj212.Segment(f.Raw); err == nil {
+			return seg, nil
+		}
+	}
+	// Whatever fault a stored frame has, it was forgiven.
+	o := hj212.ScanOptions{Tolerate: func([]byte) hj212.Tolerance { return hj212.Tolerance{BadCRC: true, BadLength: true} }}
+	if f.Sealed && keys != nil {
+		o.Keys = func([]byte) [][]byte { return keys(f.MN) }
+	}
+	s := hj212.NewScanner(o)
+	s.Feed(append(bytes.Clone(f.Raw), "\r\n"...))
+	var got []byte
+	err := hj212.ErrNoSegment
+	for ev, ok := s.Next(); ok; ev, ok = s.Next() {
+		switch {
+		case ev.Err != nil:
+			err = ev.Err
+		case f.Sealed && !ev.Encrypted: // taken for a plain frame, for want of the key
+		default:
+			got, err = bytes.Clone(ev.Seg), nil
+		}
+	}
+	return got, err
 }
 
 // Verify reads the whole journal: it recomputes the hash chain and makes every
