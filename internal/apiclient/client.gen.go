@@ -796,6 +796,7 @@ type CaseEvent struct {
 	Actor       *string            `json:"actor,omitempty"`
 	At          time.Time          `json:"at"`
 	Attachments *[]string          `json:"attachments,omitempty"`
+	Files       *[]File            `json:"files,omitempty"`
 	From        string             `json:"from"`
 	Hash        string             `json:"hash"`
 	OccurredAt  time.Time          `json:"occurred_at"`
@@ -1104,6 +1105,19 @@ type FieldError struct {
 
 	// Message what to do, in the language of the request
 	Message string `json:"message"`
+}
+
+// File defines model for File.
+type File struct {
+	CapturedAt *time.Time `json:"captured_at,omitempty"`
+	Height     *int64     `json:"height,omitempty"`
+	Kind       string     `json:"kind"`
+	Mime       string     `json:"mime"`
+	Name       string     `json:"name"`
+	Path       string     `json:"path"`
+	Sha256     string     `json:"sha256"`
+	Size       int64      `json:"size"`
+	Width      *int64     `json:"width,omitempty"`
 }
 
 // Frame defines model for Frame.

@@ -416,6 +416,7 @@ func (m *matrix) path(route string, i int) string {
 		{"/cases/{number}", "/cases/" + m.numbers[i]},
 		{"/uploads/{upload}", "/uploads/none"},
 		{"/marks/{number}", "/marks/M90000" + n},
+		{"{sha256}", strings.Repeat("0", 64)},
 		{"/actions/{action}", "/actions/hand_out"},
 		{"/organisations/{id}", "/organisations/" + m.bureaus[i]},
 		{"/policy/{permission}", "/policy/telemetry.view"},

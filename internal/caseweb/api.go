@@ -372,15 +372,19 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request, p auth.Principa
 	if err != nil {
 		return err
 	}
+	files, err := h.filesOf(r.Context(), c.ID)
+	if err != nil {
+		return err
+	}
 	out := apiCaseEvents{Events: []apiCaseEvent{}}
 	for i := range list {
 		e := &list[i]
 		if !a.Reads(c, e) {
-			e.Actor, e.Post, e.Body.Form, e.Body.Opens = "", "", nil, nil
+			e.Actor, e.Post, e.Body.Form, e.Body.Opens, e.Body.Attachments = "", "", nil, nil, nil
 		}
 		out.Events = append(out.Events, apiCaseEvent{
 			Seq: e.Seq, At: e.At, Occurred: e.Occurred, Actor: e.Actor, Post: e.Post, OnBehalfOf: e.OnBehalfOf, Action: e.Action, From: e.From, To: e.To,
-			Payload: e.Body.Form, Attachments: e.Body.Attachments, Visibility: string(e.Visibility), Prev: e.Prev, Hash: e.Hash,
+			Payload: e.Body.Form, Attachments: e.Body.Attachments, Files: apiFiles(c.TrackingNo, e, files), Visibility: string(e.Visibility), Prev: e.Prev, Hash: e.Hash,
 		})
 	}
 	w.Header().Set("Cache-Control", "private, no-cache")

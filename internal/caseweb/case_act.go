@@ -11,6 +11,7 @@ import (
 
 	"plateau/internal/platform/casework"
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/evidence"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/web"
 )
@@ -35,8 +36,9 @@ type actView struct {
 	Key            string
 	Version        int
 	Questions      []question
-	Attachments    []string // that came with the form already
-	Files          bool     // it is refused without files
+	Attachments    []string   // that came with the form already
+	Files          *web.Field // by which files come; nil: none do
+	Have           string     // what of files came already
 	Since          []happened
 	Stale, Gone    bool // the case changed meanwhile; it does not have the action any more
 	Kept           []entry
@@ -93,6 +95,10 @@ func (h *Handler) takeAction(c *call) error {
 	if err != nil {
 		return err
 	}
+	wrong, err := h.readFiles(c)
+	if err != nil {
+		return err
+	}
 	name := c.R.PathValue("action")
 	x := s.t.ActionIn(name, s.State)
 	if x == nil {
@@ -114,6 +120,9 @@ func (h *Handler) takeAction(c *call) error {
 	r := casework.Request{Key: c.Form("key"), Sum: hex.EncodeToString(sum[:]), Version: version}
 	if len(r.Key) > maxKey {
 		return errs.New(errs.Malformed, "")
+	}
+	if wrong != nil { // what was entered and the other files come back with the form
+		return h.actForm(c, s, x, wrong, nil)
 	}
 	if name == casework.Comment {
 		r.Version = 0 // is only added, whatever happened meanwhile
@@ -177,7 +186,13 @@ func (h *Handler) entered(c *call, t *casework.Type, x *casework.Action) casewor
 func (h *Handler) actView(c *call, s *sight, x *casework.Action) (*actView, error) {
 	v := &actView{
 		Written: casework.Written(s.TrackingNo), Back: c.Path(s.path()), Action: c.Path(s.path() + "/actions/" + x.Name), What: c.word(x.Label), Key: newKey(), Version: s.Events,
-		Attachments: c.R.PostForm["attachment"], Files: asksFiles(x), State: c.word(s.t.State(s.State).Label).Text,
+		Attachments: c.R.PostForm["attachment"], State: c.word(s.t.State(s.State).Label).Text,
+	}
+	if h.Files != nil && x.Name != casework.TakeBack {
+		v.Files = &web.Field{Name: evidence.Field, Label: c.L.T("evidence.files"), Hint: c.L.T("evidence.files_hint"), Kind: "file", Many: true, Optional: !asksFiles(x)}
+		if n := len(v.Attachments); n > 0 {
+			v.Have = c.L.T("evidence.have", "n", n)
+		}
 	}
 	f := s.t.Form(x.Form)
 	if f == nil {
@@ -210,11 +225,17 @@ func (h *Handler) actForm(c *call, s *sight, x *casework.Action, wrong error, st
 	for i := range v.Questions {
 		fields[i] = &v.Questions[i].Field
 	}
+	if v.Files != nil {
+		fields = append(fields, v.Files)
+	}
 	if x.Name == casework.TakeBack {
 		v.Note = c.L.T("case.take_back_note")
 	}
 	status, err := c.Faults(errs.Renamed(wrong, func(name string) string {
-		if name == "action" || name == "attachments" {
+		switch {
+		case name == "attachments" && v.Files != nil:
+			return evidence.Field
+		case name == "action" || name == "attachments" || name == evidence.Field:
 			return name
 		}
 		return fieldPrefix + name

@@ -20,7 +20,7 @@ type happened struct {
 	Behalf   bool
 	Hidden   bool // what was entered is kept back
 	Said     []entry
-	Files    []link
+	Files    []shownFile
 	Told     []string
 	Reported bool   // it is what who reported did
 	Taken    bool   // it was taken back
@@ -37,6 +37,10 @@ type entry struct {
 // keeps from who reads is not in it; entries of the staff are left out for others.
 func (h *Handler) history(c *call, s *sight, events []casework.Event) (out []happened, err error) {
 	taken := takenBack(events)
+	files, err := h.filesOf(c.Ctx(), s.ID)
+	if err != nil {
+		return nil, err
+	}
 	for i := range slices.Backward(events) {
 		e := &events[i]
 		reads := s.a.Reads(s.Case, e)
@@ -63,7 +67,7 @@ func (h *Handler) history(c *call, s *sight, events []casework.Event) (out []hap
 				return nil, err
 			}
 			for n, sum := range e.Body.Attachments {
-				x.Files = append(x.Files, link{c.L.T("case.file", "n", n+1), c.Path(s.path() + "/files/" + sum)})
+				x.Files = append(x.Files, h.shownFile(c, s, e, n+1, sum, files))
 			}
 		}
 		if s.insider {

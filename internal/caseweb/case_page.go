@@ -20,7 +20,7 @@ func casePages() []kit.Route[*Handler, *call] {
 	return []kit.Route[*Handler, *call]{
 		kit.Get("/cases/{number}", Open, (*Handler).casePage),
 		kit.Get("/cases/{number}/actions/{action}", Open, (*Handler).actPage),
-		kit.Post("/cases/{number}/actions/{action}", Open, (*Handler).takeAction),
+		kit.Post("/cases/{number}/actions/{action}", Open, (*Handler).takeAction).Taking(formBytes),
 		kit.Get("/cases/{number}/reporter", Open, (*Handler).reporterPage),
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/casework"
 	"plateau/internal/platform/db"
+	"plateau/internal/platform/evidence"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/testkit"
@@ -92,6 +93,7 @@ type rig struct {
 	t      *testing.T
 	db     *db.DB
 	cases  *casework.Service
+	files  *evidence.Service
 	auth   *auth.Service
 	edge   http.Handler
 	tokens map[string]string // by login
@@ -142,10 +144,23 @@ func newRig(t *testing.T, url string) *rig {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	if r.files, err = evidence.New(evidence.Options{
+		DB: d, Data: t.TempDir(), Unused: time.Hour, Unfinished: time.Hour, Now: now, Logger: slog.New(slog.DiscardHandler),
+		Limits: func() (evidence.Limits, error) {
+			const all = 1 << 20
+			return evidence.Limits{Photo: all, Audio: all, Video: all, PDF: all, Track: all, Other: all, Pixels: 1e6, Decoded: 64 << 20, PerEvent: 3, Account: 10 << 20, Reserve: 1}, nil
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	uploads, err := r.files.Uploads(UploadPath)
+	if err != nil {
+		t.Fatal(err)
+	}
 	name := func(s string) casework.Text { return casework.Text{Zh: s + "局", En: s + " bureau"} }
 	mux := http.NewServeMux()
 	New(Deps{
-		Engine: engine, Cases: r.cases, Auth: r.auth, Now: now, From: func(*http.Request) string { return "192.0.2.1" },
+		Engine: engine, Cases: r.cases, Files: r.files, Uploads: uploads, Auth: r.auth, Now: now, From: func(*http.Request) string { return "192.0.2.1" },
 		UnitName: func(id string) (casework.Text, bool) { _, ok := bureaus[id]; return name(id), ok },
 		AreaName: func(code string) (casework.Text, bool) {
 			return casework.Text{Zh: "区划" + code, En: "area " + code}, region{}.HasArea(code)

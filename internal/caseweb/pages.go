@@ -21,6 +21,7 @@ type call struct{ *kit.Call }
 func pages() []kit.Route[*Handler, *call] {
 	return slices.Concat(
 		trackPages(),
+		filePages(),
 		casePages(),
 		listPages(),
 		statsPages(),

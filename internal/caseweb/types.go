@@ -143,6 +143,7 @@ type apiCaseEvent struct {
 	To          string            `json:"to"`
 	Payload     map[string]string `json:"payload,omitempty"`
 	Attachments []string          `json:"attachments,omitempty"`
+	Files       []apiFile         `json:"files,omitempty"` // what is known of the attachments
 	Visibility  string            `json:"visibility"`
 	Prev        string            `json:"prev_hash"`
 	Hash        string            `json:"hash"`

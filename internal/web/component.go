@@ -21,6 +21,7 @@ type Field struct {
 	Width    string // "" full, "short", "medium"
 	Rows     int    // of a textarea
 	Accept   string // of a file
+	Many     bool   // of a file: several at once
 	Optional bool
 	Checked  bool
 	Options  []Option // of a select

@@ -67,7 +67,11 @@ func (c *Call) admit(a *Address) (on bool, err error) {
 		return false, c.detour(a, confirmPath)
 	}
 	if a.Method == http.MethodPost {
-		c.R.Body = http.MaxBytesReader(c.W, c.R.Body, maxBody)
+		most := int64(maxBody)
+		if a.Bytes > 0 && strings.HasPrefix(c.R.Header.Get("Content-Type"), "multipart/form-data") {
+			most = a.Bytes // ParseForm leaves its body unread
+		}
+		c.R.Body = http.MaxBytesReader(c.W, c.R.Body, most)
 		if err := c.R.ParseForm(); err != nil {
 			return false, errs.Wrap(err, errs.Malformed, "")
 		}

@@ -18,6 +18,9 @@ type Address struct {
 	Person       bool // people who signed in: a token is refused, whatever it may
 	Fresh        bool // with Person: who proved within auth.ProofLife who they are
 	Passing      bool // leads elsewhere instead of showing a page
+	// Bytes that a form which brings files (multipart) may send; its handler reads it.
+	// 0 = such forms are not taken.
+	Bytes int64
 }
 
 // Route is an address of a module whose handler is H and whose call is C.
@@ -40,6 +43,12 @@ func Post[H, C any](path string, may access.Permission, serve func(H, C) error) 
 // Fresh is rt for people who proved not long ago who they are.
 func (rt Route[H, C]) Fresh() Route[H, C] {
 	rt.Person, rt.Address.Fresh = true, true
+	return rt
+}
+
+// Taking is rt for a form that may bring files, of so many bytes in all.
+func (rt Route[H, C]) Taking(bytes int64) Route[H, C] {
+	rt.Bytes = bytes
 	return rt
 }
 
