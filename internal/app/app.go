@@ -27,6 +27,7 @@ import (
 	"plateau/internal/platform/auth"
 	"plateau/internal/platform/backup"
 	"plateau/internal/platform/calendar"
+	"plateau/internal/platform/casenotice"
 	"plateau/internal/platform/casework"
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
@@ -124,8 +125,9 @@ type App struct {
 	workdays *calendar.Set // calendars by area
 	types    *casework.Types
 	cases    *casework.Service
-	evidence *evidence.Service  // files that come with cases
-	overseer *supervise.Service // cases of alarms
+	evidence *evidence.Service   // files that come with cases
+	overseer *supervise.Service  // cases of alarms
+	told     *casenotice.Service // telling people of cases
 	reports  *reportjob.Service
 	progress progress
 	control  net.Listener // orders of commands on this machine; nil = the folder can have none
@@ -557,7 +559,7 @@ func (a *App) handler() (http.Handler, error) {
 	markweb.New(markweb.Deps{Engine: engine, Marks: a.marks, Registry: a.registry, Hours: a.engine, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	leadweb.New(leadweb.Deps{Engine: engine, Leads: a.leads, Rows: a.engine, Registry: registry, Cases: leadCases{a}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	public := publicweb.New(publicweb.Deps{
-		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
+		Engine: engine, Registry: registry, Quality: a.engine, Rules: rules.Default(), Alarms: a.alarms, Cases: publicCases{a}, Publisher: a.c.Public.Publisher, Licence: a.c.Public.Licence, LicenceURL: a.c.Public.LicenceURL,
 		Version: a.o.Version, Now: a.now, Logger: a.log,
 	})
 	if a.c.Public.Enabled {

@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/auth"
+	"plateau/internal/platform/casenotice"
 	"plateau/internal/platform/config"
 	"plateau/internal/platform/db"
 	"plateau/internal/platform/errs"
@@ -54,7 +56,7 @@ func notifications(c *config.Config, d *db.DB, areas func() access.Areas, now fu
 		senders[notify.SMS] = gateway
 	}
 	return notify.New(notify.Options{
-		DB: d, Kinds: notice.Kinds(), Accounts: toldAccounts, Areas: areas, Senders: senders, Now: now, Logger: log, BaseURL: c.HTTP.URL, Private: c.Webhooks.AllowPrivate,
+		DB: d, Kinds: slices.Concat(notice.Kinds(), casenotice.Kinds()), Accounts: toldAccounts, Areas: areas, Senders: senders, Now: now, Logger: log, BaseURL: c.HTTP.URL, Private: c.Webhooks.AllowPrivate,
 		GiveUp: time.Duration(c.Notify.GiveUp), Keep: time.Duration(c.Notify.Keep), Workers: c.Notify.Workers,
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"plateau/internal/platform/casework"
 	"plateau/internal/platform/errs"
+	"plateau/internal/platform/i18n"
 )
 
 // happened is one entry of the history of a case, as who reads it may see it.
@@ -113,6 +114,10 @@ func (h *Handler) said(c *call, s *sight, e *casework.Event) (out []entry, err e
 			out = append(out, entry{Label: c.own(c.L.T("case.clock")), Text: c.word(k.Label)})
 		}
 		return out, nil
+	}
+	if key := "case.news_" + e.Body.Form["what"]; e.Action == casework.News && c.L.Has(key) {
+		at, _ := time.Parse(time.RFC3339, e.Body.Form["at"])
+		return append(out, entry{Label: c.own(c.L.T("case.news")), Text: c.own(c.L.T(key, "at", i18n.Stamp(at)))}), nil
 	}
 	x := s.t.ActionIn(e.Action, e.From)
 	if e.Seq == 1 {

@@ -64,6 +64,7 @@ type outletView struct {
 	Source    string
 	Cut       time.Time
 	Done      string // what officers have said of it; "" where nothing is over
+	Cases     []caseLine
 	Strip     []dayMark
 	StripText string
 	Latest    []latest
@@ -111,6 +112,9 @@ func (h *Handler) outlet(c *call) (*document, error) {
 		if v.Done, err = h.done(c, states[i]); err != nil {
 			return nil, err
 		}
+	}
+	if v.Cases, err = h.cases(c, o); err != nil {
+		return nil, err
 	}
 	to := start(c.cut).AddDate(0, 0, 1)
 	from := to.AddDate(0, 0, -c.policy.strip)

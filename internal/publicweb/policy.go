@@ -13,12 +13,12 @@ import (
 
 // policy is the rule public.publish in force.
 type policy struct {
-	rule                 *rules.Rule
-	levels, also         []string
-	delay                time.Duration
-	strip, feed, classes int // days
-	entries              int // of a feed at most
-	latest               time.Duration
+	rule                        *rules.Rule
+	levels, also                []string
+	delay                       time.Duration
+	strip, feed, classes, cases int // days
+	entries                     int // of a feed at most
+	latest                      time.Duration
 }
 
 // readPolicy reads the rule in force on the date of now; faults wrap
@@ -42,7 +42,7 @@ func readPolicy(set *rules.Set, now time.Time) (*policy, error) {
 	}
 	p.levels, p.also = texts("levels"), texts("also")
 	p.delay = time.Duration(num("delay_minutes")) * time.Minute
-	p.strip, p.feed, p.classes = num("strip_days"), num("feed_days"), num("class_days")
+	p.strip, p.feed, p.classes, p.cases = num("strip_days"), num("feed_days"), num("class_days"), num("case_days")
 	p.entries = num("feed_entries")
 	p.latest = time.Duration(num("latest_hours")) * time.Hour
 	return p, errors.Join(faults...)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"plateau/internal/platform/access"
+	"plateau/internal/platform/casework"
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/httpd"
 	"plateau/internal/platform/i18n"
@@ -50,6 +51,24 @@ type Alarms interface {
 	List(ctx context.Context, f alarm.Filter) ([]alarm.Episode, error)
 }
 
+// Case is what residents are told of the case of an exceedance.
+type Case struct {
+	Number, Href  string        // of the tracking page, below the language
+	State         casework.Text // in the words for the public
+	Summary       casework.Text // what came of it; empty until somebody said
+	Opened, Since time.Time     // since when it stands as it does
+	Open          bool
+	Kind          alarm.Kind
+	Factor, Level string    // hour or day
+	From, To      time.Time // of the exceedance; zero To = it goes on
+}
+
+// Cases tells of the cases of an outlet's exceedances, the latest first: those that are
+// open, and those that were closed since an instant.
+type Cases interface {
+	OfOutlet(ctx context.Context, outlet telemetry.OutletID, since time.Time) ([]Case, error)
+}
+
 // Deps are what the pages need of the rest of the program.
 type Deps struct {
 	Engine   *web.Engine // made with Templates() among its templates
@@ -57,6 +76,7 @@ type Deps struct {
 	Quality  Judgements
 	Rules    *rules.Set
 	Alarms   Alarms // nil: there are none
+	Cases    Cases  // nil: there are none
 	// Publisher names the authority that publishes; "" = not named.
 	Publisher string
 	// Licence and LicenceURL are the terms under which the data may be used.

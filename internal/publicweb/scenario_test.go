@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"plateau/internal/platform/casework"
 	"plateau/internal/platform/i18n"
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/alarm"
@@ -254,6 +255,61 @@ func TestWhatIsBeingDone(t *testing.T) {
 			if strings.Contains(body, no) {
 				t.Errorf("%s: tells who: %s", tc.name, no)
 			}
+		}
+	}
+}
+
+// fakeCases are what there is of outlet 1.
+type fakeCases []Case
+
+func (f fakeCases) OfOutlet(_ context.Context, outlet telemetry.OutletID, since time.Time) (out []Case, err error) {
+	for _, c := range f {
+		if outlet == 1 && (c.Open || !c.Since.Before(since)) {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// TestWhatCameOfIt: the case of an exceedance is told with its state and what came of it,
+// once its first mean is published; of single values, and too early, nothing is.
+func TestWhatCameOfIt(t *testing.T) {
+	t.Parallel()
+	state := casework.Text{Zh: "已下发", En: "issued"}
+	open := Case{
+		Number: "26 0123 4567 89 39", Href: "/track?number=26012345678939", State: state, Opened: testNow.Add(-3 * time.Hour), Since: testNow.Add(-3 * time.Hour), Open: true,
+		Kind: alarm.Over, Factor: "a21002", Level: "hour", From: testNow.Add(-4 * time.Hour),
+	}
+	closed, early, single, old := open, open, open, open
+	closed.Open, closed.State, closed.To, closed.Summary = false, casework.Text{Zh: "已办结", En: "closed"}, testNow.Add(-2*time.Hour), casework.Text{Zh: "已更换喷嘴", En: "the nozzle was replaced"}
+	early.From = testNow.Add(-time.Hour)
+	early.Opened = testNow
+	single.Level = "instantaneous"
+	old.Open, old.Since = false, testNow.AddDate(-1, 0, 0)
+	for _, tc := range []struct {
+		name  string
+		cases Cases
+		want  []string
+		lacks string
+	}{
+		{"open", fakeCases{open}, []string{"26 0123 4567 89 39", "/en/track?number=26012345678939", "issued", "NOx", "to now"}, "What came of it"},
+		{"closed", fakeCases{closed}, []string{"closed", "the nozzle was replaced"}, "to now"},
+		{"none", fakeCases{}, nil, "What is being done</h2><p>Put"},
+		{"not published yet", fakeCases{early}, nil, "26 0123"},
+		{"of single values", fakeCases{single}, nil, "26 0123"},
+		{"closed long ago", fakeCases{old}, nil, "26 0123"},
+		{"no casework", nil, nil, "26 0123"},
+	} {
+		r := newRig(t)
+		r.Cases = tc.cases
+		body := r.page(t, "/en/public/outlets/1")
+		for _, s := range tc.want {
+			if !strings.Contains(body, s) {
+				t.Errorf("%s: lacks %q", tc.name, s)
+			}
+		}
+		if strings.Contains(body, tc.lacks) {
+			t.Errorf("%s: has %q", tc.name, tc.lacks)
 		}
 	}
 }

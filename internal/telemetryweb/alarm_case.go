@@ -48,7 +48,7 @@ func (h *Handler) alarmCases(c *call, v *alarmView, e *alarm.Episode, typed stri
 		if one == nil {
 			continue
 		}
-		a := alarmCase{Kind: c.l.T("supervise.kind_" + one.Kind), Number: casework.Written(one.TrackingNo), Href: c.path("/track") + "?number=" + one.TrackingNo, State: c.text(of.States[one.Kind])}
+		a := alarmCase{Kind: c.l.T("supervise.kind_" + one.Kind), Number: casework.Written(one.TrackingNo), Href: c.path("/cases/" + one.TrackingNo), State: c.text(of.States[one.Kind])}
 		x.List = append(x.List, a)
 	}
 	x.NoteField = web.Field{Name: "case_note", Label: c.l.T("supervise.note"), Optional: true}

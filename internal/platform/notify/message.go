@@ -52,6 +52,12 @@ type Message struct {
 	// Follows is the page of what this takes back: it is told to those who were
 	// told something with that page before. "" = to everybody.
 	Follows string
+	// To are the accounts it is for, of those who may know of it; nil = all of them.
+	To []string
+	// Space is how long after something with the same page went out by mail or short
+	// message this one does at the earliest; what comes meanwhile goes out together.
+	// Zero = at once.
+	Space time.Duration
 }
 
 // Word is a text in every language: one of Text, Key, the name in three
@@ -64,6 +70,9 @@ type Word struct {
 	Bo    string          `json:"bo,omitempty"`
 	En    string          `json:"en,omitempty"`
 	At    int64           `json:"at,omitempty"` // Unix seconds, written as date and time
+	// Short is what a short message says in its place, in MaxShort units of UCS-2, with
+	// the link where that leaves room; nil = the same, however long.
+	Short *Word `json:"short,omitempty"`
 }
 
 // In writes a word in the language of l, on one line: names come from registries

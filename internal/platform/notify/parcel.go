@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"plateau/internal/platform/access"
 	"plateau/internal/platform/db"
@@ -40,6 +41,7 @@ type item struct {
 	Urgent bool      `json:"urgent"`
 	Text   string    `json:"text"`
 	Link   string    `json:"link"`
+	short  string    // "" = Text, however long
 }
 
 // parcel words a delivery. why tells in English why there is nothing to be sent
@@ -137,6 +139,9 @@ func (s *Service) items(ctx context.Context, tx *db.Tx, id string, g access.Gran
 			return nil, fmt.Errorf("notification %s: %w", it.ID, err)
 		}
 		it.At, it.Text, it.Link = db.Time(at), w.In(l), s.link(l.Lang(), path)
+		if w.Short != nil {
+			it.short = w.Short.In(l)
+		}
 		out = append(out, it)
 	}
 	return out, rows.Err()
@@ -164,8 +169,39 @@ func (s *Service) word(p *Parcel, l *i18n.Localizer, items []item) {
 		p.Subject = l.T("notify.mail.subject_many", "n", n, "text", items[0].Text)
 		p.Short = l.T("notify.sms.many", "n", n, "text", items[0].Text, "link", all)
 	}
+	if short := items[n-1].short; short != "" { // the last says how it stands
+		p.Short = fitted(short, items[n-1].Link)
+	}
 	p.Body = b.String() + "-- \n" + l.T("notify.mail.footer") + "\n" + own + "\n"
 	p.JSON = document(map[string]any{"id": p.ID, "time": p.At, "notifications": items, "link": all})
+}
+
+// MaxShort is how much one short message holds, in units of UCS-2.
+const MaxShort = 70
+
+// fitted is a text with its link where one short message holds both, else as much of
+// the text as it holds.
+func fitted(text, link string) string {
+	if whole := text + " " + link; units(whole) <= MaxShort {
+		return whole
+	}
+	if units(text) <= MaxShort {
+		return text
+	}
+	n := 0
+	for i, r := range text {
+		if n += utf16.RuneLen(r); n > MaxShort-1 {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+func units(s string) (n int) {
+	for _, r := range s {
+		n += max(1, utf16.RuneLen(r))
+	}
+	return n
 }
 
 // wordCode writes the code that confirms an address.

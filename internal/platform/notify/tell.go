@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
@@ -50,6 +51,9 @@ func (s *Service) Tell(ctx context.Context, tx *db.Tx, list []Message) error {
 			set = &d
 		}
 		for k := range list {
+			if list[k].To != nil && !slices.Contains(list[k].To, a.ID) {
+				continue
+			}
 			if !access.Default().May(a.Grants, s.kinds[list[k].Kind].Permission, list[k].About, areas) {
 				continue
 			}
@@ -95,11 +99,35 @@ func (s *Service) tell(ctx context.Context, tx *db.Tx, userID string, set *Setti
 	}
 	for _, c := range out {
 		due := set.due(now, s.Mode(set, m.Kind, c), m.Urgent, s.o.Collect)
+		if m.Space > 0 && c != Webhook {
+			if due, err = s.spaced(ctx, tx, userID, c, m, now, due); err != nil {
+				return err
+			}
+		}
 		if err := s.enclose(ctx, tx, userID, c, due, now, id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// spaced is when something goes out that comes soon after something else with the same
+// page did: with what waits for its time already, or behind the space.
+func (s *Service) spaced(ctx context.Context, tx *db.Tx, userID string, c Channel, m *Message, now, due time.Time) (time.Time, error) {
+	var last sql.NullInt64
+	err := tx.QueryRow(ctx, `SELECT max(d.due_at) FROM notify_deliveries d JOIN notify_items i ON i.delivery = d.id JOIN notifications n ON n.id = i.notification
+		WHERE d.user_id = $1 AND d.channel = $2 AND n.path = $3`, userID, string(c), m.Path).Scan(&last)
+	if err != nil || !last.Valid {
+		return due, err
+	}
+	at := db.Time(last.Int64)
+	if !at.After(now) {
+		at = at.Add(m.Space)
+	}
+	if at.After(due) {
+		return at, nil
+	}
+	return due, nil
 }
 
 // enclose puts a notification into what goes out to somebody at an instant. What

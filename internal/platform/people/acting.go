@@ -103,3 +103,34 @@ func (s *Service) PostOf(ctx context.Context, acting string) (id string, err err
 	}
 	return id, err
 }
+
+// Held is a post that an account acts in: its own, or one that was delegated to it.
+type Held struct {
+	Account      string
+	Post         string
+	Organisation string
+	Kind         string
+	Area         string
+	Enterprise   string
+}
+
+// AllHeld lists who acts in which post at a time, and which accounts were appointed to
+// anything by then: for those the kind of the account counts no more.
+func AllHeld(ctx context.Context, q db.Querier, at time.Time) (held []Held, appointed map[string]bool, err error) {
+	const post = `p.id, p.organisation, p.kind, p.area, p.enterprise`
+	const inForce = `a.from_at <= $1 AND (a.to_at IS NULL OR a.to_at > $1)`
+	held, err = rows(ctx, q, `SELECT a.account, `+post+` FROM appointments a JOIN posts p ON p.id = a.post WHERE `+inForce+`
+		UNION SELECT d.account, `+post+` FROM delegations d JOIN appointments a ON a.id = d.appointment JOIN posts p ON p.id = a.post JOIN users u ON u.id = a.account
+		WHERE d.from_at <= $1 AND d.to_at > $1 AND u.disabled = 0 AND `+inForce, func(r *sql.Rows, h *Held) error {
+		return r.Scan(&h.Account, &h.Post, &h.Organisation, &h.Kind, &h.Area, &h.Enterprise)
+	}, db.Micros(at))
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := rows(ctx, q, `SELECT DISTINCT account FROM appointments WHERE from_at <= $1 AND (to_at IS NULL OR to_at > from_at)`, func(r *sql.Rows, id *string) error { return r.Scan(id) }, db.Micros(at))
+	appointed = map[string]bool{}
+	for _, id := range list {
+		appointed[id] = true
+	}
+	return held, appointed, err
+}

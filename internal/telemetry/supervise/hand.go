@@ -94,7 +94,7 @@ func (s *Service) Open(ctx context.Context, alarms Alarms, id, note string, by a
 		if r.Case != "" {
 			return errs.New(errs.Conflict, "err.supervise.open")
 		}
-		if c, err = s.open(ctx, tx, alarms, &e, note, by); err != nil {
+		if c, err = s.open(ctx, tx, alarms, &e, note, nil, by); err != nil {
 			return err
 		}
 		r.Case = c.ID

@@ -25,7 +25,7 @@ var nobody = auth.System
 
 // open opens the case of an episode in the name of somebody, with what a message must
 // contain (section 10) in its form.
-func (s *Service) open(ctx context.Context, tx *db.Tx, alarms Alarms, e *alarm.Episode, note string, by auth.Principal) (*casework.Case, error) {
+func (s *Service) open(ctx context.Context, tx *db.Tx, alarms Alarms, e *alarm.Episode, note string, files []string, by auth.Principal) (*casework.Case, error) {
 	snap := s.o.Registry.Snapshot()
 	o := snap.Outlets[e.Outlet]
 	if o == nil {
@@ -41,7 +41,7 @@ func (s *Service) open(ctx context.Context, tx *db.Tx, alarms Alarms, e *alarm.E
 	c, err := s.o.Cases.OpenIn(ctx, tx, casework.Opening{
 		Kind: Supervision, Action: "dispatch", Title: title, Lang: string(i18n.Zh), Source: "alarm", Subject: casework.Subject{Kind: Subject, ID: e.ID}, Unit: o.Enterprise,
 		Location: location(snap, o),
-	}, casework.Input{Form: form}, by)
+	}, casework.Input{Form: form, Attachments: files}, by)
 	if err != nil {
 		return nil, fmt.Errorf("open a case: %w", err)
 	}

@@ -40,7 +40,10 @@ type Options struct {
 	Now      func() time.Time // must be given
 	Logger   *slog.Logger     // nil = discard
 	BaseURL  string           // before the paths of links; "" = they are paths
-	Every    time.Duration    // between two looks; 0 = 5 s
+	// Evidence keeps what an episode stands on as a file and returns its SHA-256; nil:
+	// cases are opened without.
+	Evidence func(ctx context.Context, e *alarm.Episode) (sum string, err error)
+	Every    time.Duration // between two looks; 0 = 5 s
 }
 
 // Service makes cases of alarms. All methods may be called from any goroutine.
@@ -196,11 +199,41 @@ func (s *Service) look(ctx context.Context, alarms Alarms) error {
 	}
 	var faults []error
 	for _, id := range ids {
-		if err := s.o.DB.Tx(ctx, func(tx *db.Tx) error { return s.one(ctx, tx, alarms, id) }); err != nil {
+		files := s.files(ctx, alarms, id)
+		if err := s.o.DB.Tx(ctx, func(tx *db.Tx) error { return s.one(ctx, tx, alarms, id, files) }); err != nil {
 			faults = append(faults, fmt.Errorf("alarm %s: %w", id, err))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// files keeps what an alarm without a case stands on, before the transaction that may
+// open one. An exceedance waits for no file: without one the case is opened, too.
+func (s *Service) files(ctx context.Context, alarms Alarms, id string) []string {
+	if s.o.Evidence == nil {
+		return nil
+	}
+	list, err := read(ctx, s.o.DB, `alarm = $1 AND case_ref = ''`, id)
+	if err != nil || len(list) == 0 {
+		return nil // the transaction meets the fault again
+	}
+	e, err := get(ctx, alarms, id)
+	if err != nil || e == nil {
+		return nil
+	}
+	return s.file(ctx, e)
+}
+
+func (s *Service) file(ctx context.Context, e *alarm.Episode) []string {
+	if s.o.Evidence == nil {
+		return nil
+	}
+	sum, err := s.o.Evidence(ctx, e)
+	if err != nil {
+		s.o.Logger.WarnContext(ctx, "a case is opened without what its alarm stands on", slog.String("alarm", e.ID), slog.Any("error", err))
+		return nil
+	}
+	return []string{sum}
 }
 
 func (s *Service) waiting(ctx context.Context) (ids []string, err error) {
@@ -252,7 +285,7 @@ func read(ctx context.Context, q db.Querier, where string, args ...any) (out []r
 
 // one looks at an alarm: the first of those who come at the same time, here or in
 // another process, takes it, and the others see that it was taken.
-func (s *Service) one(ctx context.Context, tx *db.Tx, alarms Alarms, id string) error {
+func (s *Service) one(ctx context.Context, tx *db.Tx, alarms Alarms, id string, files []string) error {
 	res, err := tx.Exec(ctx, `UPDATE supervised SET look = 0 WHERE alarm = $1 AND look = 1`, id)
 	if err != nil {
 		return err
@@ -283,7 +316,7 @@ func (s *Service) one(ctx context.Context, tx *db.Tx, alarms Alarms, id string) 
 			return err
 		}
 		if r.Case == "" {
-			c, err := s.open(ctx, tx, alarms, e, "", nobody)
+			c, err := s.open(ctx, tx, alarms, e, "", files, nobody)
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,9 @@ package supervise_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"os"
 	"slices"
@@ -18,6 +21,7 @@ import (
 	"plateau/internal/telemetry"
 	"plateau/internal/telemetry/alarm"
 	"plateau/internal/telemetry/quality"
+	"plateau/internal/telemetry/store"
 	"plateau/internal/telemetry/supervise"
 	"plateau/internal/testkit"
 	"plateau/rules"
@@ -584,6 +588,73 @@ func TestByHand(t *testing.T) {
 		}
 		if n := len(r.all(supervise.Supervision)); n != 1 {
 			t.Errorf("%d cases", n)
+		}
+	})
+}
+
+// explained is an engine that explains every hour but the second.
+type explained struct{}
+
+func (explained) Explain(outlet telemetry.OutletID, factor, level string, at time.Time) (quality.Explanation, error) {
+	if at.Equal(start.Add(time.Hour)) {
+		return quality.Explanation{}, quality.ErrNotFound
+	}
+	return quality.Explanation{
+		Outlet: outlet, Factor: factor, Level: level, From: at, To: at.Add(time.Hour), Value: number(81.5), Valid: true, Over: true, Evidence: true,
+		Steps: quality.Trace{{Name: "limit", Rule: "limit.select", Formula: "81.5 > 50"}}, Frames: []quality.FrameRef{{Locator: telemetry.Locator{Seq: 7, Index: 1}}, {Locator: telemetry.Locator{Seq: 8}}},
+	}, nil
+}
+
+func (explained) FrameAt(loc telemetry.Locator) (store.StoredFrame, error) {
+	if loc.Seq == 8 {
+		return store.StoredFrame{}, errors.New("it is lost")
+	}
+	return store.StoredFrame{Locator: loc, Raw: []byte("##0000"), Received: start}, nil
+}
+
+// TestEvidence: what an exceedance stands on is a file of its case, with the steps of
+// each value and its frames; when it cannot be kept, the case is opened without.
+func TestEvidence(t *testing.T) {
+	t.Parallel()
+	text, err := supervise.Describe(new(with(func(e *alarm.Episode) { e.Last = start.Add(40 * time.Hour) })), explained{}, explained{}, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d supervise.Document
+	if err := json.Unmarshal(text, &d); err != nil || d.Format != "plateau.alarm.v1" || d.Episode.ID != "a1" || len(d.Values) != 24 {
+		t.Fatalf("%v: %s", err, text)
+	}
+	v := d.Values[0]
+	sum := sha256.Sum256([]byte("##0000"))
+	if *v.Value != 81.5 || !v.Evidence || len(v.Steps) != 1 || v.Steps[0].Formula != "81.5 > 50" || v.Frames[0] != (supervise.Frame{Locator: "7-1", Received: start, SHA256: hex.EncodeToString(sum[:])}) || v.Frames[1] != (supervise.Frame{Locator: "8-0"}) {
+		t.Errorf("%+v", v)
+	}
+	if d.Values[1].From != start.Add(2*time.Hour) {
+		t.Errorf("%+v", d.Values[1])
+	}
+	each(t, func(t *testing.T, r *rig, _ string) {
+		t.Helper()
+		fail := false
+		s, err := supervise.New(supervise.Options{DB: r.db, Cases: r.cases, Registry: fixed{}, Now: r.now, Every: time.Millisecond, Evidence: func(_ context.Context, e *alarm.Episode) (string, error) {
+			if fail {
+				return "", errors.New("the disk is full")
+			}
+			return strings.Repeat("b", 64), nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Service = s
+		r.set(over)
+		r.settle()
+		fail = true
+		r.set(with(func(e *alarm.Episode) { e.ID = "a2" }))
+		r.settle()
+		for _, c := range r.all(supervise.Supervision) {
+			events, err := r.cases.Events(t.Context(), c.ID)
+			if err != nil || len(events[0].Body.Attachments) != map[string]int{"a1": 1, "a2": 0}[c.Subject.ID] {
+				t.Errorf("%s: %v, %v", c.Subject.ID, events[0].Body.Attachments, err)
+			}
 		}
 	})
 }
