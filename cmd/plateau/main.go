@@ -42,6 +42,7 @@ func commands() []command {
 		{"calendar", "count working days, check and list calendars", cmdCalendar},
 		{"role", "who holds and held which post; appoint, end, delegate", cmdRole},
 		{"token", "list, make and revoke access tokens", cmdToken},
+		{"relay", "how platforms that frames go on to do, and whether they can be reached", cmdRelay},
 		{"notify", "send a test of the notifications to an account", cmdNotify},
 		{"doctor", "say what is in order in an installation and what is not", cmdDoctor},
 		{"config", "check the configuration", cmdConfig},

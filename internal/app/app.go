@@ -530,6 +530,9 @@ func (a *App) handler() (http.Handler, error) {
 	if err := metrics.Register(&toldMetrics{a.alarms, a.hooks, a.notify, a.broker}); err != nil {
 		return nil, err
 	}
+	if err := metrics.Register(&relayMetrics{a.relays, a.now}); err != nil {
+		return nil, err
+	}
 	if err := metrics.Register(&collector{a.store, a.gateway, a.engine, a.sta, a.entities, a.now}); err != nil {
 		return nil, err
 	}

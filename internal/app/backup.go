@@ -24,7 +24,7 @@ var notKept = []string{ControlName, sealingDir, evidence.Incoming}
 
 // orders are what a running server does for commands.
 func (a *App) orders() map[string]order {
-	return map[string]order{"backup": a.orderBackup, "archive": a.orderArchive, "parquet": a.orderParquet, "accounts": a.orderAccounts, "state": a.orderState, "areas": a.orderAreas, "role": a.orderRole, "notify-test": a.orderNotify, "calendars": a.orderCalendars, "case-move": a.orderMove}
+	return map[string]order{"backup": a.orderBackup, "archive": a.orderArchive, "parquet": a.orderParquet, "accounts": a.orderAccounts, "state": a.orderState, "areas": a.orderAreas, "role": a.orderRole, "notify-test": a.orderNotify, "relay": a.orderRelay, "calendars": a.orderCalendars, "case-move": a.orderMove}
 }
 
 // trees are the folders that are written to while the server runs.

@@ -22,6 +22,7 @@ var sometimes = []string{
 	"plateau_hj212_faults_total", "plateau_disk_growth_bytes_per_day", "plateau_disk_forecast_days", "plateau_backup_timestamp_seconds",
 	"plateau_mqtt_connections", "plateau_mqtt_topics", "plateau_mqtt_sent_total", "plateau_mqtt_published_total", "plateau_mqtt_refused_total", "plateau_mqtt_slow_total",
 	"plateau_mqtt_lost_total",
+	"plateau_relay_frames_total", "plateau_relay_waiting_frames", "plateau_relay_lag_seconds", "plateau_relay_connected",
 }
 
 // TestGrafanaNames: every metric that the dashboard asks for is shown.
@@ -56,7 +57,7 @@ func TestGrafanaNames(t *testing.T) {
 		t.Fatal(res.Status, err)
 	}
 	var described strings.Builder
-	for _, c := range []prometheus.Collector{&collector{}, &keptMetrics{}, &toldMetrics{}} {
+	for _, c := range []prometheus.Collector{&collector{}, &keptMetrics{}, &toldMetrics{}, &relayMetrics{}} {
 		ch := make(chan *prometheus.Desc, 100)
 		c.Describe(ch)
 		close(ch)
