@@ -557,7 +557,7 @@ func (a *App) handler() (http.Handler, error) {
 		return nil, err
 	}
 	caseweb.New(caseweb.Deps{
-		Engine: engine, Cases: a.cases, Files: a.evidence, Uploads: uploads, Limiter: deps.Limiter, UnitName: a.unitName, UnitsIn: a.unitsIn, PostsOn: a.postsOn, PostName: a.postName, AreaName: a.areaName, Areas: registryPlaces{a.registry}.Areas, ContactDays: int(personal.Default().Life("case_contact").Hours() / 24), PlaceName: a.areaName, Choices: a.caseChoices, Auth: a.auth, From: func(r *http.Request) string { return a.auth.Client(r).Address }, Links: a.pages.LinksFor, Now: a.now,
+		Engine: engine, Cases: a.cases, Files: a.evidence, Uploads: uploads, Limiter: deps.Limiter, UnitName: a.unitName, UnitsIn: a.unitsIn, PostsOn: a.postsOn, PostName: a.postName, AreaName: a.areaName, Areas: registryPlaces{a.registry}.Areas, ContactDays: int(personal.Default().Life("case_contact").Hours() / 24), Choices: a.caseChoices, Auth: a.auth, From: func(r *http.Request) string { return a.auth.Client(r).Address }, Links: a.pages.LinksFor, Now: a.now,
 	}).Register(mux)
 	markweb.New(markweb.Deps{Engine: engine, Marks: a.marks, Registry: a.registry, Hours: a.engine, Links: a.pages.LinksFor, Now: a.now}).Register(mux)
 	leadweb.New(leadweb.Deps{Engine: engine, Leads: a.leads, Rows: a.engine, Registry: registry, Cases: leadCases{a}, Links: a.pages.LinksFor, Now: a.now}).Register(mux)

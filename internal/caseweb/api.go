@@ -45,7 +45,6 @@ type Deps struct {
 	From        func(r *http.Request) string     // address a request comes from
 	Links       func(r *http.Request) []web.Link // modules that who asks may open; nil: none
 	Now         func() time.Time
-	PlaceName   func(code string) (casework.Text, bool)    // an area in words; nil: by its code
 	Choices     func(ctx context.Context) (Choices, error) // what lists are narrowed by; nil: by none of these
 }
 

@@ -153,7 +153,7 @@ func (h *Handler) pickedCases(c *call, picks []string, kind, name string) (list 
 		}
 		allowed := t.Allowed(x, a)
 		for _, y := range t.Actions {
-			if y.Name == name && !asksForCase(t, y) && (first == nil || slices.Contains(allowed, y)) {
+			if y.Name == name && forMany(t, y) && (first == nil || slices.Contains(allowed, y)) {
 				first = &chosen{y.Label, t.Form(y.Form), slices.Contains(allowed, y)}
 			}
 		}
@@ -170,6 +170,9 @@ func (h *Handler) manyFields(c *call, form *casework.Form) (out []web.Field, err
 		return nil, nil
 	}
 	for _, q := range form.Fields {
+		if q.Type == "units" && !q.Required { // is chosen on the page of each case
+			continue
+		}
 		name := formPrefix + q.Name
 		f := web.Field{Name: name, Label: in(q.Label, c.Lang), Value: c.Form(name), Optional: !q.Required, Width: "medium"}
 		switch q.Type {

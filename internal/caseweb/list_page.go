@@ -281,8 +281,8 @@ func named(list []Choice, lang i18n.Lang) (out []web.Option) {
 }
 
 func (h *Handler) place(code string, lang i18n.Lang) string {
-	if h.PlaceName != nil {
-		if name, ok := h.PlaceName(code); ok {
+	if h.AreaName != nil {
+		if name, ok := h.AreaName(code); ok {
 			return in(name, lang)
 		}
 	}
@@ -392,7 +392,7 @@ func (h *Handler) actionsOf(c *call, list []casework.Listed) (out []listAction) 
 		}
 		for _, a := range t.Allowed(x.Case, x.Actor) {
 			value := t.Kind + "." + a.Name
-			if !once[value] && !asksForCase(t, a) {
+			if !once[value] && forMany(t, a) {
 				once[value] = true
 				out = append(out, listAction{value, in(a.Label, c.Lang) + " · " + in(t.Name, c.Lang)})
 			}
@@ -402,8 +402,12 @@ func (h *Handler) actionsOf(c *call, list []casework.Listed) (out []listAction) 
 	return out
 }
 
-// asksForCase reports whether an action is about one case only: it names another.
-func asksForCase(t *casework.Type, a *casework.Action) bool {
+// forMany reports whether an action can be taken on several cases at once: one of the
+// type itself, which neither names another case nor wants files.
+func forMany(t *casework.Type, a *casework.Action) bool {
+	if !slices.Contains(t.Actions, a) || asksFiles(a) {
+		return false
+	}
 	f := t.Form(a.Form)
-	return f != nil && slices.ContainsFunc(f.Fields, func(q casework.Field) bool { return q.Type == "case" })
+	return f == nil || !slices.ContainsFunc(f.Fields, func(q casework.Field) bool { return q.Type == "case" })
 }
