@@ -13,12 +13,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/tus/tusd/v2/pkg/filestore"
 	"github.com/tus/tusd/v2/pkg/handler"
-	"github.com/tus/tusd/v2/pkg/memorylocker"
 	quiet "golang.org/x/exp/slog"
 
 	"plateau/internal/platform/auth"
@@ -62,7 +63,7 @@ func (s *Service) Uploads(path string) (*Uploads, error) {
 	parts := handler.NewStoreComposer()
 	parts.UseCore(u)
 	parts.UseTerminater(u)
-	memorylocker.New().UseIn(parts)
+	parts.UseLocker(&locks{held: map[string]*hold{}})
 	var err error
 	u.tus, err = handler.NewUnroutedHandler(handler.Config{
 		StoreComposer: parts, BasePath: path, DisableDownload: true, DisableConcatenation: true, Cors: &handler.CorsConfig{Disable: true},
@@ -97,10 +98,92 @@ func (u *Uploads) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		httpd.Problem(w, r, errs.New(errs.NotFound, "err.not_found"))
 		return
 	}
-	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, r))
-	r.Header = r.Header.Clone()
+	body := &stoppable{ReadCloser: r.Body, line: http.NewResponseController(w)}
+	// The library looks at its reader of the body from another goroutine when a request
+	// is ended, which is safe only when its handler is through. A line that breaks ends
+	// reading by itself; who comes for the same upload ends it by body.stop.
+	ctx, done := context.WithCancel(context.WithoutCancel(r.Context()))
+	defer done()
+	r = r.WithContext(context.WithValue(context.WithValue(ctx, requestKey{}, r), bodyKey{}, body))
+	r.Header, r.Body = r.Header.Clone(), body
 	r.Header.Del("X-HTTP-Method-Override") // every client of ours can send all methods
 	http.StripPrefix(u.path, u.tus.Middleware(next)).ServeHTTP(&answer{ResponseWriter: w, u: u, id: id}, r)
+}
+
+type bodyKey struct{}
+
+// stoppable is the body of a request that can be ended from outside.
+type stoppable struct {
+	io.ReadCloser
+	line *http.ResponseController
+	over atomic.Bool
+}
+
+// Read implements io.Reader.
+func (b *stoppable) Read(into []byte) (int, error) {
+	if b.over.Load() {
+		return 0, handler.ErrUploadInterrupted
+	}
+	return b.ReadCloser.Read(into)
+}
+
+// stop ends a reading that waits, and all after it.
+func (b *stoppable) stop() {
+	b.over.Store(true)
+	_ = b.line.SetReadDeadline(time.Unix(1, 0)) // a line that cannot is over with its next bytes
+}
+
+// locks let one request at a time have an upload. Who comes later is most likely the
+// same client, whose line broke without a word: the request before ends for it.
+type locks struct {
+	mu   sync.Mutex
+	held map[string]*hold
+}
+
+type hold struct {
+	by   *stoppable
+	free chan struct{}
+}
+
+// NewLock implements handler.Locker.
+func (l *locks) NewLock(id string) (handler.Lock, error) { return &lock{l, id}, nil }
+
+type lock struct {
+	l  *locks
+	id string
+}
+
+// Lock implements handler.Lock.
+func (k *lock) Lock(ctx context.Context, _ func()) error {
+	by, _ := ctx.Value(bodyKey{}).(*stoppable)
+	for {
+		k.l.mu.Lock()
+		h := k.l.held[k.id]
+		if h == nil {
+			k.l.held[k.id] = &hold{by, make(chan struct{})}
+		}
+		k.l.mu.Unlock()
+		if h == nil {
+			return nil
+		}
+		if h.by != nil {
+			h.by.stop()
+		}
+		select {
+		case <-h.free:
+		case <-ctx.Done():
+			return handler.ErrLockTimeout
+		}
+	}
+}
+
+// Unlock implements handler.Lock.
+func (k *lock) Unlock() error {
+	k.l.mu.Lock()
+	defer k.l.mu.Unlock()
+	close(k.l.held[k.id].free)
+	delete(k.l.held, k.id)
+	return nil
 }
 
 // answer tells the place of an upload as a path, whatever stands before the program,
