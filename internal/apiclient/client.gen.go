@@ -368,6 +368,7 @@ func (e ListCasesParamsOverdue) Valid() bool {
 
 // Defines values for ListCasesParamsQueue.
 const (
+	ListCasesParamsQueueAudit      ListCasesParamsQueue = "audit"
 	ListCasesParamsQueueMine       ListCasesParamsQueue = "mine"
 	ListCasesParamsQueueOpen       ListCasesParamsQueue = "open"
 	ListCasesParamsQueueOverdue    ListCasesParamsQueue = "overdue"
@@ -381,6 +382,8 @@ const (
 // Valid indicates whether the value is a known member of the ListCasesParamsQueue enum.
 func (e ListCasesParamsQueue) Valid() bool {
 	switch e {
+	case ListCasesParamsQueueAudit:
+		return true
 	case ListCasesParamsQueueMine:
 		return true
 	case ListCasesParamsQueueOpen:
