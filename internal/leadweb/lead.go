@@ -37,7 +37,7 @@ type leadView struct {
 	DetectorHref, Detector string
 	RuleHref, Rule         string
 	Month, State, Looked   string
-	CaseNo                 string
+	CaseNo, CaseHref       string
 	Days, Near             *chart.Day
 	Figures                []figureRow
 	Spans                  []string
@@ -69,6 +69,9 @@ func (h *Handler) leadPage(c *call, wrong error) error {
 		DetectorHref: c.Path("/leads/detectors/" + d.ID), Detector: c.title(d.ID),
 		RuleHref: c.Path("/rules/" + d.Rule() + "?version=" + strconv.Itoa(l.Version)), Rule: c.L.T("lead.rule_version", "rule", d.Rule(), "version", l.Version),
 		Month: l.Month, State: c.L.T("lead.state_" + state(l)), CaseNo: l.CaseNo, Why: c.words("lead.why.", d.Why), Next: c.words("lead.next.", d.Next), Action: c.Path("/leads/" + l.ID),
+	}
+	if l.CaseNo != "" {
+		v.CaseHref = c.Path("/cases/" + l.CaseNo)
 	}
 	if !l.Vanished.IsZero() {
 		v.Vanished = c.L.T("lead.vanished", "at", i18n.Stamp(l.Vanished))

@@ -246,7 +246,7 @@ func TestPages(t *testing.T) {
 			r.answers("officer", lead+"/case", 422, "Enter a value", "case_title", "x", "case_text", "e")
 			r.answers("officer", lead+"/case", 303, lead, "case_title", "Look into it", "case_text", "the evidence")
 			r.answers("officer", lead+"/case", 409, "", "case_title", "again", "case_text", "e")
-			r.page("officer", lead, "case 26012345678939", "opened case 26012345678939")
+			r.page("officer", lead, `<a href="/en/cases/26012345678939">case 26012345678939</a>`, "opened case 26012345678939")
 			if len(r.opened) != 1 || r.opened[0] != "Look into it\nthe evidence" {
 				t.Errorf("%q", r.opened)
 			}
