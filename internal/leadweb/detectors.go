@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"plateau/internal/platform/errs"
 	"plateau/internal/platform/i18n"
@@ -24,11 +25,11 @@ type detectorsView struct {
 }
 
 func (c *call) media(d *lead.Detector) string {
-	text := ""
-	for _, m := range d.Media {
-		text += map[bool]string{true: ", "}[text != ""] + c.L.T("lead.medium_"+string(m))
+	words := make([]string, len(d.Media))
+	for i, m := range d.Media {
+		words[i] = c.L.T("lead.medium_" + string(m))
 	}
-	return text
+	return strings.Join(words, ", ")
 }
 
 func (h *Handler) detectors(c *call) error {

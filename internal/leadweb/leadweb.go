@@ -156,7 +156,7 @@ func (c *call) factor(code string) string {
 
 // value writes a figure with its unit.
 func (c *call) value(o *telemetry.Outlet, code string, v float64, unit string) string {
-	text := ""
+	var text string
 	switch {
 	case unit == "unit":
 		text, unit = figures.Text(quality.Some(v), code), figures.UnitOf(o, code)

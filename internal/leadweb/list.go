@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"plateau/internal/platform/csvcell"
@@ -165,13 +166,13 @@ func (h *Handler) file(c *call) error {
 	for i := range all {
 		l := &all[i]
 		o := c.snap.Outlets[l.Outlet]
-		figs := ""
-		for _, f := range l.Figures {
-			figs += map[bool]string{true: "; "}[figs != ""] + f.Key + "=" + number(f.Value)
+		figs := make([]string, len(l.Figures))
+		for k, f := range l.Figures {
+			figs[k] = f.Key + "=" + number(f.Value)
 		}
 		_ = out.Write([]string{
 			l.ID, l.Detector, strconv.Itoa(l.Version), l.Hash, id(l.Outlet), csvcell.Safe(c.outlet(o).Text), o.Area, l.Month, l.Factor, l.Other, id(l.Peer),
-			stamp(time.Unix(l.From, 0)), stamp(time.Unix(l.To, 0)), number(l.Score), number(l.Rank), state(l), l.CaseNo, stamp(l.Found), stamp(l.Changed), stamp(l.Vanished), figs, csvcell.Safe(c.sentence(l, o)),
+			stamp(time.Unix(l.From, 0)), stamp(time.Unix(l.To, 0)), number(l.Score), number(l.Rank), state(l), l.CaseNo, stamp(l.Found), stamp(l.Changed), stamp(l.Vanished), strings.Join(figs, "; "), csvcell.Safe(c.sentence(l, o)),
 		})
 	}
 	out.Flush()

@@ -111,7 +111,7 @@ func scan(row interface{ Scan(...any) error }) (l Lead, err error) {
 	if err := row.Scan(&l.ID, &l.Detector, &l.Version, &l.Hash, &outlet, &l.Month, &l.Factor, &l.Other, &peer, &from, &to, &l.Score, &figures, &spans, &found, &changed, &vanished, &l.State, &said, &l.Case, &l.CaseNo); err != nil {
 		return l, err
 	}
-	l.Outlet, l.Peer = telemetry.OutletID(outlet), telemetry.OutletID(peer) //nolint:gosec // outlets are small numbers
+	l.Outlet, l.Peer = telemetry.OutletID(outlet), telemetry.OutletID(peer)
 	l.From, l.To = from/1_000_000, to/1_000_000
 	l.Found, l.Changed, l.Vanished, l.StateAt = db.Time(found), db.Time(changed), db.TimeOrZero(vanished), db.TimeOrZero(said)
 	l.Rank = l.Score
@@ -209,7 +209,7 @@ func (s *Service) weights(ctx context.Context) (map[weightKey]int, error) {
 		if err := rows.Scan(&k.detector, &outlet, &state, &n); err != nil {
 			return nil, err
 		}
-		k.outlet = telemetry.OutletID(outlet) //nolint:gosec // outlets are small numbers
+		k.outlet = telemetry.OutletID(outlet)
 		if state == Helpful {
 			n = -n
 		}
@@ -286,7 +286,7 @@ func (s *Service) Counts(ctx context.Context, see func(o *telemetry.Outlet) bool
 		if err := rows.Scan(&detector, &outlet, &state, &hasCase, &vanished); err != nil {
 			return nil, err
 		}
-		o := snap.Outlets[telemetry.OutletID(outlet)] //nolint:gosec // outlets are small numbers
+		o := snap.Outlets[telemetry.OutletID(outlet)]
 		if o == nil || !see(o) {
 			continue
 		}
@@ -426,7 +426,7 @@ func (s *Service) Quiets(ctx context.Context) ([]Quiet, error) {
 		if err := rows.Scan(&q.ID, &q.Detector, &outlet, &q.Area, &q.Reason, &from, &until, &ended, &q.ByID, &post); err != nil {
 			return nil, err
 		}
-		q.Outlet = telemetry.OutletID(outlet) //nolint:gosec // outlets are small numbers
+		q.Outlet = telemetry.OutletID(outlet)
 		q.From, q.Until, q.Ended = db.Time(from), db.Time(until), db.TimeOrZero(ended)
 		if err := json.Unmarshal([]byte(post), &q.Post); err != nil {
 			return nil, err

@@ -15,8 +15,6 @@ var october = time.Date(2026, 10, 1, 0, 0, 0, 0, time.FixedZone("", 8*3600)).Uni
 
 const monthHours = 31 * 24
 
-func ptr(v float64) *float64 { return &v }
-
 // walk is a value that remembers the hour before: levels of plants drift and
 // scatter, so honest hours are neither smooth nor independent.
 type walk struct {
@@ -41,8 +39,14 @@ type plant struct {
 func stack(seed uint64) *plant {
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	o := &telemetry.Outlet{ID: 1, Enterprise: "E1", Medium: telemetry.Gas, Factors: []telemetry.OutletFactor{
-		{Code: "a34013", RangeHi: ptr(100), DetectionLimit: ptr(0.3)}, {Code: "a21026", RangeHi: ptr(600), DetectionLimit: ptr(1)}, {Code: "a21002", RangeHi: ptr(600), DetectionLimit: ptr(1)},
-		{Code: "a19001", RangeHi: ptr(25)}, {Code: "a01011", RangeHi: ptr(30)}, {Code: "a01012", RangeHi: ptr(300)}, {Code: "a01014", RangeHi: ptr(40)}, {Code: "a00000"},
+		{Code: "a34013", RangeHi: new(100.0), DetectionLimit: new(0.3)},
+		{Code: "a21026", RangeHi: new(600.0), DetectionLimit: new(1.0)},
+		{Code: "a21002", RangeHi: new(600.0), DetectionLimit: new(1.0)},
+		{Code: "a19001", RangeHi: new(25.0)},
+		{Code: "a01011", RangeHi: new(30.0)},
+		{Code: "a01012", RangeHi: new(300.0)},
+		{Code: "a01014", RangeHi: new(40.0)},
+		{Code: "a00000"},
 	}}
 	p := &plant{&Input{Outlet: o, From: october, To: october + monthHours*hourSeconds}, rnd}
 	load := walk{rnd, 0, 0.9}
@@ -81,7 +85,7 @@ func stack(seed uint64) *plant {
 func works(seed uint64) *plant {
 	rnd := rand.New(rand.NewPCG(seed, 9))
 	o := &telemetry.Outlet{ID: 2, Enterprise: "E2", Medium: telemetry.Water, Factors: []telemetry.OutletFactor{
-		{Code: codCode, RangeHi: ptr(200), DetectionLimit: ptr(4)}, {Code: bodCode, RangeHi: ptr(100)}, {Code: nh3Code, RangeHi: ptr(30), DetectionLimit: ptr(0.02)}, {Code: tnCode, RangeHi: ptr(60), DetectionLimit: ptr(0.1)}, {Code: "w00000"},
+		{Code: codCode, RangeHi: new(200.0), DetectionLimit: new(4.0)}, {Code: bodCode, RangeHi: new(100.0)}, {Code: nh3Code, RangeHi: new(30.0), DetectionLimit: new(0.02)}, {Code: tnCode, RangeHi: new(60.0), DetectionLimit: new(0.1)}, {Code: "w00000"},
 	}}
 	p := &plant{&Input{Outlet: o, From: october, To: october + monthHours*hourSeconds}, rnd}
 	flow := walk{rnd, 0, 0.9}
@@ -155,11 +159,11 @@ func (p *plant) drop(is func(i int) bool) {
 // local is the hour of the day of a row.
 func (p *plant) local(i int) int { return clockHour(p.in.Hours[i].At) }
 
-func book(t testing.TB) *Rulebook {
-	t.Helper()
+func book(tb testing.TB) *Rulebook {
+	tb.Helper()
 	b, err := NewRulebook(nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

@@ -134,9 +134,9 @@ func Measure(b *Rulebook, folder fs.FS, on string) ([]Rate, error) {
 
 // rateColumn is a column of a source with the factor it stands for.
 type rateColumn struct {
-	column, code, statistic string
-	floor                   float64 // values up to it say nothing, in the source's unit
-	missing                 string
+	column, code string
+	floor        float64 // values up to it say nothing, in the source's unit
+	missing      string
 }
 
 // rows reads a CSV file as maps by column.
@@ -145,7 +145,7 @@ func rows(folder fs.FS, name string, fn func(row map[string]string) error) error
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	r := csv.NewReader(f)
 	head, err := r.Read()
 	if err != nil {
@@ -307,8 +307,12 @@ func readTurbine(folder fs.FS) ([]*Input, error) {
 
 func readAmbient(folder fs.FS) ([]*Input, error) {
 	columns := []rateColumn{
-		{column: "PM2.5", code: "a34004", floor: 3}, {column: "PM10", code: "a34002", floor: 5}, {column: "SO2", code: "a21026", floor: 2},
-		{column: "NO2", code: "a21004", floor: 2}, {column: "CO", code: "a21005", floor: 100}, {column: "O3", code: "a05024", floor: 2},
+		{column: "PM2.5", code: "a34004", floor: 3},
+		{column: "PM10", code: "a34002", floor: 5},
+		{column: "SO2", code: "a21026", floor: 2},
+		{column: "NO2", code: "a21004", floor: 2},
+		{column: "CO", code: "a21005", floor: 100},
+		{column: "O3", code: "a05024", floor: 2},
 	}
 	limits := nationalLimits("ambient air", "grade 2", "2026-01-01", true, "a21026", "a21004", "a21005", "a05024")
 	c := &collector{}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +23,6 @@ func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
 type bench struct {
 	*quality.Engine // for its Watch: an engine over an empty store
 	t               *testing.T
-	mu              sync.Mutex
 	now             time.Time
 	rows            map[telemetry.OutletID][]quality.HourRow
 	snap            *telemetry.Snapshot
@@ -130,6 +128,7 @@ func eachDatabase(t *testing.T, fn func(t *testing.T, r *bench)) {
 func TestLooks(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, r *bench) {
+		t.Helper()
 		r.put(1, "540121", tampered("flat_top", 1))
 		r.put(2, "540121", stack(2))
 		r.tick()
@@ -239,6 +238,7 @@ func TestTogether(t *testing.T) {
 func TestSay(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, r *bench) {
+		t.Helper()
 		r.put(1, "540121", tampered("flat_top", 1))
 		r.put(2, "540221", tampered("flat_top", 1))
 		r.tick()
@@ -307,6 +307,7 @@ func TestSay(t *testing.T) {
 func TestQuiet(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, r *bench) {
+		t.Helper()
 		r.put(1, "540121", tampered("flat_top", 1))
 		r.put(2, "540221", tampered("flat_top", 1))
 		r.tick()
