@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/url"
 	"strconv"
 	"strings"
@@ -36,15 +35,6 @@ func send(ctx context.Context, t *testing.T) string {
 		t.Fatalf("the mark leads to %s: %s", at, eval[string](ctx, t, `document.querySelector("main").innerText`))
 	}
 	return strings.TrimPrefix(at, "/zh")
-}
-
-// markPlace sets a mark of two days ago, for the walk over all pages.
-func markPlace(ctx context.Context, t *testing.T, outlet string) string {
-	t.Helper()
-	// Another minute each time: two marks of a kind cannot overlap.
-	from := time.Now().Add(-48*time.Hour - time.Duration(rand.IntN(1000))*time.Minute).Truncate(time.Minute)
-	open(ctx, t, markForm(outlet, "mark.device/comparison", from, from.Add(time.Minute)))
-	return send(ctx, t)
 }
 
 // TestMarkAndReview: a mark of the device makes hours invalid, the page says so

@@ -203,8 +203,8 @@ func places(ctx context.Context, t *testing.T) []string {
 			out = append(out, thingPlaces(ctx, t, p)...)
 		case strings.HasPrefix(p, "/account"), strings.HasPrefix(p, "/audit"), p == "/set-password", p == accountweb.CodePath:
 			out = append(out, accountPlaces(ctx, t, p)...)
-		case p == "/marks/{number}":
-			out = append(out, markPlace(ctx, t, id))
+		case p == "/marks", p == "/marks/{number}", p == "/outlets/{id}/marks/new", p == "/outlets/{id}/corrections/new":
+			// Not the operator's, who walks here: see TestMarkAndReview.
 		case p == "/leads":
 			out = append(out, p, p+"?state=vanished&detector=clock")
 		case p == "/leads/{id}":
