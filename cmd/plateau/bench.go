@@ -21,7 +21,7 @@ func cmdBench(args []string, std stdio) int {
 		return 0
 	}
 	var c bench.Config
-	fs := newFlags(std, "bench", "bench parse|ingest|query|judge|recompute|growth|connections|sta|start|cases [--runs N] [--table] [--dir DIR] …",
+	fs := newFlags(std, "bench", "bench parse|ingest|query|judge|recompute|growth|connections|sta|start|cases|relay [--runs N] [--table] [--dir DIR] …",
 		`Measures the program on this machine and prints one JSON object with the median, minimum
 and maximum of several runs, or a table.
 
@@ -42,11 +42,12 @@ and maximum of several runs, or a table.
              meanwhile)
   sta        SensorThings over HTTP with a server in a process of its own: single
              Observations over 32 connections, data arrays of 1,000 and 10,000 rows, reading
-             out of a Datastream with a million (about 3 minutes)`,
+             out of a Datastream with a million (about 3 minutes)
+  relay      frames that go on to one other instance over TCP with acknowledgements`,
 		"plateau bench judge --runs 3 --seconds 10 --table")
 	fs.IntVar(&c.Runs, "runs", 5, "runs of each measurement")
 	table := fs.Bool("table", false, "print a table instead of JSON")
-	fs.IntVar(&c.Frames, "frames", 1_000_000, "frames in one run of ingest")
+	fs.IntVar(&c.Frames, "frames", 1_000_000, "frames in one run of ingest and relay")
 	fs.IntVar(&c.Outlets, "outlets", 0, "outlets (default: 1,000, of recompute and start 300)")
 	fs.IntVar(&c.Rate, "rate", 0, "frames/s received beside (default: of judge 20,000, of recompute 1,000, of connections 1,765)")
 	fs.IntVar(&c.Seconds, "seconds", 0, "length of each stretch of steady receiving of judge, recompute and connections (default 30) or of posting of sta (default 10)")
@@ -100,8 +101,10 @@ and maximum of several runs, or a table.
 		if c.Program, err = os.Executable(); err == nil {
 			r, err = bench.Start(ctx, c)
 		}
+	case "relay":
+		r, err = bench.Relay(ctx, c)
 	default:
-		fmt.Fprintln(std.Err, "plateau bench: say what to measure: parse, ingest, query, judge, recompute, growth, connections, sta, start or cases")
+		fmt.Fprintln(std.Err, "plateau bench: say what to measure: parse, ingest, query, judge, recompute, growth, connections, sta, start, cases or relay")
 		return 2
 	}
 	if err != nil {

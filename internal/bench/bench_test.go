@@ -238,3 +238,15 @@ func TestCasesSmall(t *testing.T) {
 		})
 	}
 }
+
+func TestRelaySmall(t *testing.T) {
+	t.Parallel()
+	notUnderRace(t)
+	r, err := Relay(t.Context(), Config{Dir: t.TempDir(), Runs: 1, Frames: 2000, Outlets: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Figures["relayed_and_acknowledged"].Median <= 0 || r.Figures["came_twice"].Median != 0 {
+		t.Errorf("%+v", r.Figures)
+	}
+}
