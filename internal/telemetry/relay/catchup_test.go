@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -236,6 +235,6 @@ func TestCatchUp(t *testing.T) {
 		if late > 0 {
 			t.Errorf("%d frames that arrived meanwhile went out late", late)
 		}
-		t.Log(fmt.Sprintf("%d frames of the past in %s", len(past), took))
+		t.Logf("%d frames of the past in %s", len(past), took)
 	})
 }

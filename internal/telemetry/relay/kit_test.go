@@ -300,8 +300,6 @@ type platform struct {
 
 	mu      sync.Mutex
 	conns   int
-	open    int // frames of the running connection without an answer
-	most    int
 	got     []sent
 	answer  func(n int, s sent, p *hj212.Packet, c net.Conn) []byte // of frame n in all; nil = none
 	greet   []byte                                                  // sent at each connection

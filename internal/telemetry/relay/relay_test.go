@@ -615,7 +615,7 @@ func TestHours(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		x.l.Close()
+		_ = x.l.Close()
 		d.clock.add(90 * time.Minute)
 		if err := d.sample(t.Context()); err != nil {
 			t.Fatal(err)

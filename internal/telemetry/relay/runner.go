@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
 	"slices"
@@ -36,10 +37,7 @@ const (
 	quietFirst = time.Minute
 )
 
-var (
-	errSilent  = errors.New("nothing is acknowledged")
-	errChanged = errors.New("the settings were changed")
-)
+var errSilent = errors.New("nothing is acknowledged")
 
 // saved is what one write to the database takes.
 type saved struct {
@@ -336,8 +334,8 @@ func (r *runner) connect(ctx context.Context) error {
 	go func() { ended <- in.listen(conn) }()
 	err = r.session(ctx, conn, in, ended)
 	_ = conn.Close()
-	<-ended
-	r.answers(in, nil) // what came before the end still counts
+	<-ended                //nolint:errcheck // why it ended is known
+	_ = r.answers(in, nil) // what came before the end still counts
 	r.drop()
 	return err
 }
@@ -812,9 +810,7 @@ func (r *runner) State() State {
 func (r *runner) snapshot() progress {
 	p := r.p.clone()
 	p.Live, p.Done = r.live.at, map[uint64][]byte{}
-	for seq, bits := range r.marks { // of groups that are not read yet
-		p.Done[seq] = bits
-	}
+	maps.Copy(p.Done, r.marks) // of groups that are not read yet
 	r.live.partly(p.Done)
 	if r.past != nil {
 		p.Past[0].From = r.past.at

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -537,9 +538,7 @@ func (s *Service) audit(ctx context.Context, tx *db.Tx, act string, t *Target, m
 		by = auth.System
 	}
 	detail := map[string]any{"name": t.Name, "address": t.Addr(), "edition": t.Edition, "paused": t.Paused}
-	for k, v := range more {
-		detail[k] = v
-	}
+	maps.Copy(detail, more)
 	text, err := json.Marshal(detail)
 	if err != nil {
 		return err

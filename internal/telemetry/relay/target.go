@@ -87,9 +87,19 @@ type command struct {
 
 // commands lists them; a kind of several commands is chosen by its first.
 var commands = []command{
-	{2011, telemetry.KindRealtime}, {2051, telemetry.KindMinute}, {2061, telemetry.KindHour}, {2031, telemetry.KindDay},
-	{2021, telemetry.KindState}, {2041, telemetry.KindRunTime}, {2081, telemetry.KindPowerOn}, {2071, telemetry.KindAlarm},
-	{3020, telemetry.KindInfo}, {2013, telemetry.KindPeriodic}, {2062, telemetry.KindCheck}, {2111, telemetry.KindFurnace}, {2052, telemetry.KindNoise},
+	{2011, telemetry.KindRealtime},
+	{2051, telemetry.KindMinute},
+	{2061, telemetry.KindHour},
+	{2031, telemetry.KindDay},
+	{2021, telemetry.KindState},
+	{2041, telemetry.KindRunTime},
+	{2081, telemetry.KindPowerOn},
+	{2071, telemetry.KindAlarm},
+	{3020, telemetry.KindInfo},
+	{2013, telemetry.KindPeriodic},
+	{2062, telemetry.KindCheck},
+	{2111, telemetry.KindFurnace},
+	{2052, telemetry.KindNoise},
 }
 
 // Commands are the uploads to choose from, by their number.
