@@ -57,7 +57,7 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"export", "parquet", "--data", "/nonexistent"}, 1, "TO is needed"},
 		{[]string{"export", "parquet", "--data", "/nonexistent", "lake"}, 1, "/nonexistent holds no journal"},
 		{[]string{"export", "parquet", "--data", "/nonexistent", "lake", "--from", "2026-13-01"}, 1, "is no day; write it as YYYY-MM-DD"},
-		{[]string{"case"}, 2, "say what to do: check, types or diff"},
+		{[]string{"case"}, 2, "say what to do: check, types, diff, preview or move"},
 		{[]string{"case", "check"}, 2, "a file is missing"},
 		{[]string{"case", "diff", "a.yaml"}, 2, "a file is missing"},
 		{[]string{"case", "diff", "a.yaml", "b.yaml", "c.yaml"}, 2, `unexpected "c.yaml"`},
