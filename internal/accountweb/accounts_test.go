@@ -42,12 +42,12 @@ func TestAccountsOfOthers(t *testing.T) {
 	theirs := r.signedIn(t, "officer")
 	r.pass(time.Minute)
 	b := r.signedIn(t, "operator")
-	body := b.page("/en/accounts", "Duty officer (sample)", ">officer</a>", "enterprise E1", "2026-11-24 16:30", "never", "3 rows")
+	body := b.page("/en/accounts", "Duty officer (sample)", ">officer</a>", "enterprise E1", "2026-11-24 16:30", "never", "5 rows")
 	if !strings.Contains(body, "/accounts/"+officer) {
 		t.Error("no way to the account")
 	}
 	looks := r.entries(t, audit.Filter{Act: "account.list"})
-	if len(looks) != 1 || looks[0].Who != operator || len(looks[0].Subjects) != 2 || slices.Contains(looks[0].Subjects, operator) || looks[0].Address != "192.0.2.1" {
+	if len(looks) != 1 || looks[0].Who != operator || len(looks[0].Subjects) != 4 || slices.Contains(looks[0].Subjects, operator) || looks[0].Address != "192.0.2.1" {
 		t.Errorf("%+v", looks)
 	}
 	if body := b.page("/en/accounts?kind=enterprise"); strings.Contains(body, ">officer</a>") || !strings.Contains(body, ">enterprise</a>") {

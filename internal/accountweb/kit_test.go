@@ -90,7 +90,7 @@ func newRigOn(t *testing.T, url string, p *Provider) *rig {
 	r := &rig{at: time.Date(2026, 11, 24, 8, 30, 0, 0, time.UTC), db: d, logs: &strings.Builder{}}
 	r.people = people.New(d, r.now, nowhere{}, func() { r.Forget() })
 	r.Service = auth.New(d, r.now, auth.Options{Cost: auth.Cost{Time: 1, MemoryKiB: 64, Threads: 1}, Posts: r.people})
-	if _, err := r.EnsureSamples(t.Context(), "E1"); err != nil {
+	if _, err := r.EnsureSamples(t.Context(), "E1", "", ""); err != nil {
 		t.Fatal(err)
 	}
 	r.out = &outbox{}

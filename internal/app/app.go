@@ -342,7 +342,8 @@ func (a *App) accounts(ctx context.Context) (err error) {
 		if a.world, err = a.sampleWorld(); err != nil {
 			return err
 		}
-		if a.samples, err = a.auth.EnsureSamples(ctx, region.Enterprises[0].ID); err != nil {
+		plant, county := a.overLimit()
+		if a.samples, err = a.auth.EnsureSamples(ctx, region.Enterprises[0].ID, plant, county); err != nil {
 			return err
 		}
 		return a.samplePosts(ctx)

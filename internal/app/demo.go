@@ -151,3 +151,17 @@ func (a *App) series(ctx context.Context) (*simulator.Real, error) {
 func (a *App) playing(ctx context.Context, real *simulator.Real) {
 	a.log.InfoContext(ctx, "real series are played", slog.String("folder", real.Dir()), slog.Int("columns", real.Refs()))
 }
+
+// overLimit is the enterprise of a sample outlet that was over its limit in the last
+// hours, and the county it lies in, so that a demonstration has a case that waits for
+// its answer and somebody who verifies it; "" when there is none.
+func (a *App) overLimit() (enterprise, county string) {
+	for back := 2 * time.Hour; back < 20*time.Hour; back += time.Hour {
+		for _, p := range a.world.Playing(a.now().Add(-back)) {
+			if o := a.registry.Snapshot().Outlets[p.Outlet]; p.State == "over" && o != nil {
+				return o.Enterprise, o.Area
+			}
+		}
+	}
+	return "", ""
+}

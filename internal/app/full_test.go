@@ -22,7 +22,7 @@ func TestFullDatabase(t *testing.T) {
 	a, end := serving(t, t.TempDir())
 	defer end()
 	ctx := t.Context()
-	if _, err := a.auth.EnsureSamples(ctx, "ent-1"); err != nil {
+	if _, err := a.auth.EnsureSamples(ctx, "ent-1", "", ""); err != nil {
 		t.Fatal(err)
 	}
 	secret, operator, err := a.auth.SignIn(ctx, "operator", "operator-sample", auth.Client{Address: "192.0.2.1"})

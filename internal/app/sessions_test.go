@@ -22,7 +22,7 @@ func TestSessionCookies(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	accounts := auth.New(d, time.Now, auth.Options{})
-	if _, err := accounts.EnsureSamples(t.Context(), "ent-1"); err != nil {
+	if _, err := accounts.EnsureSamples(t.Context(), "ent-1", "", ""); err != nil {
 		t.Fatal(err)
 	}
 	s := &sessions{accounts}

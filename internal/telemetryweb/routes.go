@@ -203,8 +203,13 @@ func (h *Handler) page(rt route) http.Handler {
 // instead is the first page of somebody who may not look at outlets, such as an
 // auditor; "" when there is none.
 func (c *call) instead() string {
-	if l := c.links(); len(l) > 0 {
-		return l[0].Path
+	for _, l := range c.links() {
+		if l.Path != "/cases" { // open to everybody with an account, so nobody's own work
+			return l.Path
+		}
+	}
+	if c.rivers() {
+		return "/cases"
 	}
 	if c.actor.May(Keeps) {
 		return "/keeping"
@@ -213,6 +218,11 @@ func (c *call) instead() string {
 		return "/account/posts"
 	}
 	return ""
+}
+
+// rivers reports whether the actor's work is with rivers and lakes, which is cases.
+func (c *call) rivers() bool {
+	return slices.ContainsFunc(c.actor.Grants, func(g access.Grant) bool { return strings.HasPrefix(g.Role, "rivers.") })
 }
 
 // maxBody bounds what a form may send; a pasted dump fits.

@@ -318,7 +318,7 @@ func TestSessionLimitsAreSettings(t *testing.T) {
 	o := cheap
 	o.Idle, o.Life = 20*time.Minute, time.Hour
 	f.Service = auth.New(d, f.now, o)
-	if _, err := f.EnsureSamples(t.Context(), "E1"); err != nil {
+	if _, err := f.EnsureSamples(t.Context(), "E1", "", ""); err != nil {
 		t.Fatal(err)
 	}
 	secret := f.signIn(t, "officer")

@@ -76,8 +76,10 @@ type SampleSignIn struct {
 
 // EnsureSamples makes one account for each role, for the demonstration only:
 // their passwords are public. enterprise is whose side the account "enterprise"
-// is on. Accounts that exist are left as they are.
-func (s *Service) EnsureSamples(ctx context.Context, enterprise string) ([]SampleSignIn, error) {
+// is on; plant that of the account "plant" and county the area of "county", who
+// supervises it, "" = there are none. Accounts that exist are left as they are.
+func (s *Service) EnsureSamples(ctx context.Context, enterprise, plant, county string) ([]SampleSignIn, error) {
+	const supervisor = Role("supervisor_county")
 	samples := []struct {
 		user     User
 		password string
@@ -85,11 +87,16 @@ func (s *Service) EnsureSamples(ctx context.Context, enterprise string) ([]Sampl
 		{User{Login: "officer", Role: Officer, Post: Post{Zh: "值班员（示例）", En: "Duty officer (sample)"}}, "officer-sample"},
 		{User{Login: "enterprise", Role: Business, Enterprise: enterprise, Post: Post{Zh: "企业环保专员（示例）", En: "Enterprise environment post (sample)"}}, "enterprise-sample"},
 		{User{Login: "operator", Role: Operator, Post: Post{Zh: "系统管理员（示例）", En: "Operator (sample)"}}, "operator-sample"},
+		{User{Login: "county", Role: supervisor, Area: county, Post: Post{Zh: "县级监管（示例）", En: "County supervisor (sample)"}}, "county-sample"},
+		{User{Login: "plant", Role: Business, Enterprise: plant, Post: Post{Zh: "超标企业环保专员（示例）", En: "Environment post of an enterprise over its limit (sample)"}}, "plant-sample"},
 		{User{Login: "clerk", Role: "office_clerk", Post: Post{Zh: "河长办（示例）", En: "River-chief office (sample)"}}, "clerk-sample"},
 		{User{Login: "water", Role: "dept_handler", Post: Post{Zh: "水利局经办（示例）", En: "Water bureau, handler (sample)"}}, "water-sample"},
 	}
 	var out []SampleSignIn
 	for _, x := range samples {
+		if x.user.Role == Business && x.user.Enterprise == "" || x.user.Role == supervisor && county == "" {
+			continue
+		}
 		x.user.Sample = true
 		// Not by CreateUser: these passwords are public, whatever they look like.
 		u, err := checkUser(x.user)
