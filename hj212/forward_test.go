@@ -17,19 +17,23 @@ func TestAppendForward(t *testing.T) {
 	}{
 		{"as it came", forwardSeg, Forward{}, forwardSeg},
 		{
-			"another name", forwardSeg, Forward{MN: "88888880000001", ST: "31", PW: "654321", QN: "20200101000000000", Ack: true},
+			"another name", forwardSeg,
+			Forward{MN: "88888880000001", ST: "31", PW: "654321", QN: "20200101000000000", Ack: true},
 			"QN=20160801085857223;ST=31;CN=2011;PW=654321;MN=88888880000001;Flag=5;CP=&&DataTime=20160801085857;w01018-Rtd=1.20,w01018-Flag=N&&",
 		},
 		{
-			"acknowledged from now on, another version", strings.Replace(forwardSeg, "Flag=5", "Flag=6;PNUM=2;PNO=1", 1), Forward{Ack: true, Version: V2025, Convert: true},
+			"acknowledged from now on, another version", strings.Replace(forwardSeg, "Flag=5", "Flag=6;PNUM=2;PNO=1", 1),
+			Forward{Ack: true, Version: V2025, Convert: true},
 			"QN=20160801085857223;ST=32;CN=2011;PW=100000;MN=010000A8900016F000169DC0;Flag=11;PNUM=2;PNO=1;CP=&&DataTime=20160801085857;w01018-Rtd=1.20,w01018-Flag=N&&",
 		},
 		{
-			"2005 without QN, PW and Flag", "ST=32;CN=2011;MN=88888880000001;CP=&&DataTime=20040516021400;001-Rtd=7&&", Forward{MN: "A1", PW: "1", QN: "20040516021401000", Ack: true},
+			"2005 without QN, PW and Flag", "ST=32;CN=2011;MN=88888880000001;CP=&&DataTime=20040516021400;001-Rtd=7&&",
+			Forward{MN: "A1", PW: "1", QN: "20040516021401000", Ack: true},
 			"QN=20040516021401000;ST=32;CN=2011;MN=A1;PW=1;Flag=1;CP=&&DataTime=20040516021400;001-Rtd=7&&",
 		},
 		{
-			"empty fields have their place", "QN=;ST=32;CN=2011;PW=;MN=A;Flag=;CP=&&a-Rtd=1&&", Forward{PW: "1", QN: "20040516021401000", Ack: true},
+			"empty fields have their place", "QN=;ST=32;CN=2011;PW=;MN=A;Flag=;CP=&&a-Rtd=1&&",
+			Forward{PW: "1", QN: "20040516021401000", Ack: true},
 			"QN=20040516021401000;ST=32;CN=2011;PW=1;MN=A;Flag=1;CP=&&a-Rtd=1&&",
 		},
 		{"a number inside CP is enough", "ST=32;CN=1011;MN=A;CP=&&QN=1;SystemTime=20040516021400&&", Forward{QN: "2"}, "ST=32;CN=1011;MN=A;CP=&&QN=1;SystemTime=20040516021400&&"},

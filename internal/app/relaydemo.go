@@ -85,13 +85,14 @@ func receiveSamples(ctx context.Context, l net.Listener, unknown string, log *sl
 			stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 			defer stop()
 			defer c.Close()
-			if err := answerSamples(c, unknown); err != nil && ctx.Err() == nil {
+			if err := answerSamples(c, unknown); ctx.Err() == nil {
 				log.DebugContext(ctx, "sample receiver", slog.Any("error", err))
 			}
 		})
 	}
 }
 
+// answerSamples goes on until the connection ends, and says why.
 func answerSamples(c net.Conn, unknown string) error {
 	s := hj212.NewScanner(hj212.ScanOptions{})
 	var p hj212.Packet

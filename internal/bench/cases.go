@@ -135,7 +135,7 @@ func casesOn(ctx context.Context, c *Config, r *Report, name, url string) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	b := &caseBench{c: c, db: d, rnd: mathrand.New(mathrand.NewPCG(1, 2)), end: time.Date(2026, 11, 25, 10, 0, 0, 0, i18n.Zone)} //nolint:gosec // the same cases each time
+	b := &caseBench{c: c, db: d, rnd: mathrand.New(mathrand.NewPCG(1, 2)), end: time.Date(2026, 11, 25, 10, 0, 0, 0, i18n.Zone)}
 	b.at = b.end
 	if b.svc, err = casework.New(ctx, casework.Options{
 		DB: d, Types: casework.Default(), Places: casePlaces{}, Calendars: func(string) casework.Calendar { return caseWeek{} }, Now: func() time.Time { return b.at },
@@ -229,7 +229,7 @@ var caseTables = []struct{ name, id string }{{"cases", "id"}, {"case_units", "ca
 
 // rowsOf reads what stands of a case in a table.
 func (b *caseBench) rowsOf(ctx context.Context, table, column, id string) (columns []string, rows [][]any, err error) {
-	q, err := b.db.Query(ctx, `SELECT * FROM `+table+` WHERE `+column+` = $1`, id) //nolint:gosec // names of this file
+	q, err := b.db.Query(ctx, `SELECT * FROM `+table+` WHERE `+column+` = $1`, id)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,6 +2,7 @@ package markweb
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -48,7 +49,7 @@ func (h *Handler) add(c *call, correction bool) error {
 	if err != nil {
 		return err
 	}
-	in, err := input(c, o, correction, c.Form)
+	in, err := input(o, correction, c.Form)
 	if err != nil {
 		return h.form(c, correction, c.Form, err)
 	}
@@ -68,7 +69,7 @@ func (h *Handler) add(c *call, correction bool) error {
 var names = []string{"code", "factor", "from", "to", "value", "cause", "evidence"}
 
 // input reads what was entered; the error names the fields that are none.
-func input(c *call, o *telemetry.Outlet, correction bool, value func(string) string) (mark.Input, error) {
+func input(o *telemetry.Outlet, correction bool, value func(string) string) (mark.Input, error) {
 	in := mark.Input{Outlet: o.ID, Cause: value("cause"), Evidence: value("evidence")}
 	var wrong errs.Checks
 	for name, t := range map[string]*time.Time{"from": &in.From, "to": &in.To} {
@@ -152,7 +153,7 @@ func (h *Handler) fields(c *call, o *telemetry.Outlet, correction bool, value fu
 	options := []web.Option{{Text: c.L.T("marks.choose")}}
 	who := h.Marks.Source(c.Who, o)
 	for _, m := range codes {
-		if contains(m.By, who) {
+		if slices.Contains(m.By, who) {
 			options = append(options, web.Option{Value: m.Ref(), Text: m.Name[string(c.Lang)] + " · " + c.L.T("marks.group_"+m.Group) + " · " + effect(c, m)})
 		}
 	}
@@ -166,7 +167,7 @@ func (h *Handler) fields(c *call, o *telemetry.Outlet, correction bool, value fu
 
 // effects asks what the mark would change, and carries the answers on.
 func (h *Handler) effects(c *call, o *telemetry.Outlet, correction bool, value func(string) string, v *formView) error {
-	in, err := input(c, o, correction, value)
+	in, err := input(o, correction, value)
 	if err != nil {
 		return err
 	}
@@ -221,9 +222,17 @@ func changes(c *call, x quality.Changes) (out []string) {
 		key string
 		n   int
 	}{
-		{"hours_not_valid", x.HoursNotValid}, {"hours_valid", x.HoursValid}, {"days_not_valid", x.DaysNotValid}, {"days_valid", x.DaysValid},
-		{"hours_not_over", x.HoursNotOver}, {"hours_over", x.HoursOver}, {"days_not_over", x.DaysNotOver}, {"days_over", x.DaysOver},
-		{"no_warnings", x.NoWarnings}, {"warnings", x.Warnings}, {"figures", x.Figures},
+		{"hours_not_valid", x.HoursNotValid},
+		{"hours_valid", x.HoursValid},
+		{"days_not_valid", x.DaysNotValid},
+		{"days_valid", x.DaysValid},
+		{"hours_not_over", x.HoursNotOver},
+		{"hours_over", x.HoursOver},
+		{"days_not_over", x.DaysNotOver},
+		{"days_over", x.DaysOver},
+		{"no_warnings", x.NoWarnings},
+		{"warnings", x.Warnings},
+		{"figures", x.Figures},
 	} {
 		if s.n > 0 {
 			out = append(out, c.L.T("marks.change_"+s.key, "n", strconv.Itoa(s.n)))

@@ -5,7 +5,9 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"plateau/internal/platform/csvcell"
@@ -173,7 +175,7 @@ func (h *Handler) quotas(c *call, o *telemetry.Outlet, at time.Time) ([]quotaLin
 			key = "marks.quota_quarter"
 		}
 		for _, m := range codes {
-			if m.Quota == x.Rule || x.Quarter && m.Rule.ID == x.Rule && contains(x.Marks, m.Code) {
+			if m.Quota == x.Rule || x.Quarter && m.Rule.ID == x.Rule && slices.Contains(x.Marks, m.Code) {
 				if names != "" {
 					names += " · "
 				}
@@ -187,15 +189,6 @@ func (h *Handler) quotas(c *call, o *telemetry.Outlet, at time.Time) ([]quotaLin
 		out = append(out, l)
 	}
 	return out, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // csv is the list for spreadsheets.
@@ -217,13 +210,7 @@ func (h *Handler) csv(c *call) error {
 		if p.Sort == mark.SortCorrection {
 			value = strconv.FormatFloat(p.Value, 'f', -1, 64)
 		}
-		factors := ""
-		for k, f := range p.Factors {
-			if k > 0 {
-				factors += " "
-			}
-			factors += f
-		}
+		factors := strings.Join(p.Factors, " ")
 		line := []string{
 			p.Number, p.Sort, strconv.Itoa(int(p.Outlet)), p.Rule + "@" + strconv.Itoa(p.Version), p.Code, h.codeName(c, p), factors, i18n.Stamp(p.From), i18n.Stamp(p.To),
 			value, p.Cause, p.Evidence, string(p.State), strconv.FormatBool(p.Late), p.Source, p.AuthorPost, stamp(p.Submitted), stamp(p.Decided),

@@ -109,6 +109,8 @@ func (r *rig) stands(name Queue, c *Case, a *Actor) bool {
 		return may(roles) && (c.Handler == "" || !slices.Contains(a.Units, c.Handler))
 	case Returned:
 		return t.returned(c)
+	case Audits: // no case of these types is drawn
+		return false
 	case AllOpen:
 		return true
 	}

@@ -60,6 +60,7 @@ func TestMove(t *testing.T) {
 	types := potholes(t, pothole2)
 	next, _ := types.Version("pothole", 2)
 	eachDatabase(t, func(t *testing.T, url string) {
+		t.Helper()
 		r, ctx := newRig(t, url, types), t.Context()
 		o := Opening{Kind: "pothole", Title: "坑", Source: "hotline", Location: Location{Area: "540121"}}
 		fresh := r.opened(t, clerk, o)

@@ -329,8 +329,7 @@ func (u *Uploads) NewUpload(ctx context.Context, info handler.FileInfo) (handler
 // not kept yet (the program was killed, the disk was full) is kept now.
 func (u *Uploads) GetUpload(ctx context.Context, id string) (handler.Upload, error) {
 	x, err := u.files.GetUpload(ctx, id)
-	var half *json.SyntaxError
-	if errors.As(err, &half) { // killed while it began
+	if _, half := errors.AsType[*json.SyntaxError](err); half { // killed while it began
 		return nil, handler.ErrNotFound
 	}
 	if err != nil {

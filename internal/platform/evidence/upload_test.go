@@ -43,7 +43,14 @@ type client struct {
 	who  string
 }
 
-func (c *client) do(method, path string, body io.Reader, header ...string) *http.Response {
+// reply is what came back, read to its end.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+	Text       []byte
+}
+
+func (c *client) do(method, path string, body io.Reader, header ...string) reply {
 	c.t.Helper()
 	q, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, body)
 	if err != nil {
@@ -58,8 +65,9 @@ func (c *client) do(method, path string, body io.Reader, header ...string) *http
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.t.Cleanup(func() { _ = res.Body.Close() })
-	return res
+	defer res.Body.Close()
+	text, _ := io.ReadAll(res.Body) // an answer that is cut off has its head
+	return reply{res.StatusCode, res.Header, text}
 }
 
 func meta(name, sum string) string {
@@ -75,8 +83,7 @@ func (c *client) begin(size int, name, sum string) (path string) {
 	c.t.Helper()
 	res := c.do("POST", "/uploads/", nil, "Upload-Length", strconv.Itoa(size), "Upload-Metadata", meta(name, sum))
 	if path = res.Header.Get("Location"); res.StatusCode != http.StatusCreated || !strings.HasPrefix(path, "/uploads/") {
-		text, _ := io.ReadAll(res.Body)
-		c.t.Fatalf("announced: %d %q %s", res.StatusCode, path, text)
+		c.t.Fatalf("announced: %d %q %s", res.StatusCode, path, res.Text)
 	}
 	return path
 }
@@ -91,7 +98,7 @@ func (c *client) offset(path string) (n int, sum string) {
 	return n, res.Header.Get(SumHeader)
 }
 
-func (c *client) part(path string, at int, text []byte) *http.Response {
+func (c *client) part(path string, at int, text []byte) reply {
 	c.t.Helper()
 	return c.do("PATCH", path, bytes.NewReader(text), "Upload-Offset", strconv.Itoa(at), "Content-Type", "application/offset+octet-stream")
 }
@@ -235,14 +242,13 @@ func TestRefusedUpload(t *testing.T) {
 	r := newRig(t, filepath.Join(t.TempDir(), "x.db"))
 	c := newServer(t, r)
 	r.l.Photo, r.l.PDF, r.l.Account = 50_000, 300_000, 1<<20
-	says := func(what string, res *http.Response, status int, word string) {
+	says := func(what string, res reply, status int, word string) {
 		t.Helper()
-		text, err := io.ReadAll(res.Body)
-		if err != nil || res.StatusCode != status || !strings.Contains(string(text), word) {
-			t.Errorf("%s: %d %s, want %d and %s", what, res.StatusCode, text, status, word)
+		if res.StatusCode != status || !strings.Contains(string(res.Text), word) {
+			t.Errorf("%s: %d %s, want %d and %s", what, res.StatusCode, res.Text, status, word)
 		}
 	}
-	announce := func(size int, name, sum string) *http.Response {
+	announce := func(size int, name, sum string) reply {
 		return c.do("POST", "/uploads/", nil, "Upload-Length", strconv.Itoa(size), "Upload-Metadata", meta(name, sum))
 	}
 	says("too large", announce(31<<20, "x", ""), http.StatusRequestEntityTooLarge, "err.file.large")
@@ -307,7 +313,7 @@ func TestUploadFullDisk(t *testing.T) {
 	c := newServer(t, r)
 	free, create := r.free, r.create
 	full := func() (int64, error) { return 0, nil }
-	full507 := func(what string, res *http.Response) {
+	full507 := func(what string, res reply) {
 		t.Helper()
 		if res.StatusCode != http.StatusInsufficientStorage || res.Header.Get("Retry-After") == "" {
 			t.Errorf("%s: %d", what, res.StatusCode)
@@ -383,11 +389,11 @@ func TestUploadsGo(t *testing.T) {
 // when it comes back, and the file is the right one in the end.
 func TestUploadKilled(t *testing.T) {
 	if dir := os.Getenv("PLATEAU_TEST_UPLOADS"); dir != "" {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of a process that is killed
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Println("address: http://" + l.Addr().String()) //nolint:forbidigo // for the parent
+		fmt.Println("address: http://" + l.Addr().String())
 		t.Fatal(http.Serve(l, serves(t, rigIn(t, filepath.Join(dir, "x.db"), dir))))
 	}
 	t.Parallel()

@@ -112,9 +112,10 @@ func (p *Paper) May(a Act) bool {
 		return p.State == Draft || p.State == Returned
 	case ActDocument:
 		return p.Sort == SortCorrection && (p.State == Accepted || p.State == Final || p.State == Submitted) && p.DocumentAt.IsZero()
+	default:
+		s, ok := steps[a]
+		return ok && slices.Contains(s.from, p.State)
 	}
-	s, ok := steps[a]
-	return ok && slices.Contains(s.from, p.State)
 }
 
 // Event is one act; events are added only.

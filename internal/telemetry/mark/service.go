@@ -144,6 +144,7 @@ func (s *Service) Submit(ctx context.Context, in Input, by auth.Principal) (*Pap
 		events = append(events, Event{At: now, Act: ActAccept, From: Submitted, To: Final, By: by.ID, Post: by.Post.Zh})
 	case Accepted:
 		events = append(events, Event{At: now, Act: ActAccept, From: Submitted, To: Accepted, By: auth.System.ID, Post: auth.System.Post.Zh})
+	default: // it waits
 	}
 	if p.Number, err = s.number(ctx, p.Sort); err != nil {
 		return nil, err

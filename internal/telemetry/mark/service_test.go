@@ -141,6 +141,7 @@ func wants(t *testing.T, what string, err error, kind errs.Kind, field, key stri
 // accepts it; every step is an event and in the record of acts.
 func TestInTimeAndReviewed(t *testing.T) {
 	onBoth(t, func(t *testing.T, f *fixture) {
+		t.Helper()
 		ctx := t.Context()
 		p, err := f.Submit(ctx, f.calibration(beijing(20, 8, 0), beijing(20, 9, 30)), enterprise)
 		if err != nil {
@@ -194,6 +195,7 @@ func TestInTimeAndReviewed(t *testing.T) {
 // TestLateMark: after noon of the next day a mark waits without effect.
 func TestLateMark(t *testing.T) {
 	onBoth(t, func(t *testing.T, f *fixture) {
+		t.Helper()
 		ctx := t.Context()
 		f.set(beijing(21, 12, 0))
 		if p, err := f.Submit(ctx, f.calibration(beijing(20, 23, 0), beijing(21, 0, 0)), enterprise); err != nil || p.Late {
@@ -220,6 +222,7 @@ func TestLateMark(t *testing.T) {
 // TestMarkRefused: who may not, what does not fit, and where to move the end.
 func TestMarkRefused(t *testing.T) {
 	onBoth(t, func(t *testing.T, f *fixture) {
+		t.Helper()
 		ctx := t.Context()
 		submit := func(in Input, by auth.Principal) error {
 			_, err := f.Submit(ctx, in, by)
@@ -277,6 +280,7 @@ func TestMarkRefused(t *testing.T) {
 // document is not there on the tenth of the next month.
 func TestCorrectionTimers(t *testing.T) {
 	onBoth(t, func(t *testing.T, f *fixture) {
+		t.Helper()
 		ctx := t.Context()
 		v := 12.5
 		in := Input{Outlet: f.id, Factors: []string{"a21005"}, From: beijing(12, 9, 0), To: beijing(12, 11, 0), Value: &v, Cause: "参比方法人工监测", Declared: true}

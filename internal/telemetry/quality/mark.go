@@ -493,7 +493,8 @@ func (x *explainer) markSteps(w *hourWork, f *FactorHour) (out Trace) {
 		s.Rule = rule
 		s.Inputs = []Input{
 			{"mark_number", number, ""},
-			{"mark_from", from.In(chinaTime).Format("2006-01-02 15:04"), ""}, {"mark_to", to.In(chinaTime).Format("2006-01-02 15:04"), ""},
+			{"mark_from", from.In(chinaTime).Format("2006-01-02 15:04"), ""},
+			{"mark_to", to.In(chinaTime).Format("2006-01-02 15:04"), ""},
 		}
 		if code != "" {
 			s.Inputs = append([]Input{{"mark_code", code, ""}}, s.Inputs...)

@@ -35,8 +35,8 @@ func invalidMark(number, flag string, from, to int64, factors ...string) telemet
 	}
 }
 
-func exemptMark(number, code, quota string, from, to int64) telemetry.Mark {
-	return telemetry.Mark{Number: number, Rule: "mark.mswi", Version: 1, Code: code, Group: "operating", Effect: "exempt", Quota: quota, From: unix(from), To: unix(to)}
+func exemptMark(number, code string, from, to int64) telemetry.Mark {
+	return telemetry.Mark{Number: number, Rule: "mark.mswi", Version: 1, Code: code, Group: "operating", Effect: "exempt", Quota: "mswi.quota60", From: unix(from), To: unix(to)}
 }
 
 func furnace(id telemetry.OutletID, marks ...telemetry.Mark) *telemetry.Outlet {
@@ -221,7 +221,7 @@ func TestMarkJudgesOnlyItsHours(t *testing.T) {
 		t.Fatalf("judged anew: %+v, %v", list, err)
 	}
 	for h, valid := range map[int]bool{6: true, 7: false, 8: false, 9: true} {
-		if f := hourFactor(t, again, 1, at(12, h, 0), "a21002"); f.Valid != valid || f.touched() == valid {
+		if f := hourFactor(t, again, at(12, h, 0), "a21002"); f.Valid != valid || f.touched() == valid {
 			t.Errorf("%d:00: %+v", h, f)
 		}
 	}
@@ -252,7 +252,7 @@ func TestExemptHours(t *testing.T) {
 	}
 	reg := &moving{}
 	// 58 hours are spent by marks of the days before, of which 24 have data.
-	reg.set(furnace(1, exemptMark("M1", "shutdown", "mswi.quota60", at(21, 0, 0), at(22, 0, 0)), exemptMark("M2", "startup", "mswi.quota60", at(22, 0, 0), at(22, 5, 0))))
+	reg.set(furnace(1, exemptMark("M1", "shutdown", at(21, 0, 0), at(22, 0, 0)), exemptMark("M2", "startup", at(22, 0, 0), at(22, 5, 0))))
 	e := newEngine(t, m, reg, at(23, 8, 0))
 	catchUp(t, e)
 	day := func(e *Engine) FactorDay {
@@ -263,7 +263,7 @@ func TestExemptHours(t *testing.T) {
 		return *rows[0].Factor("a21005")
 	}
 	for h, want := range []string{ReasonExempt, ReasonExempt, ReasonPM, ReasonExempt, ReasonExempt, ""} {
-		f := hourFactor(t, e, 1, at(22, h, 0), "a21005")
+		f := hourFactor(t, e, at(22, h, 0), "a21005")
 		if want != "" && !slices.Contains(f.Reasons, want) || want == "" && f.Exempt() || !f.Valid || f.Over != (want == ReasonPM) {
 			t.Errorf("%d:00: %+v, want %q", h, f, want)
 		}
@@ -274,13 +274,13 @@ func TestExemptHours(t *testing.T) {
 	}
 	// A quota of 26 hours instead of sixty: the day before spends 24.
 	e.params[e.rules.Period("2026-11-22")].quotas["mswi.quota60"] = shorter(e, 26)
-	reg.set(furnace(1, exemptMark("M1", "shutdown", "mswi.quota60", at(21, 0, 0), at(22, 0, 0)), exemptMark("M2", "startup", "mswi.quota60", at(22, 0, 0), at(22, 6, 0))))
+	reg.set(furnace(1, exemptMark("M1", "shutdown", at(21, 0, 0), at(22, 0, 0)), exemptMark("M2", "startup", at(22, 0, 0), at(22, 6, 0))))
 	catchUp(t, e)
 	want := []string{ReasonExempt, ReasonExempt, ReasonPM, ReasonSpent, ReasonSpent, ReasonSpent}
 	check := func(e *Engine, what string) {
 		t.Helper()
 		for h, want := range want {
-			if f := hourFactor(t, e, 1, at(22, h, 0), "a21005"); !slices.Contains(f.Reasons, want) {
+			if f := hourFactor(t, e, at(22, h, 0), "a21005"); !slices.Contains(f.Reasons, want) {
 				t.Errorf("%s, %d:00: %v, want %s", what, h, f.Reasons, want)
 			}
 		}
@@ -307,9 +307,9 @@ func TestExemptHours(t *testing.T) {
 	}
 }
 
-func hourFactor(t *testing.T, e *Engine, o telemetry.OutletID, start int64, code string) *FactorHour {
+func hourFactor(t *testing.T, e *Engine, start int64, code string) *FactorHour {
 	t.Helper()
-	row := oneHour(t, e, o, start)
+	row := oneHour(t, e, 1, start)
 	return row.Factor(code)
 }
 
@@ -336,7 +336,7 @@ func TestMarkKeepsReportedOut(t *testing.T) {
 	e := newEngine(t, m, registry(o), at(23, 8, 0))
 	catchUp(t, e)
 	for k, want := range map[int]Basis{6: BasisReportedFolded, 7: BasisFolded, 8: BasisReportedFolded} {
-		if f := hourFactor(t, e, 1, at(22, k, 0), "a21002"); !f.Valid || f.Basis != want {
+		if f := hourFactor(t, e, at(22, k, 0), "a21002"); !f.Valid || f.Basis != want {
 			t.Errorf("%d:00: %+v", k, f)
 		}
 	}
@@ -377,11 +377,11 @@ func TestCorrection(t *testing.T) {
 	}
 	reg.set(o)
 	catchUp(t, e)
-	f := hourFactor(t, e, 1, h, "a21002")
+	f := hourFactor(t, e, h, "a21002")
 	if !f.Valid || f.NValid != 60 || !near(f.Mean, 40) || !near(f.Folded, 40) || f.Over || f.Basis != BasisFolded || !slices.Contains(f.Reasons, ReasonCorrected) {
 		t.Errorf("corrected %+v", f)
 	}
-	if g := hourFactor(t, e, 1, h+2*hourSeconds, "a21002"); !g.Over || g.touched() {
+	if g := hourFactor(t, e, h+2*hourSeconds, "a21002"); !g.Over || g.touched() {
 		t.Errorf("the hour behind %+v", g)
 	}
 	if rows, err := e.Hours(1, unix(h+hourSeconds), unix(h+2*hourSeconds)); err != nil || len(rows) != 0 {

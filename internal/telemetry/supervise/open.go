@@ -121,7 +121,7 @@ func Factor(l *i18n.Localizer, e *alarm.Episode) string {
 
 // after opens an investigation when the county found what the rule names: a real
 // excess.
-func (s *Service) after(ctx context.Context, tx *db.Tx, r *row, e *alarm.Episode) error {
+func (s *Service) after(ctx context.Context, tx *db.Tx, r *row) error {
 	if r.Case == "" || r.Inquiry != "" {
 		return nil
 	}

@@ -326,7 +326,7 @@ func (s *Service) one(ctx context.Context, tx *db.Tx, alarms Alarms, id string, 
 	if err := s.follow(ctx, tx, alarms, r, e); err != nil {
 		return err
 	}
-	if err := s.after(ctx, tx, r, e); err != nil {
+	if err := s.after(ctx, tx, r); err != nil {
 		return err
 	}
 	return r.store(ctx, tx, e)

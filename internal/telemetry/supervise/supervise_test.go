@@ -106,12 +106,6 @@ func (r *rig) now() time.Time {
 	return r.at
 }
 
-func (r *rig) pass(d time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.at = r.at.Add(d)
-}
-
 func newRig(t *testing.T, url string) *rig {
 	t.Helper()
 	r := &rig{t: t, at: start.Add(2 * time.Hour), book: &book{list: map[string]alarm.Episode{}}}
@@ -167,8 +161,9 @@ func (r *rig) set(list ...alarm.Episode) {
 	r.change(changes...)
 }
 
-// drop takes an episode away, and stores others in its place.
-func (r *rig) drop(id string, list ...alarm.Episode) {
+// drop takes the episode a1 away, and stores others in its place.
+func (r *rig) drop(list ...alarm.Episode) {
+	const id = "a1"
 	r.t.Helper()
 	r.book.mu.Lock()
 	old := r.book.list[id]
@@ -416,11 +411,11 @@ func TestNews(t *testing.T) {
 			func(r *rig) { r.set(over) },
 		}, "called_false, called_true"},
 		{"withdrawn", []func(r *rig){func(r *rig) { r.set(with(func(e *alarm.Episode) { e.Withdrawn = start })) }}, "withdrawn"},
-		{"gone", []func(r *rig){func(r *rig) { r.drop("a1") }}, "withdrawn"},
-		{"derived anew under the same id", []func(r *rig){func(r *rig) { r.drop("a1", over) }}, ""},
-		{"joined to a new one", []func(r *rig){func(r *rig) { r.drop("a1", later("a2", nil)) }}, "joined a2"},
+		{"gone", []func(r *rig){func(r *rig) { r.drop() }}, "withdrawn"},
+		{"derived anew under the same id", []func(r *rig){func(r *rig) { r.drop(over) }}, ""},
+		{"joined to a new one", []func(r *rig){func(r *rig) { r.drop(later("a2", nil)) }}, "joined a2"},
 		{"joined and ended", []func(r *rig){
-			func(r *rig) { r.drop("a1", later("a2", nil)) },
+			func(r *rig) { r.drop(later("a2", nil)) },
 			func(r *rig) { r.set(later("a2", func(e *alarm.Episode) { e.End = e.Last })) },
 		}, "joined a2, ended"},
 		{"a part of another one", []func(r *rig){func(r *rig) {
