@@ -159,6 +159,7 @@ type Env struct {
 	Areas    access.Areas
 	Look     func(id string) *Case                      // another case; nil when who acts may not see it
 	Unit     func(id string) (area string, exists bool) // an organisation
+	Number   func(at time.Time) string                  // a tracking number for a new case
 	Post     func(c *Case, id string) bool              // whether a post sees a case; nil: none does
 	Last     func() (step *Event, before *Case)         // what happened last, and the case before it; nil at the beginning
 	By       string                                     // who acts, as events name them

@@ -126,7 +126,7 @@ func (t *Type) opens(name string, a *Actor) (*Action, error) {
 func (t *Type) begin(o Opening, x *Action, a *Actor, in Input, now time.Time, env Env) (*Case, Event, error) {
 	id := uuid.Must(uuid.NewV7()).String()
 	at := now.UTC().Truncate(time.Second)
-	o.Tracking, o.Action = Tracking(at.In(zone)), x.Name
+	o.Tracking, o.Action = env.Number(at.In(zone)), x.Name
 	to := x.To
 	if to == "" {
 		to = t.Start

@@ -65,12 +65,13 @@ type Files interface {
 // Service keeps cases. It is safe for concurrent use.
 type Service struct {
 	Options
-	key []byte
+	key    []byte
+	number func(at time.Time) string // tracking numbers
 }
 
 // New returns the service over a migrated database.
 func New(ctx context.Context, o Options) (*Service, error) {
-	s := &Service{Options: o}
+	s := &Service{Options: o, number: Tracking}
 	err := o.DB.Tx(ctx, func(tx *db.Tx) error {
 		fresh := make([]byte, 32)
 		_, _ = rand.Read(fresh)
@@ -231,9 +232,15 @@ func (s *Service) openIn(ctx context.Context, tx *db.Tx, o Opening, in Input, by
 	if err != nil {
 		return nil, false, err
 	}
-	c, e, err := t.begin(o, x, a, in, now, s.env(ctx, tx, o.Location.Area, a))
-	if err != nil {
-		return nil, false, err
+	var e Event
+	// Ten random digits in a year: among 200,000 cases two numbers meet by chance.
+	for taken := true; taken; {
+		if c, e, err = t.begin(o, x, a, in, now, s.env(ctx, tx, o.Location.Area, a)); err != nil {
+			return nil, false, err
+		}
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM cases WHERE tracking_no = $1)`, c.TrackingNo).Scan(&taken); err != nil {
+			return nil, false, fmt.Errorf("look for the tracking number: %w", err)
+		}
 	}
 	s.from(&e, by, r, now)
 	c.apply(&e)
@@ -432,7 +439,7 @@ func (s *Service) env(ctx context.Context, tx *db.Tx, area string, a *Actor) Env
 			}
 			return x
 		},
-		Unit: s.Places.Unit,
+		Unit: s.Places.Unit, Number: s.number,
 		Post: func(c *Case, id string) bool { return s.PostSees != nil && s.PostSees(ctx, c, id) },
 	}
 }

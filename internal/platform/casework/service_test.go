@@ -361,3 +361,25 @@ func TestPages(t *testing.T) {
 		}
 	})
 }
+
+// TestNumberIsTaken: a number that another case has is drawn again.
+func TestNumberIsTaken(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, url string) {
+		t.Helper()
+		r := newRig(t, url, Default())
+		first := r.opened(t, clerk, report())
+		draws := []string{first.TrackingNo, first.TrackingNo}
+		r.number = func(at time.Time) string {
+			if len(draws) == 0 {
+				return Tracking(at)
+			}
+			n := draws[0]
+			draws = draws[1:]
+			return n
+		}
+		if second := r.opened(t, clerk, report()); second.TrackingNo == first.TrackingNo || len(draws) != 0 {
+			t.Errorf("%s twice, %d draws are left", second.TrackingNo, len(draws))
+		}
+	})
+}

@@ -51,7 +51,7 @@ func TestWalk(t *testing.T) {
 
 func walk(rt *rapid.T, typ *Type, taken map[string]bool) {
 	now := day("2026-06-01T02:00:00Z")
-	env := Env{Calendar: week{}, Areas: places{}, Look: func(string) *Case { return &Case{ID: "target", Kind: typ.Kind, State: typ.Start} }, Unit: places{}.Unit}
+	env := Env{Calendar: week{}, Areas: places{}, Look: func(string) *Case { return &Case{ID: "target", Kind: typ.Kind, State: typ.Start} }, Unit: places{}.Unit, Number: Tracking}
 	o := Opening{Kind: typ.Kind, Title: "x", Source: "alarm", Unit: "water", Location: Location{Area: "540121"}}
 	o.System, o.Version = typ.System, typ.Version
 	if len(typ.Severities) > 0 {
