@@ -13,7 +13,7 @@ func cmdLeads(args []string, std stdio) int {
 		`How often the detectors of leads find something in real series that, as far as is known, nobody
 tampered with. FOLDER holds cems, wastewater and surface-water; none of it is part of the program.
 Writes CSV: detector, series, windows it could look at, windows it found something in.`,
-		"plateau leads rate --data ../shared/data")
+		"plateau leads rate --data FOLDER")
 	data := fs.String("data", "", "folder with the real series")
 	on := fs.String("on", time.Now().Format(time.DateOnly), "day of the measurement as YYYY-MM-DD")
 	act := ""

@@ -145,7 +145,7 @@ func (a *App) sweepCases(ctx context.Context) error {
 
 // unitsIn are the organisations that a case of an area can be handed to: those that
 // act there today, authorities before enterprises.
-func (a *App) unitsIn(ctx context.Context, area string) (out []caseweb.Unit, err error) {
+func (a *App) unitsIn(ctx context.Context, area string) (out []caseweb.Choice, err error) {
 	list, err := a.people.Organisations(ctx)
 	if err != nil {
 		return nil, err
@@ -153,12 +153,12 @@ func (a *App) unitsIn(ctx context.Context, area string) (out []caseweb.Unit, err
 	snap, today := a.registry.Snapshot(), i18n.Short(a.now())
 	for _, o := range list {
 		if (o.From == "" || o.From <= today) && (o.To == "" || today <= o.To) && (area == "" || o.Area == "" || snap.Within(area, o.Area) || snap.Within(o.Area, area)) {
-			out = append(out, caseweb.Unit{ID: o.ID, Name: casework.Text(o.Name)})
+			out = append(out, caseweb.Choice{ID: o.ID, Name: casework.Text(o.Name)})
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(snap.Enterprises)) {
 		if e := snap.Enterprises[id]; area == "" || snap.Within(e.Area, area) {
-			out = append(out, caseweb.Unit{ID: id, Name: casework.Text(e.Name)})
+			out = append(out, caseweb.Choice{ID: id, Name: casework.Text(e.Name)})
 		}
 	}
 	return out, nil
@@ -169,7 +169,7 @@ const mostPosts = 60
 
 // postsOn are the posts in force that see a case, to be named in a comment: those of the
 // organisations that act on it, then by how near their area is.
-func (a *App) postsOn(ctx context.Context, c *casework.Case) ([]caseweb.Unit, error) {
+func (a *App) postsOn(ctx context.Context, c *casework.Case) ([]caseweb.Choice, error) {
 	list, err := a.people.Posts(ctx)
 	if err != nil {
 		return nil, err
@@ -193,10 +193,10 @@ func (a *App) postsOn(ctx context.Context, c *casework.Case) ([]caseweb.Unit, er
 		return p.From != "" && today < p.From || p.To != "" && p.To < today || !a.cases.SeenFrom(c, p.Kind, p.Area, p.Enterprise, p.Organisation)
 	})
 	slices.SortStableFunc(list, func(x, y people.Post) int { return far(&x) - far(&y) })
-	var out []caseweb.Unit
+	var out []caseweb.Choice
 	for i := range list[:min(len(list), mostPosts)] {
 		name, _ := a.postName(ctx, list[i].ID)
-		out = append(out, caseweb.Unit{ID: list[i].ID, Name: name})
+		out = append(out, caseweb.Choice{ID: list[i].ID, Name: name})
 	}
 	return out, nil
 }

@@ -32,11 +32,11 @@ type Deps struct {
 	Engine      *web.Engine // made with Templates() among its templates
 	Cases       *casework.Service
 	Files       *evidence.Service
-	Uploads     *evidence.Uploads                                           // under UploadPath
-	Limiter     *httpd.Limiter                                              // of the interface, shared with others; nil: no limit
-	UnitName    func(id string) (casework.Text, bool)                       // an organisation in words; nil: none are shown
-	UnitsIn     func(ctx context.Context, area string) ([]Unit, error)      // organisations that a case of an area can be handed to
-	PostsOn     func(ctx context.Context, c *casework.Case) ([]Unit, error) // posts that see a case, those nearest to it first
+	Uploads     *evidence.Uploads                                             // under UploadPath
+	Limiter     *httpd.Limiter                                                // of the interface, shared with others; nil: no limit
+	UnitName    func(id string) (casework.Text, bool)                         // an organisation in words; nil: none are shown
+	UnitsIn     func(ctx context.Context, area string) ([]Choice, error)      // organisations that a case of an area can be handed to
+	PostsOn     func(ctx context.Context, c *casework.Case) ([]Choice, error) // posts that see a case, those nearest to it first
 	PostName    func(ctx context.Context, id string) (casework.Text, bool)
 	AreaName    func(code string) (casework.Text, bool)
 	Areas       func() []string                  // codes to choose from, down to counties
@@ -51,14 +51,8 @@ type Deps struct {
 // Choices are what lists can be narrowed by beside what case types name.
 type Choices struct{ Areas, Units []Choice }
 
-// Choice is one of them.
+// Choice is one of a list: an area, an organisation, a post that sees a case.
 type Choice struct {
-	ID   string
-	Name casework.Text
-}
-
-// Unit is an organisation that cases can be handed to, or a post that sees one.
-type Unit struct {
 	ID   string
 	Name casework.Text
 }

@@ -166,14 +166,14 @@ func newRig(t *testing.T, url string) *rig {
 			return casework.Text{Zh: "区划" + code, En: "area " + code}, region{}.HasArea(code)
 		},
 		Areas: region{}.Codes, ContactDays: 30,
-		PostsOn: func(context.Context, *casework.Case) ([]Unit, error) { return []Unit{{"p1", name("post p1")}}, nil },
+		PostsOn: func(context.Context, *casework.Case) ([]Choice, error) { return []Choice{{"p1", name("post p1")}}, nil },
 		PostName: func(_ context.Context, id string) (casework.Text, bool) {
 			return casework.Text{Zh: id, En: "the post " + id}, id == "p1"
 		},
-		UnitsIn: func(_ context.Context, area string) (out []Unit, err error) {
+		UnitsIn: func(_ context.Context, area string) (out []Choice, err error) {
 			for _, id := range []string{"police", "water"} {
 				if (region{}).Within(area, bureaus[id]) {
-					out = append(out, Unit{id, name(id)})
+					out = append(out, Choice{id, name(id)})
 				}
 			}
 			return out, nil

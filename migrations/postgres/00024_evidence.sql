@@ -9,7 +9,6 @@ CREATE TABLE evidence_files (
     width       BIGINT NOT NULL, -- of the picture as it is looked at; 0 = not known
     height      BIGINT NOT NULL,
     captured_at BIGINT, -- by the camera's clock
-    redacted_of TEXT NOT NULL, -- sha256 of the photo; '' = of none
     added_at    BIGINT NOT NULL
 );
 

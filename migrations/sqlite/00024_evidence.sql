@@ -9,7 +9,6 @@ CREATE TABLE evidence_files (
     width       INTEGER NOT NULL, -- of the picture as it is looked at; 0 = not known
     height      INTEGER NOT NULL,
     captured_at INTEGER, -- by the camera's clock
-    redacted_of TEXT NOT NULL, -- sha256 of the photo; '' = of none
     added_at    INTEGER NOT NULL
 ) STRICT;
 

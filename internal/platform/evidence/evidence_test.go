@@ -224,7 +224,7 @@ func TestRefused(t *testing.T) {
 	if _, err := r.Put(ctx, clerk, "x", torn); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("torn: %v", err)
 	}
-	if _, err := r.put(ctx, clerk, "x", strings.Repeat("0", 64), "", bytes.NewReader(photo)); !errs.Is(err, errs.Invalid) {
+	if _, err := r.put(ctx, clerk, "x", strings.Repeat("0", 64), bytes.NewReader(photo)); !errs.Is(err, errs.Invalid) {
 		t.Errorf("another sum was announced: %v", err)
 	}
 	if rows, files, incoming := r.count(t); rows+files+incoming != 0 {

@@ -25,15 +25,14 @@ const (
 
 // File is one that is kept.
 type File struct {
-	SHA256     string // hexadecimal, of its bytes
-	Size       int64  // bytes
-	MIME       string
-	Kind       Kind
-	Width      int       // of the picture as it is looked at, pixels; 0 = not known
-	Height     int       // likewise
-	Captured   time.Time // when it was taken, by the camera's clock; zero = not told
-	RedactedOf string    // SHA-256 of the photo that this is a redacted copy of; "" = of none
-	Added      time.Time
+	SHA256   string // hexadecimal, of its bytes
+	Size     int64  // bytes
+	MIME     string
+	Kind     Kind
+	Width    int       // of the picture as it is looked at, pixels; 0 = not known
+	Height   int       // likewise
+	Captured time.Time // when it was taken, by the camera's clock; zero = not told
+	Added    time.Time
 }
 
 // Drawn reports whether there are copies of it to look at: thumb and web.

@@ -26,7 +26,6 @@ import (
 const (
 	thumbSide    = 320
 	webSide      = 1280
-	redactedSide = 2560
 	thumbQuality = 75
 	webQuality   = 82
 )

@@ -112,11 +112,11 @@ func full(err error) error {
 // a program, or a picture that cannot be decoded, or when the account has brought
 // too much that nothing refers to; errs.Busy NoRoom when the disk is full.
 func (s *Service) Put(ctx context.Context, by auth.Principal, name string, r io.Reader) (File, error) {
-	return s.put(ctx, by, name, "", "", r)
+	return s.put(ctx, by, name, "", r)
 }
 
 // put also compares with the SHA-256 that was announced, "" = none was.
-func (s *Service) put(ctx context.Context, by auth.Principal, name, want, redactedOf string, r io.Reader) (f File, err error) {
+func (s *Service) put(ctx context.Context, by auth.Principal, name, want string, r io.Reader) (f File, err error) {
 	name = Clean(name)
 	lim, err := s.Limits()
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *Service) put(ctx context.Context, by auth.Principal, name, want, redact
 	if want != "" && f.SHA256 != want {
 		return f, wrong(name, "checksum")
 	}
-	f.Added, f.RedactedOf = s.Now().UTC().Truncate(time.Microsecond), redactedOf
+	f.Added = s.Now().UTC().Truncate(time.Microsecond)
 	if err := s.roomFor(ctx, by, f.Size, &lim); err != nil {
 		return f, err
 	}
@@ -229,8 +229,8 @@ func (s *Service) keep(ctx context.Context, by auth.Principal, name, path string
 		return err
 	}
 	return s.DB.Tx(ctx, func(tx *db.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO evidence_files (sha256, size, mime, kind, width, height, captured_at, redacted_of, added_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-			ON CONFLICT (sha256) DO NOTHING`, f.SHA256, f.Size, f.MIME, string(f.Kind), f.Width, f.Height, db.MicrosOrNull(f.Captured), f.RedactedOf, db.Micros(f.Added)); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO evidence_files (sha256, size, mime, kind, width, height, captured_at, added_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (sha256) DO NOTHING`, f.SHA256, f.Size, f.MIME, string(f.Kind), f.Width, f.Height, db.MicrosOrNull(f.Captured), db.Micros(f.Added)); err != nil {
 			return fmt.Errorf("store evidence: %w", err)
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO evidence_uploads (sha256, by_id, name, at) VALUES ($1, $2, $3, $4)
@@ -297,12 +297,12 @@ func (s *Service) roomFor(ctx context.Context, by auth.Principal, size int64, li
 	return nil
 }
 
-const columns = `f.sha256, f.size, f.mime, f.kind, f.width, f.height, f.captured_at, f.redacted_of, f.added_at`
+const columns = `f.sha256, f.size, f.mime, f.kind, f.width, f.height, f.captured_at, f.added_at`
 
 func scan(row interface{ Scan(into ...any) error }, more ...any) (f File, err error) {
 	var captured sql.NullInt64
 	var added int64
-	err = row.Scan(append([]any{&f.SHA256, &f.Size, &f.MIME, (*string)(&f.Kind), &f.Width, &f.Height, &captured, &f.RedactedOf, &added}, more...)...)
+	err = row.Scan(append([]any{&f.SHA256, &f.Size, &f.MIME, (*string)(&f.Kind), &f.Width, &f.Height, &captured, &added}, more...)...)
 	f.Captured, f.Added = db.TimeOrZero(captured), db.Time(added)
 	return f, err
 }

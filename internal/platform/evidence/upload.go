@@ -424,7 +424,7 @@ func (p *part) FinishUpload(ctx context.Context) error {
 	if err != nil {
 		return fault(ctx, err)
 	}
-	f, err := p.u.s.put(ctx, auth.From(ctx), info.MetaData["filename"], info.MetaData["sha256"], "", in)
+	f, err := p.u.s.put(ctx, auth.From(ctx), info.MetaData["filename"], info.MetaData["sha256"], in)
 	if err := errors.Join(err, in.Close()); err != nil {
 		if errs.Is(err, errs.Invalid) {
 			err = errors.Join(err, p.Terminate(ctx))
